@@ -1,0 +1,88 @@
+// Package docstore keeps documents: values under (kind, id) with a revision and
+// ordered secondary indexes. It is the truth of every service; events are only
+// the nudge. Drivers live in folders of their own and pass the one conformance
+// suite in storetest.
+package docstore
+
+import "context"
+
+// Revisions that a Write may ask for instead of a number.
+const (
+	Absent      int64 = 0  // the document must not exist
+	AnyRevision int64 = -1 // whatever is there
+)
+
+// Doc is one stored document.
+type Doc struct {
+	ID       string
+	Revision int64 // counts the writes of this document, from 1
+	Value    []byte
+}
+
+// Write puts or deletes one document.
+type Write struct {
+	Kind, ID string
+	// Revision is what the stored document must have: a number, Absent or
+	// AnyRevision. The new one is one more.
+	Revision int64
+	// Value is the new value, at most MaxValue bytes; nil deletes the document.
+	Value []byte
+	// Index replaces the document's index entries.
+	Index []Entry
+}
+
+// Entry places a document in an index. Entries are ordered by Value as bytes,
+// then by the document's id. A document has at most one entry in an index.
+type Entry struct {
+	Name  string
+	Value string // at most MaxKey bytes
+}
+
+// Limits that every driver enforces; beyond them a write is errs.Invalid.
+const (
+	MaxValue  = 4 << 20
+	MaxKey    = 512 // of a kind, an id, an index name or an index value
+	MaxWrites = 1024
+)
+
+// Query selects documents of one kind in order.
+type Query struct {
+	Kind string
+	// Index orders by this index and leaves out documents without an entry in
+	// it; empty orders by id.
+	Index string
+	// From and Until bound the index value (or the id): From ≤ value < Until.
+	// Empty is unbounded.
+	From, Until string
+	// Descending turns the order round; the bounds keep their meaning.
+	Descending bool
+	// Limit is the largest number of documents returned; 0 is 1000.
+	Limit int
+	// After is Page.Next of the page before.
+	After string
+}
+
+// Page is a part of a query's answer.
+type Page struct {
+	Docs []Doc
+	// Next continues the query; empty when there is nothing more.
+	Next string
+}
+
+// Store keeps documents. All methods may be called concurrently. A store that
+// cannot answer now returns errs.Unavailable; then a Commit may or may not have
+// happened.
+type Store interface {
+	// Get returns a document, or errs.NotFound.
+	Get(ctx context.Context, kind, id string) (Doc, error)
+	// Commit does all writes or none. When it returns nil they are durable
+	// (fsynced) and seen by every later Get and List. It is errs.Conflict, and
+	// nothing is written, when a document does not have the revision that its
+	// write asks for. Writing the same document twice in one Commit is
+	// errs.Invalid.
+	Commit(ctx context.Context, writes ...Write) error
+	// List returns the documents that q selects.
+	List(ctx context.Context, q Query) (Page, error)
+	// Close releases the store; calls after it are errs.Unavailable.
+	Close() error
+}

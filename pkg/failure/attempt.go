@@ -1,0 +1,96 @@
+package failure
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"regexp"
+	"strconv"
+
+	"github.com/redrive-io/redrive/pkg/errs"
+)
+
+// Own is the source of the jobs that Redrive's own scheduler runs.
+const Own = "redrive"
+
+// Attempt names one execution of a job, whoever ran it.
+type Attempt struct {
+	Source string // Own, or the name of another scheduler
+	Job    string // the source's id of the job
+	Number int    // counted from 1
+}
+
+// Type is what recurs: history, models and promoted patches belong to it.
+type Type struct {
+	Workflow, Step, Engine string
+}
+
+var (
+	sourcePattern = regexp.MustCompile(`^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`)
+	jobPattern    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$`)
+)
+
+// MaxAttempt bounds Attempt.Number.
+const MaxAttempt = 10_000
+
+// Validate names what is wrong with a; field is the name of a in the request.
+func (a Attempt) Validate(field string) error {
+	var source, job, number error
+	if !sourcePattern.MatchString(a.Source) {
+		source = errs.Field(field+".source", "%q is not 1 to 63 of [a-z0-9-] that starts with a letter", a.Source)
+	}
+	if !jobPattern.MatchString(a.Job) {
+		job = errs.Field(field+".job", "%q is not 1 to 128 of [A-Za-z0-9._:/-] that starts with a letter or digit", a.Job)
+	}
+	if a.Number < 1 || a.Number > MaxAttempt {
+		number = errs.Field(field+".attempt", "%d is not between 1 and %d", a.Number, MaxAttempt)
+	}
+	return errs.Fields(source, job, number)
+}
+
+// Validate names what is wrong with t; field is the name of t in the request.
+func (t Type) Validate(field string) error {
+	part := func(name, s string) error {
+		if len(s) < 1 || len(s) > 128 {
+			return errs.Field(field+"."+name, "must have 1 to 128 characters, has %d", len(s))
+		}
+		return nil
+	}
+	return errs.Fields(part("workflow", t.Workflow), part("step", t.Step), part("engine", t.Engine))
+}
+
+// Key returns t as one string that is the same for the same type alone.
+func (t Type) Key() string { return digest(t.Workflow, t.Step, t.Engine) }
+
+// JobID returns the id under which Redrive keeps the job: the job's own for
+// Own, else one derived from (source, job).
+func (a Attempt) JobID() string {
+	if a.Source == Own {
+		return a.Job
+	}
+	return a.Source + "-" + digest(a.Source, a.Job)
+}
+
+// JobName returns the resource name of the job: "jobs/{job}".
+func (a Attempt) JobName() string { return "jobs/" + a.JobID() }
+
+// FailureID returns the id of the failure of this attempt: the same failure
+// told twice is the same Failure.
+func (a Attempt) FailureID() string {
+	return digest(a.Source, a.Job, strconv.Itoa(a.Number))
+}
+
+// DecisionName returns the resource name of the decision on this attempt.
+func (a Attempt) DecisionName() string {
+	return fmt.Sprintf("jobs/%s/decisions/%d", a.JobID(), a.Number)
+}
+
+// digest returns 24 hex digits of the parts; no two lists of parts are joined
+// to the same text.
+func digest(parts ...string) string {
+	h := sha256.New()
+	for _, p := range parts {
+		fmt.Fprintf(h, "%d:%s,", len(p), p)
+	}
+	return hex.EncodeToString(h.Sum(nil))[:24]
+}

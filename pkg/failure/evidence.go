@@ -1,0 +1,62 @@
+package failure
+
+import "time"
+
+// Evidence is what is known about the end of one attempt.
+type Evidence struct {
+	Logs      []Log
+	ExitCode  *int // nil when it did not exit by itself
+	Signal    int  // 0 for none
+	Reason    Reason
+	Proof     string // what proves Reason
+	PeakBytes *int64 // peak anonymous memory of the process tree; nil when not measured
+	// LimitBytes is the memory limit that was in force; 0 for none.
+	LimitBytes   int64
+	MemoryDriver string // "cgroup2", "cgroup1", "watchdog" or empty
+	InputBytes   int64  // 0 when unknown
+	Node         string
+	Start, End   time.Time
+	Duration     time.Duration
+}
+
+// Log is the head and the tail of one log.
+type Log struct {
+	Source    string
+	Head      string // the whole text of a log that is not cut
+	Tail      string
+	SizeBytes int64 // of the whole log
+	Truncated bool
+	URI       string // file:// URL of the whole log, or empty
+}
+
+// MaxLogBytes bounds the text of all logs of one Evidence, MaxLogs their number.
+const (
+	MaxLogBytes = 256 << 10
+	MaxLogs     = 16
+)
+
+// Reason is why an attempt ended.
+type Reason int
+
+// The reasons, as in proto/redrive/v1/evidence.proto.
+const (
+	ReasonNone Reason = iota
+	Exited
+	Signaled
+	OutOfMemory
+	TimedOut
+	WasCancelled
+	NotStarted
+	Lost
+)
+
+// String returns the reason as rules and users write it.
+func (r Reason) String() string {
+	return [...]string{"", "EXITED", "SIGNALED", "OUT_OF_MEMORY", "TIMEOUT", "CANCELLED", "NOT_STARTED", "LOST"}[r]
+}
+
+// Facts returns the evidence without its logs.
+func (e Evidence) Facts() Evidence {
+	e.Logs = nil
+	return e
+}
