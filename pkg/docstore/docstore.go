@@ -43,6 +43,10 @@ const (
 	MaxValue  = 4 << 20
 	MaxKey    = 512 // of a kind, an id, an index name or an index value
 	MaxWrites = 1024
+	// DefaultLimit is the Limit of a Query that has none, and MaxLimit the
+	// largest that has an effect.
+	DefaultLimit = 1000
+	MaxLimit     = 10_000
 )
 
 // Query selects documents of one kind in order.
@@ -56,7 +60,7 @@ type Query struct {
 	From, Until string
 	// Descending turns the order round; the bounds keep their meaning.
 	Descending bool
-	// Limit is the largest number of documents returned; 0 is 1000.
+	// Limit is the largest number of documents returned; 0 is DefaultLimit.
 	Limit int
 	// After is Page.Next of the page before.
 	After string
