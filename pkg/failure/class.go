@@ -98,7 +98,8 @@ type Meaning struct {
 	BaseDelay time.Duration // before the first retry; 0 is at once
 	Factor    float64       // growth of the delay from retry to retry
 	// AlertAfter is the number of failures after which a human is told although
-	// a retry is planned; 0 is at the first one, NeverAlert never.
+	// a retry is planned; 0 is at the first one, more than Retries only when they
+	// are used up, NeverAlert never.
 	AlertAfter int
 }
 
@@ -111,11 +112,11 @@ var meanings = map[Class]Meaning{
 	Preemption:              {CategoryPreemption, Retry, 10, 0, 1, 5},
 	CapacityUnavailable:     {CategorySystem, RetrySlowly, 10, 5 * time.Minute, 2, 3},
 	SchedulingUnschedulable: {CategorySystem, RetrySlowly, 10, 5 * time.Minute, 2, 3},
-	MemoryDriver:            {CategoryMemory, RetryWithConfig, 3, 0, 1, 3},
-	MemoryExecutor:          {CategoryMemory, RetryWithConfig, 3, 0, 1, 3},
-	MemoryContainer:         {CategoryMemory, RetryWithConfig, 3, 0, 1, 3},
-	MemoryPython:            {CategoryMemory, RetryWithConfig, 3, 0, 1, 3},
-	MemoryGPU:               {CategoryMemory, RetryWithConfig, 3, 0, 1, 3},
+	MemoryDriver:            {CategoryMemory, RetryWithConfig, 3, 0, 1, 4},
+	MemoryExecutor:          {CategoryMemory, RetryWithConfig, 3, 0, 1, 4},
+	MemoryContainer:         {CategoryMemory, RetryWithConfig, 3, 0, 1, 4},
+	MemoryPython:            {CategoryMemory, RetryWithConfig, 3, 0, 1, 4},
+	MemoryGPU:               {CategoryMemory, RetryWithConfig, 3, 0, 1, 4},
 	DiskFull:                {CategorySystem, RetrySlowly, 3, 5 * time.Minute, 2, 1},
 	Timeout:                 {CategoryTimeout, Retry, 1, time.Minute, 1, 1},
 	Permission:              {CategoryUser, RetrySlowly, 4, 5 * time.Minute, 2, 2},
@@ -130,7 +131,7 @@ var meanings = map[Class]Meaning{
 	ConfigInvalid:           {CategoryUser, DoNotRetry, 0, 0, 1, 0},
 	ImagePull:               {CategoryUser, DoNotRetry, 0, 0, 1, 0},
 	Cancelled:               {CategoryUser, DoNotRetry, 0, 0, 1, NeverAlert},
-	Unknown:                 {CategoryUnknown, VerdictUnknown, 2, time.Minute, 2, 2},
+	Unknown:                 {CategoryUnknown, VerdictUnknown, 2, time.Minute, 2, 3},
 }
 
 // MeaningOf returns the defaults of class c; ok is false for a name that is not

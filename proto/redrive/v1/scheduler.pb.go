@@ -150,7 +150,7 @@ func (x Decision_Action) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Decision_Action.Descriptor instead.
 func (Decision_Action) EnumDescriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{4, 0}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{5, 0}
 }
 
 // Attention says whether a human should look.
@@ -206,7 +206,7 @@ func (x Decision_Attention) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Decision_Attention.Descriptor instead.
 func (Decision_Attention) EnumDescriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{4, 1}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{5, 1}
 }
 
 // Job is one unit of work to be brought to success, once.
@@ -604,6 +604,131 @@ func (x *RetryPolicy) GetAlertAfter() int32 {
 	return 0
 }
 
+// JobRecord is a job as the scheduler keeps it.
+type JobRecord struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Job   *Job                   `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
+	// The source's own id of the job.
+	SourceJob string `protobuf:"bytes,2,opt,name=source_job,json=sourceJob,proto3" json:"source_job,omitempty"`
+	// Failed attempts by class since the last human intervention.
+	FailuresByClass     map[string]int32 `protobuf:"bytes,3,rep,name=failures_by_class,json=failuresByClass,proto3" json:"failures_by_class,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	ConsecutiveFailures int32            `protobuf:"varint,4,opt,name=consecutive_failures,json=consecutiveFailures,proto3" json:"consecutive_failures,omitempty"`
+	// Since when the job is in its state.
+	StateTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=state_time,json=stateTime,proto3" json:"state_time,omitempty"`
+	// How often the failure that is being classified was told.
+	Emissions int32 `protobuf:"varint,6,opt,name=emissions,proto3" json:"emissions,omitempty"`
+	// Since when budgets and the deadline count: the submission, or the last
+	// RetryJob.
+	BudgetTime   *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=budget_time,json=budgetTime,proto3" json:"budget_time,omitempty"`
+	CancelReason string                 `protobuf:"bytes,8,opt,name=cancel_reason,json=cancelReason,proto3" json:"cancel_reason,omitempty"`
+	// The patch without which the next attempt must not start, or empty.
+	RequiredPatch string `protobuf:"bytes,9,opt,name=required_patch,json=requiredPatch,proto3" json:"required_patch,omitempty"`
+	// Since when the configuration of the next attempt cannot be resolved.
+	PostponedTime *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=postponed_time,json=postponedTime,proto3" json:"postponed_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JobRecord) Reset() {
+	*x = JobRecord{}
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JobRecord) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JobRecord) ProtoMessage() {}
+
+func (x *JobRecord) ProtoReflect() protoreflect.Message {
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JobRecord.ProtoReflect.Descriptor instead.
+func (*JobRecord) Descriptor() ([]byte, []int) {
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *JobRecord) GetJob() *Job {
+	if x != nil {
+		return x.Job
+	}
+	return nil
+}
+
+func (x *JobRecord) GetSourceJob() string {
+	if x != nil {
+		return x.SourceJob
+	}
+	return ""
+}
+
+func (x *JobRecord) GetFailuresByClass() map[string]int32 {
+	if x != nil {
+		return x.FailuresByClass
+	}
+	return nil
+}
+
+func (x *JobRecord) GetConsecutiveFailures() int32 {
+	if x != nil {
+		return x.ConsecutiveFailures
+	}
+	return 0
+}
+
+func (x *JobRecord) GetStateTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.StateTime
+	}
+	return nil
+}
+
+func (x *JobRecord) GetEmissions() int32 {
+	if x != nil {
+		return x.Emissions
+	}
+	return 0
+}
+
+func (x *JobRecord) GetBudgetTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.BudgetTime
+	}
+	return nil
+}
+
+func (x *JobRecord) GetCancelReason() string {
+	if x != nil {
+		return x.CancelReason
+	}
+	return ""
+}
+
+func (x *JobRecord) GetRequiredPatch() string {
+	if x != nil {
+		return x.RequiredPatch
+	}
+	return ""
+}
+
+func (x *JobRecord) GetPostponedTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.PostponedTime
+	}
+	return nil
+}
+
 // Attempt is one execution of a job.
 type Attempt struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -629,7 +754,7 @@ type Attempt struct {
 
 func (x *Attempt) Reset() {
 	*x = Attempt{}
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[3]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -641,7 +766,7 @@ func (x *Attempt) String() string {
 func (*Attempt) ProtoMessage() {}
 
 func (x *Attempt) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[3]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -654,7 +779,7 @@ func (x *Attempt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Attempt.ProtoReflect.Descriptor instead.
 func (*Attempt) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{3}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Attempt) GetNumber() int32 {
@@ -755,7 +880,7 @@ type Decision struct {
 
 func (x *Decision) Reset() {
 	*x = Decision{}
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[4]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -767,7 +892,7 @@ func (x *Decision) String() string {
 func (*Decision) ProtoMessage() {}
 
 func (x *Decision) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[4]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -780,7 +905,7 @@ func (x *Decision) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Decision.ProtoReflect.Descriptor instead.
 func (*Decision) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{4}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Decision) GetName() string {
@@ -901,7 +1026,7 @@ type DecisionInputs struct {
 
 func (x *DecisionInputs) Reset() {
 	*x = DecisionInputs{}
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[5]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -913,7 +1038,7 @@ func (x *DecisionInputs) String() string {
 func (*DecisionInputs) ProtoMessage() {}
 
 func (x *DecisionInputs) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[5]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -926,7 +1051,7 @@ func (x *DecisionInputs) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecisionInputs.ProtoReflect.Descriptor instead.
 func (*DecisionInputs) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{5}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *DecisionInputs) GetNow() *timestamppb.Timestamp {
@@ -1063,7 +1188,7 @@ type ClassPolicy struct {
 
 func (x *ClassPolicy) Reset() {
 	*x = ClassPolicy{}
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[6]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1075,7 +1200,7 @@ func (x *ClassPolicy) String() string {
 func (*ClassPolicy) ProtoMessage() {}
 
 func (x *ClassPolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[6]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1088,7 +1213,7 @@ func (x *ClassPolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClassPolicy.ProtoReflect.Descriptor instead.
 func (*ClassPolicy) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{6}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ClassPolicy) GetRetries() int32 {
@@ -1136,7 +1261,7 @@ type SubmitJobRequest struct {
 
 func (x *SubmitJobRequest) Reset() {
 	*x = SubmitJobRequest{}
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[7]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1148,7 +1273,7 @@ func (x *SubmitJobRequest) String() string {
 func (*SubmitJobRequest) ProtoMessage() {}
 
 func (x *SubmitJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[7]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1161,7 +1286,7 @@ func (x *SubmitJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitJobRequest.ProtoReflect.Descriptor instead.
 func (*SubmitJobRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{7}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *SubmitJobRequest) GetJob() *Job {
@@ -1202,7 +1327,7 @@ type GetJobRequest struct {
 
 func (x *GetJobRequest) Reset() {
 	*x = GetJobRequest{}
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[8]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1214,7 +1339,7 @@ func (x *GetJobRequest) String() string {
 func (*GetJobRequest) ProtoMessage() {}
 
 func (x *GetJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[8]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1227,7 +1352,7 @@ func (x *GetJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetJobRequest.ProtoReflect.Descriptor instead.
 func (*GetJobRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{8}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *GetJobRequest) GetName() string {
@@ -1253,7 +1378,7 @@ type ListJobsRequest struct {
 
 func (x *ListJobsRequest) Reset() {
 	*x = ListJobsRequest{}
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[9]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1265,7 +1390,7 @@ func (x *ListJobsRequest) String() string {
 func (*ListJobsRequest) ProtoMessage() {}
 
 func (x *ListJobsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[9]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1278,7 +1403,7 @@ func (x *ListJobsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListJobsRequest.ProtoReflect.Descriptor instead.
 func (*ListJobsRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{9}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ListJobsRequest) GetPageSize() int32 {
@@ -1320,7 +1445,7 @@ type ListJobsResponse struct {
 
 func (x *ListJobsResponse) Reset() {
 	*x = ListJobsResponse{}
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[10]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1332,7 +1457,7 @@ func (x *ListJobsResponse) String() string {
 func (*ListJobsResponse) ProtoMessage() {}
 
 func (x *ListJobsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[10]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1345,7 +1470,7 @@ func (x *ListJobsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListJobsResponse.ProtoReflect.Descriptor instead.
 func (*ListJobsResponse) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{10}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ListJobsResponse) GetJobs() []*Job {
@@ -1372,7 +1497,7 @@ type WatchJobRequest struct {
 
 func (x *WatchJobRequest) Reset() {
 	*x = WatchJobRequest{}
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[11]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1384,7 +1509,7 @@ func (x *WatchJobRequest) String() string {
 func (*WatchJobRequest) ProtoMessage() {}
 
 func (x *WatchJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[11]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1397,7 +1522,7 @@ func (x *WatchJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchJobRequest.ProtoReflect.Descriptor instead.
 func (*WatchJobRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{11}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *WatchJobRequest) GetName() string {
@@ -1416,7 +1541,7 @@ type WatchJobResponse struct {
 
 func (x *WatchJobResponse) Reset() {
 	*x = WatchJobResponse{}
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[12]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1428,7 +1553,7 @@ func (x *WatchJobResponse) String() string {
 func (*WatchJobResponse) ProtoMessage() {}
 
 func (x *WatchJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[12]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1441,7 +1566,7 @@ func (x *WatchJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchJobResponse.ProtoReflect.Descriptor instead.
 func (*WatchJobResponse) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{12}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *WatchJobResponse) GetJob() *Job {
@@ -1464,7 +1589,7 @@ type CancelJobRequest struct {
 
 func (x *CancelJobRequest) Reset() {
 	*x = CancelJobRequest{}
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[13]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1476,7 +1601,7 @@ func (x *CancelJobRequest) String() string {
 func (*CancelJobRequest) ProtoMessage() {}
 
 func (x *CancelJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[13]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1489,7 +1614,7 @@ func (x *CancelJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelJobRequest.ProtoReflect.Descriptor instead.
 func (*CancelJobRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{13}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *CancelJobRequest) GetName() string {
@@ -1528,7 +1653,7 @@ type RetryJobRequest struct {
 
 func (x *RetryJobRequest) Reset() {
 	*x = RetryJobRequest{}
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[14]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1540,7 +1665,7 @@ func (x *RetryJobRequest) String() string {
 func (*RetryJobRequest) ProtoMessage() {}
 
 func (x *RetryJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[14]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1553,7 +1678,7 @@ func (x *RetryJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetryJobRequest.ProtoReflect.Descriptor instead.
 func (*RetryJobRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{14}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *RetryJobRequest) GetName() string {
@@ -1599,7 +1724,7 @@ type AttemptRef struct {
 
 func (x *AttemptRef) Reset() {
 	*x = AttemptRef{}
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[15]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1611,7 +1736,7 @@ func (x *AttemptRef) String() string {
 func (*AttemptRef) ProtoMessage() {}
 
 func (x *AttemptRef) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[15]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1624,7 +1749,7 @@ func (x *AttemptRef) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttemptRef.ProtoReflect.Descriptor instead.
 func (*AttemptRef) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{15}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *AttemptRef) GetSource() string {
@@ -1666,7 +1791,7 @@ type ReportFailureRequest struct {
 
 func (x *ReportFailureRequest) Reset() {
 	*x = ReportFailureRequest{}
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[16]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1678,7 +1803,7 @@ func (x *ReportFailureRequest) String() string {
 func (*ReportFailureRequest) ProtoMessage() {}
 
 func (x *ReportFailureRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[16]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1691,7 +1816,7 @@ func (x *ReportFailureRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportFailureRequest.ProtoReflect.Descriptor instead.
 func (*ReportFailureRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{16}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ReportFailureRequest) GetAttempt() *AttemptRef {
@@ -1765,7 +1890,7 @@ type ReportFailureResponse struct {
 
 func (x *ReportFailureResponse) Reset() {
 	*x = ReportFailureResponse{}
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[17]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1777,7 +1902,7 @@ func (x *ReportFailureResponse) String() string {
 func (*ReportFailureResponse) ProtoMessage() {}
 
 func (x *ReportFailureResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[17]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1790,7 +1915,7 @@ func (x *ReportFailureResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportFailureResponse.ProtoReflect.Descriptor instead.
 func (*ReportFailureResponse) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{17}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ReportFailureResponse) GetDecision() *Decision {
@@ -1827,7 +1952,7 @@ type ReportSuccessRequest struct {
 
 func (x *ReportSuccessRequest) Reset() {
 	*x = ReportSuccessRequest{}
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[18]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1839,7 +1964,7 @@ func (x *ReportSuccessRequest) String() string {
 func (*ReportSuccessRequest) ProtoMessage() {}
 
 func (x *ReportSuccessRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[18]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1852,7 +1977,7 @@ func (x *ReportSuccessRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportSuccessRequest.ProtoReflect.Descriptor instead.
 func (*ReportSuccessRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{18}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ReportSuccessRequest) GetAttempt() *AttemptRef {
@@ -1900,7 +2025,7 @@ type GetDecisionRequest struct {
 
 func (x *GetDecisionRequest) Reset() {
 	*x = GetDecisionRequest{}
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[19]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1912,7 +2037,7 @@ func (x *GetDecisionRequest) String() string {
 func (*GetDecisionRequest) ProtoMessage() {}
 
 func (x *GetDecisionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[19]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1925,7 +2050,7 @@ func (x *GetDecisionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetDecisionRequest.ProtoReflect.Descriptor instead.
 func (*GetDecisionRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{19}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *GetDecisionRequest) GetName() string {
@@ -1947,7 +2072,7 @@ type ListDecisionsRequest struct {
 
 func (x *ListDecisionsRequest) Reset() {
 	*x = ListDecisionsRequest{}
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[20]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1959,7 +2084,7 @@ func (x *ListDecisionsRequest) String() string {
 func (*ListDecisionsRequest) ProtoMessage() {}
 
 func (x *ListDecisionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[20]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1972,7 +2097,7 @@ func (x *ListDecisionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDecisionsRequest.ProtoReflect.Descriptor instead.
 func (*ListDecisionsRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{20}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ListDecisionsRequest) GetParent() string {
@@ -2006,7 +2131,7 @@ type ListDecisionsResponse struct {
 
 func (x *ListDecisionsResponse) Reset() {
 	*x = ListDecisionsResponse{}
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[21]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2018,7 +2143,7 @@ func (x *ListDecisionsResponse) String() string {
 func (*ListDecisionsResponse) ProtoMessage() {}
 
 func (x *ListDecisionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[21]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2031,7 +2156,7 @@ func (x *ListDecisionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDecisionsResponse.ProtoReflect.Descriptor instead.
 func (*ListDecisionsResponse) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{21}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ListDecisionsResponse) GetDecisions() []*Decision {
@@ -2058,7 +2183,7 @@ type ReplayDecisionRequest struct {
 
 func (x *ReplayDecisionRequest) Reset() {
 	*x = ReplayDecisionRequest{}
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[22]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2070,7 +2195,7 @@ func (x *ReplayDecisionRequest) String() string {
 func (*ReplayDecisionRequest) ProtoMessage() {}
 
 func (x *ReplayDecisionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[22]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2083,7 +2208,7 @@ func (x *ReplayDecisionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReplayDecisionRequest.ProtoReflect.Descriptor instead.
 func (*ReplayDecisionRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{22}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ReplayDecisionRequest) GetName() string {
@@ -2104,7 +2229,7 @@ type ReplayDecisionResponse struct {
 
 func (x *ReplayDecisionResponse) Reset() {
 	*x = ReplayDecisionResponse{}
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[23]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2116,7 +2241,7 @@ func (x *ReplayDecisionResponse) String() string {
 func (*ReplayDecisionResponse) ProtoMessage() {}
 
 func (x *ReplayDecisionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[23]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2129,7 +2254,7 @@ func (x *ReplayDecisionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReplayDecisionResponse.ProtoReflect.Descriptor instead.
 func (*ReplayDecisionResponse) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{23}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ReplayDecisionResponse) GetDecision() *Decision {
@@ -2213,7 +2338,25 @@ const file_redrive_v1_scheduler_proto_rawDesc = "" +
 	"\x0f_system_retriesB\x11\n" +
 	"\x0f_memory_retriesB\x12\n" +
 	"\x10_timeout_retriesB\x0e\n" +
-	"\f_alert_after\"\xb6\x03\n" +
+	"\f_alert_after\"\xc1\x04\n" +
+	"\tJobRecord\x12!\n" +
+	"\x03job\x18\x01 \x01(\v2\x0f.redrive.v1.JobR\x03job\x12\x1d\n" +
+	"\n" +
+	"source_job\x18\x02 \x01(\tR\tsourceJob\x12V\n" +
+	"\x11failures_by_class\x18\x03 \x03(\v2*.redrive.v1.JobRecord.FailuresByClassEntryR\x0ffailuresByClass\x121\n" +
+	"\x14consecutive_failures\x18\x04 \x01(\x05R\x13consecutiveFailures\x129\n" +
+	"\n" +
+	"state_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\tstateTime\x12\x1c\n" +
+	"\temissions\x18\x06 \x01(\x05R\temissions\x12;\n" +
+	"\vbudget_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"budgetTime\x12#\n" +
+	"\rcancel_reason\x18\b \x01(\tR\fcancelReason\x12%\n" +
+	"\x0erequired_patch\x18\t \x01(\tR\rrequiredPatch\x12A\n" +
+	"\x0epostponed_time\x18\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\rpostponedTime\x1aB\n" +
+	"\x14FailuresByClassEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x05R\x05value:\x028\x01\"\xb6\x03\n" +
 	"\aAttempt\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x05R\x06number\x12/\n" +
 	"\x06config\x18\x02 \x01(\v2\x17.google.protobuf.StructR\x06config\x129\n" +
@@ -2384,7 +2527,7 @@ func file_redrive_v1_scheduler_proto_rawDescGZIP() []byte {
 }
 
 var file_redrive_v1_scheduler_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_redrive_v1_scheduler_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
+var file_redrive_v1_scheduler_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
 var file_redrive_v1_scheduler_proto_goTypes = []any{
 	(Job_State)(0),                 // 0: redrive.v1.Job.State
 	(Decision_Action)(0),           // 1: redrive.v1.Decision.Action
@@ -2392,124 +2535,131 @@ var file_redrive_v1_scheduler_proto_goTypes = []any{
 	(*Job)(nil),                    // 3: redrive.v1.Job
 	(*ProcessTask)(nil),            // 4: redrive.v1.ProcessTask
 	(*RetryPolicy)(nil),            // 5: redrive.v1.RetryPolicy
-	(*Attempt)(nil),                // 6: redrive.v1.Attempt
-	(*Decision)(nil),               // 7: redrive.v1.Decision
-	(*DecisionInputs)(nil),         // 8: redrive.v1.DecisionInputs
-	(*ClassPolicy)(nil),            // 9: redrive.v1.ClassPolicy
-	(*SubmitJobRequest)(nil),       // 10: redrive.v1.SubmitJobRequest
-	(*GetJobRequest)(nil),          // 11: redrive.v1.GetJobRequest
-	(*ListJobsRequest)(nil),        // 12: redrive.v1.ListJobsRequest
-	(*ListJobsResponse)(nil),       // 13: redrive.v1.ListJobsResponse
-	(*WatchJobRequest)(nil),        // 14: redrive.v1.WatchJobRequest
-	(*WatchJobResponse)(nil),       // 15: redrive.v1.WatchJobResponse
-	(*CancelJobRequest)(nil),       // 16: redrive.v1.CancelJobRequest
-	(*RetryJobRequest)(nil),        // 17: redrive.v1.RetryJobRequest
-	(*AttemptRef)(nil),             // 18: redrive.v1.AttemptRef
-	(*ReportFailureRequest)(nil),   // 19: redrive.v1.ReportFailureRequest
-	(*ReportFailureResponse)(nil),  // 20: redrive.v1.ReportFailureResponse
-	(*ReportSuccessRequest)(nil),   // 21: redrive.v1.ReportSuccessRequest
-	(*GetDecisionRequest)(nil),     // 22: redrive.v1.GetDecisionRequest
-	(*ListDecisionsRequest)(nil),   // 23: redrive.v1.ListDecisionsRequest
-	(*ListDecisionsResponse)(nil),  // 24: redrive.v1.ListDecisionsResponse
-	(*ReplayDecisionRequest)(nil),  // 25: redrive.v1.ReplayDecisionRequest
-	(*ReplayDecisionResponse)(nil), // 26: redrive.v1.ReplayDecisionResponse
-	nil,                            // 27: redrive.v1.Job.LabelsEntry
-	nil,                            // 28: redrive.v1.ProcessTask.EnvEntry
-	nil,                            // 29: redrive.v1.DecisionInputs.FailuresByClassEntry
-	nil,                            // 30: redrive.v1.ReportFailureRequest.LabelsEntry
-	(*JobType)(nil),                // 31: redrive.v1.JobType
-	(*structpb.Struct)(nil),        // 32: google.protobuf.Struct
-	(*timestamppb.Timestamp)(nil),  // 33: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),    // 34: google.protobuf.Duration
-	(*Evidence)(nil),               // 35: redrive.v1.Evidence
-	(*SkippedPatch)(nil),           // 36: redrive.v1.SkippedPatch
-	(Category)(0),                  // 37: redrive.v1.Category
-	(Verdict)(0),                   // 38: redrive.v1.Verdict
+	(*JobRecord)(nil),              // 6: redrive.v1.JobRecord
+	(*Attempt)(nil),                // 7: redrive.v1.Attempt
+	(*Decision)(nil),               // 8: redrive.v1.Decision
+	(*DecisionInputs)(nil),         // 9: redrive.v1.DecisionInputs
+	(*ClassPolicy)(nil),            // 10: redrive.v1.ClassPolicy
+	(*SubmitJobRequest)(nil),       // 11: redrive.v1.SubmitJobRequest
+	(*GetJobRequest)(nil),          // 12: redrive.v1.GetJobRequest
+	(*ListJobsRequest)(nil),        // 13: redrive.v1.ListJobsRequest
+	(*ListJobsResponse)(nil),       // 14: redrive.v1.ListJobsResponse
+	(*WatchJobRequest)(nil),        // 15: redrive.v1.WatchJobRequest
+	(*WatchJobResponse)(nil),       // 16: redrive.v1.WatchJobResponse
+	(*CancelJobRequest)(nil),       // 17: redrive.v1.CancelJobRequest
+	(*RetryJobRequest)(nil),        // 18: redrive.v1.RetryJobRequest
+	(*AttemptRef)(nil),             // 19: redrive.v1.AttemptRef
+	(*ReportFailureRequest)(nil),   // 20: redrive.v1.ReportFailureRequest
+	(*ReportFailureResponse)(nil),  // 21: redrive.v1.ReportFailureResponse
+	(*ReportSuccessRequest)(nil),   // 22: redrive.v1.ReportSuccessRequest
+	(*GetDecisionRequest)(nil),     // 23: redrive.v1.GetDecisionRequest
+	(*ListDecisionsRequest)(nil),   // 24: redrive.v1.ListDecisionsRequest
+	(*ListDecisionsResponse)(nil),  // 25: redrive.v1.ListDecisionsResponse
+	(*ReplayDecisionRequest)(nil),  // 26: redrive.v1.ReplayDecisionRequest
+	(*ReplayDecisionResponse)(nil), // 27: redrive.v1.ReplayDecisionResponse
+	nil,                            // 28: redrive.v1.Job.LabelsEntry
+	nil,                            // 29: redrive.v1.ProcessTask.EnvEntry
+	nil,                            // 30: redrive.v1.JobRecord.FailuresByClassEntry
+	nil,                            // 31: redrive.v1.DecisionInputs.FailuresByClassEntry
+	nil,                            // 32: redrive.v1.ReportFailureRequest.LabelsEntry
+	(*JobType)(nil),                // 33: redrive.v1.JobType
+	(*structpb.Struct)(nil),        // 34: google.protobuf.Struct
+	(*timestamppb.Timestamp)(nil),  // 35: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),    // 36: google.protobuf.Duration
+	(*Evidence)(nil),               // 37: redrive.v1.Evidence
+	(*SkippedPatch)(nil),           // 38: redrive.v1.SkippedPatch
+	(Category)(0),                  // 39: redrive.v1.Category
+	(Verdict)(0),                   // 40: redrive.v1.Verdict
 }
 var file_redrive_v1_scheduler_proto_depIdxs = []int32{
-	31, // 0: redrive.v1.Job.type:type_name -> redrive.v1.JobType
+	33, // 0: redrive.v1.Job.type:type_name -> redrive.v1.JobType
 	4,  // 1: redrive.v1.Job.process:type_name -> redrive.v1.ProcessTask
-	32, // 2: redrive.v1.Job.config:type_name -> google.protobuf.Struct
+	34, // 2: redrive.v1.Job.config:type_name -> google.protobuf.Struct
 	5,  // 3: redrive.v1.Job.retry_policy:type_name -> redrive.v1.RetryPolicy
-	27, // 4: redrive.v1.Job.labels:type_name -> redrive.v1.Job.LabelsEntry
+	28, // 4: redrive.v1.Job.labels:type_name -> redrive.v1.Job.LabelsEntry
 	0,  // 5: redrive.v1.Job.state:type_name -> redrive.v1.Job.State
-	33, // 6: redrive.v1.Job.due_time:type_name -> google.protobuf.Timestamp
-	6,  // 7: redrive.v1.Job.attempts:type_name -> redrive.v1.Attempt
-	33, // 8: redrive.v1.Job.create_time:type_name -> google.protobuf.Timestamp
-	33, // 9: redrive.v1.Job.update_time:type_name -> google.protobuf.Timestamp
-	33, // 10: redrive.v1.Job.end_time:type_name -> google.protobuf.Timestamp
-	28, // 11: redrive.v1.ProcessTask.env:type_name -> redrive.v1.ProcessTask.EnvEntry
-	34, // 12: redrive.v1.RetryPolicy.min_backoff:type_name -> google.protobuf.Duration
-	34, // 13: redrive.v1.RetryPolicy.max_backoff:type_name -> google.protobuf.Duration
-	34, // 14: redrive.v1.RetryPolicy.run_timeout:type_name -> google.protobuf.Duration
-	34, // 15: redrive.v1.RetryPolicy.queue_timeout:type_name -> google.protobuf.Duration
-	34, // 16: redrive.v1.RetryPolicy.deadline:type_name -> google.protobuf.Duration
-	32, // 17: redrive.v1.Attempt.config:type_name -> google.protobuf.Struct
-	33, // 18: redrive.v1.Attempt.start_time:type_name -> google.protobuf.Timestamp
-	33, // 19: redrive.v1.Attempt.end_time:type_name -> google.protobuf.Timestamp
-	35, // 20: redrive.v1.Attempt.evidence:type_name -> redrive.v1.Evidence
-	36, // 21: redrive.v1.Attempt.skipped_patches:type_name -> redrive.v1.SkippedPatch
-	1,  // 22: redrive.v1.Decision.action:type_name -> redrive.v1.Decision.Action
-	33, // 23: redrive.v1.Decision.due_time:type_name -> google.protobuf.Timestamp
-	2,  // 24: redrive.v1.Decision.attention:type_name -> redrive.v1.Decision.Attention
-	8,  // 25: redrive.v1.Decision.inputs:type_name -> redrive.v1.DecisionInputs
-	33, // 26: redrive.v1.Decision.create_time:type_name -> google.protobuf.Timestamp
-	33, // 27: redrive.v1.DecisionInputs.now:type_name -> google.protobuf.Timestamp
-	37, // 28: redrive.v1.DecisionInputs.category:type_name -> redrive.v1.Category
-	38, // 29: redrive.v1.DecisionInputs.verdict:type_name -> redrive.v1.Verdict
-	34, // 30: redrive.v1.DecisionInputs.retry_after:type_name -> google.protobuf.Duration
-	29, // 31: redrive.v1.DecisionInputs.failures_by_class:type_name -> redrive.v1.DecisionInputs.FailuresByClassEntry
-	5,  // 32: redrive.v1.DecisionInputs.retry_policy:type_name -> redrive.v1.RetryPolicy
-	33, // 33: redrive.v1.DecisionInputs.job_create_time:type_name -> google.protobuf.Timestamp
-	9,  // 34: redrive.v1.DecisionInputs.class_policy:type_name -> redrive.v1.ClassPolicy
-	34, // 35: redrive.v1.ClassPolicy.base_delay:type_name -> google.protobuf.Duration
-	3,  // 36: redrive.v1.SubmitJobRequest.job:type_name -> redrive.v1.Job
-	0,  // 37: redrive.v1.ListJobsRequest.state:type_name -> redrive.v1.Job.State
-	3,  // 38: redrive.v1.ListJobsResponse.jobs:type_name -> redrive.v1.Job
-	3,  // 39: redrive.v1.WatchJobResponse.job:type_name -> redrive.v1.Job
-	4,  // 40: redrive.v1.RetryJobRequest.process:type_name -> redrive.v1.ProcessTask
-	18, // 41: redrive.v1.ReportFailureRequest.attempt:type_name -> redrive.v1.AttemptRef
-	31, // 42: redrive.v1.ReportFailureRequest.type:type_name -> redrive.v1.JobType
-	32, // 43: redrive.v1.ReportFailureRequest.config:type_name -> google.protobuf.Struct
-	32, // 44: redrive.v1.ReportFailureRequest.attempt_config:type_name -> google.protobuf.Struct
-	35, // 45: redrive.v1.ReportFailureRequest.evidence:type_name -> redrive.v1.Evidence
-	5,  // 46: redrive.v1.ReportFailureRequest.retry_policy:type_name -> redrive.v1.RetryPolicy
-	30, // 47: redrive.v1.ReportFailureRequest.labels:type_name -> redrive.v1.ReportFailureRequest.LabelsEntry
-	7,  // 48: redrive.v1.ReportFailureResponse.decision:type_name -> redrive.v1.Decision
-	18, // 49: redrive.v1.ReportSuccessRequest.attempt:type_name -> redrive.v1.AttemptRef
-	31, // 50: redrive.v1.ReportSuccessRequest.type:type_name -> redrive.v1.JobType
-	32, // 51: redrive.v1.ReportSuccessRequest.config:type_name -> google.protobuf.Struct
-	32, // 52: redrive.v1.ReportSuccessRequest.attempt_config:type_name -> google.protobuf.Struct
-	35, // 53: redrive.v1.ReportSuccessRequest.evidence:type_name -> redrive.v1.Evidence
-	7,  // 54: redrive.v1.ListDecisionsResponse.decisions:type_name -> redrive.v1.Decision
-	7,  // 55: redrive.v1.ReplayDecisionResponse.decision:type_name -> redrive.v1.Decision
-	10, // 56: redrive.v1.SchedulerService.SubmitJob:input_type -> redrive.v1.SubmitJobRequest
-	11, // 57: redrive.v1.SchedulerService.GetJob:input_type -> redrive.v1.GetJobRequest
-	12, // 58: redrive.v1.SchedulerService.ListJobs:input_type -> redrive.v1.ListJobsRequest
-	14, // 59: redrive.v1.SchedulerService.WatchJob:input_type -> redrive.v1.WatchJobRequest
-	16, // 60: redrive.v1.SchedulerService.CancelJob:input_type -> redrive.v1.CancelJobRequest
-	17, // 61: redrive.v1.SchedulerService.RetryJob:input_type -> redrive.v1.RetryJobRequest
-	19, // 62: redrive.v1.SchedulerService.ReportFailure:input_type -> redrive.v1.ReportFailureRequest
-	21, // 63: redrive.v1.SchedulerService.ReportSuccess:input_type -> redrive.v1.ReportSuccessRequest
-	22, // 64: redrive.v1.SchedulerService.GetDecision:input_type -> redrive.v1.GetDecisionRequest
-	23, // 65: redrive.v1.SchedulerService.ListDecisions:input_type -> redrive.v1.ListDecisionsRequest
-	25, // 66: redrive.v1.SchedulerService.ReplayDecision:input_type -> redrive.v1.ReplayDecisionRequest
-	3,  // 67: redrive.v1.SchedulerService.SubmitJob:output_type -> redrive.v1.Job
-	3,  // 68: redrive.v1.SchedulerService.GetJob:output_type -> redrive.v1.Job
-	13, // 69: redrive.v1.SchedulerService.ListJobs:output_type -> redrive.v1.ListJobsResponse
-	15, // 70: redrive.v1.SchedulerService.WatchJob:output_type -> redrive.v1.WatchJobResponse
-	3,  // 71: redrive.v1.SchedulerService.CancelJob:output_type -> redrive.v1.Job
-	3,  // 72: redrive.v1.SchedulerService.RetryJob:output_type -> redrive.v1.Job
-	20, // 73: redrive.v1.SchedulerService.ReportFailure:output_type -> redrive.v1.ReportFailureResponse
-	3,  // 74: redrive.v1.SchedulerService.ReportSuccess:output_type -> redrive.v1.Job
-	7,  // 75: redrive.v1.SchedulerService.GetDecision:output_type -> redrive.v1.Decision
-	24, // 76: redrive.v1.SchedulerService.ListDecisions:output_type -> redrive.v1.ListDecisionsResponse
-	26, // 77: redrive.v1.SchedulerService.ReplayDecision:output_type -> redrive.v1.ReplayDecisionResponse
-	67, // [67:78] is the sub-list for method output_type
-	56, // [56:67] is the sub-list for method input_type
-	56, // [56:56] is the sub-list for extension type_name
-	56, // [56:56] is the sub-list for extension extendee
-	0,  // [0:56] is the sub-list for field type_name
+	35, // 6: redrive.v1.Job.due_time:type_name -> google.protobuf.Timestamp
+	7,  // 7: redrive.v1.Job.attempts:type_name -> redrive.v1.Attempt
+	35, // 8: redrive.v1.Job.create_time:type_name -> google.protobuf.Timestamp
+	35, // 9: redrive.v1.Job.update_time:type_name -> google.protobuf.Timestamp
+	35, // 10: redrive.v1.Job.end_time:type_name -> google.protobuf.Timestamp
+	29, // 11: redrive.v1.ProcessTask.env:type_name -> redrive.v1.ProcessTask.EnvEntry
+	36, // 12: redrive.v1.RetryPolicy.min_backoff:type_name -> google.protobuf.Duration
+	36, // 13: redrive.v1.RetryPolicy.max_backoff:type_name -> google.protobuf.Duration
+	36, // 14: redrive.v1.RetryPolicy.run_timeout:type_name -> google.protobuf.Duration
+	36, // 15: redrive.v1.RetryPolicy.queue_timeout:type_name -> google.protobuf.Duration
+	36, // 16: redrive.v1.RetryPolicy.deadline:type_name -> google.protobuf.Duration
+	3,  // 17: redrive.v1.JobRecord.job:type_name -> redrive.v1.Job
+	30, // 18: redrive.v1.JobRecord.failures_by_class:type_name -> redrive.v1.JobRecord.FailuresByClassEntry
+	35, // 19: redrive.v1.JobRecord.state_time:type_name -> google.protobuf.Timestamp
+	35, // 20: redrive.v1.JobRecord.budget_time:type_name -> google.protobuf.Timestamp
+	35, // 21: redrive.v1.JobRecord.postponed_time:type_name -> google.protobuf.Timestamp
+	34, // 22: redrive.v1.Attempt.config:type_name -> google.protobuf.Struct
+	35, // 23: redrive.v1.Attempt.start_time:type_name -> google.protobuf.Timestamp
+	35, // 24: redrive.v1.Attempt.end_time:type_name -> google.protobuf.Timestamp
+	37, // 25: redrive.v1.Attempt.evidence:type_name -> redrive.v1.Evidence
+	38, // 26: redrive.v1.Attempt.skipped_patches:type_name -> redrive.v1.SkippedPatch
+	1,  // 27: redrive.v1.Decision.action:type_name -> redrive.v1.Decision.Action
+	35, // 28: redrive.v1.Decision.due_time:type_name -> google.protobuf.Timestamp
+	2,  // 29: redrive.v1.Decision.attention:type_name -> redrive.v1.Decision.Attention
+	9,  // 30: redrive.v1.Decision.inputs:type_name -> redrive.v1.DecisionInputs
+	35, // 31: redrive.v1.Decision.create_time:type_name -> google.protobuf.Timestamp
+	35, // 32: redrive.v1.DecisionInputs.now:type_name -> google.protobuf.Timestamp
+	39, // 33: redrive.v1.DecisionInputs.category:type_name -> redrive.v1.Category
+	40, // 34: redrive.v1.DecisionInputs.verdict:type_name -> redrive.v1.Verdict
+	36, // 35: redrive.v1.DecisionInputs.retry_after:type_name -> google.protobuf.Duration
+	31, // 36: redrive.v1.DecisionInputs.failures_by_class:type_name -> redrive.v1.DecisionInputs.FailuresByClassEntry
+	5,  // 37: redrive.v1.DecisionInputs.retry_policy:type_name -> redrive.v1.RetryPolicy
+	35, // 38: redrive.v1.DecisionInputs.job_create_time:type_name -> google.protobuf.Timestamp
+	10, // 39: redrive.v1.DecisionInputs.class_policy:type_name -> redrive.v1.ClassPolicy
+	36, // 40: redrive.v1.ClassPolicy.base_delay:type_name -> google.protobuf.Duration
+	3,  // 41: redrive.v1.SubmitJobRequest.job:type_name -> redrive.v1.Job
+	0,  // 42: redrive.v1.ListJobsRequest.state:type_name -> redrive.v1.Job.State
+	3,  // 43: redrive.v1.ListJobsResponse.jobs:type_name -> redrive.v1.Job
+	3,  // 44: redrive.v1.WatchJobResponse.job:type_name -> redrive.v1.Job
+	4,  // 45: redrive.v1.RetryJobRequest.process:type_name -> redrive.v1.ProcessTask
+	19, // 46: redrive.v1.ReportFailureRequest.attempt:type_name -> redrive.v1.AttemptRef
+	33, // 47: redrive.v1.ReportFailureRequest.type:type_name -> redrive.v1.JobType
+	34, // 48: redrive.v1.ReportFailureRequest.config:type_name -> google.protobuf.Struct
+	34, // 49: redrive.v1.ReportFailureRequest.attempt_config:type_name -> google.protobuf.Struct
+	37, // 50: redrive.v1.ReportFailureRequest.evidence:type_name -> redrive.v1.Evidence
+	5,  // 51: redrive.v1.ReportFailureRequest.retry_policy:type_name -> redrive.v1.RetryPolicy
+	32, // 52: redrive.v1.ReportFailureRequest.labels:type_name -> redrive.v1.ReportFailureRequest.LabelsEntry
+	8,  // 53: redrive.v1.ReportFailureResponse.decision:type_name -> redrive.v1.Decision
+	19, // 54: redrive.v1.ReportSuccessRequest.attempt:type_name -> redrive.v1.AttemptRef
+	33, // 55: redrive.v1.ReportSuccessRequest.type:type_name -> redrive.v1.JobType
+	34, // 56: redrive.v1.ReportSuccessRequest.config:type_name -> google.protobuf.Struct
+	34, // 57: redrive.v1.ReportSuccessRequest.attempt_config:type_name -> google.protobuf.Struct
+	37, // 58: redrive.v1.ReportSuccessRequest.evidence:type_name -> redrive.v1.Evidence
+	8,  // 59: redrive.v1.ListDecisionsResponse.decisions:type_name -> redrive.v1.Decision
+	8,  // 60: redrive.v1.ReplayDecisionResponse.decision:type_name -> redrive.v1.Decision
+	11, // 61: redrive.v1.SchedulerService.SubmitJob:input_type -> redrive.v1.SubmitJobRequest
+	12, // 62: redrive.v1.SchedulerService.GetJob:input_type -> redrive.v1.GetJobRequest
+	13, // 63: redrive.v1.SchedulerService.ListJobs:input_type -> redrive.v1.ListJobsRequest
+	15, // 64: redrive.v1.SchedulerService.WatchJob:input_type -> redrive.v1.WatchJobRequest
+	17, // 65: redrive.v1.SchedulerService.CancelJob:input_type -> redrive.v1.CancelJobRequest
+	18, // 66: redrive.v1.SchedulerService.RetryJob:input_type -> redrive.v1.RetryJobRequest
+	20, // 67: redrive.v1.SchedulerService.ReportFailure:input_type -> redrive.v1.ReportFailureRequest
+	22, // 68: redrive.v1.SchedulerService.ReportSuccess:input_type -> redrive.v1.ReportSuccessRequest
+	23, // 69: redrive.v1.SchedulerService.GetDecision:input_type -> redrive.v1.GetDecisionRequest
+	24, // 70: redrive.v1.SchedulerService.ListDecisions:input_type -> redrive.v1.ListDecisionsRequest
+	26, // 71: redrive.v1.SchedulerService.ReplayDecision:input_type -> redrive.v1.ReplayDecisionRequest
+	3,  // 72: redrive.v1.SchedulerService.SubmitJob:output_type -> redrive.v1.Job
+	3,  // 73: redrive.v1.SchedulerService.GetJob:output_type -> redrive.v1.Job
+	14, // 74: redrive.v1.SchedulerService.ListJobs:output_type -> redrive.v1.ListJobsResponse
+	16, // 75: redrive.v1.SchedulerService.WatchJob:output_type -> redrive.v1.WatchJobResponse
+	3,  // 76: redrive.v1.SchedulerService.CancelJob:output_type -> redrive.v1.Job
+	3,  // 77: redrive.v1.SchedulerService.RetryJob:output_type -> redrive.v1.Job
+	21, // 78: redrive.v1.SchedulerService.ReportFailure:output_type -> redrive.v1.ReportFailureResponse
+	3,  // 79: redrive.v1.SchedulerService.ReportSuccess:output_type -> redrive.v1.Job
+	8,  // 80: redrive.v1.SchedulerService.GetDecision:output_type -> redrive.v1.Decision
+	25, // 81: redrive.v1.SchedulerService.ListDecisions:output_type -> redrive.v1.ListDecisionsResponse
+	27, // 82: redrive.v1.SchedulerService.ReplayDecision:output_type -> redrive.v1.ReplayDecisionResponse
+	72, // [72:83] is the sub-list for method output_type
+	61, // [61:72] is the sub-list for method input_type
+	61, // [61:61] is the sub-list for extension type_name
+	61, // [61:61] is the sub-list for extension extendee
+	0,  // [0:61] is the sub-list for field type_name
 }
 
 func init() { file_redrive_v1_scheduler_proto_init() }
@@ -2526,7 +2676,7 @@ func file_redrive_v1_scheduler_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_redrive_v1_scheduler_proto_rawDesc), len(file_redrive_v1_scheduler_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   28,
+			NumMessages:   30,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

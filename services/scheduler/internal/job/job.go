@@ -1,0 +1,172 @@
+// Package job is the life of a job: a pure state machine in which an event, at
+// a time, changes the job and asks for effects.
+package job
+
+import (
+	"time"
+
+	"github.com/redrive-io/redrive/pkg/failure"
+	"github.com/redrive-io/redrive/services/scheduler/internal/policy"
+)
+
+// State is where a job is in its life.
+type State int
+
+// The states, as in proto/redrive/v1/scheduler.proto.
+const (
+	None State = iota
+	Queued
+	Running
+	Classifying
+	Waiting
+	Succeeded
+	Failed
+	Cancelled
+)
+
+// String returns the state as users write it.
+func (s State) String() string {
+	return [...]string{"", "QUEUED", "RUNNING", "CLASSIFYING", "WAITING", "SUCCEEDED", "FAILED", "CANCELLED"}[s]
+}
+
+// Ended reports whether nothing happens any more by itself.
+func (s State) Ended() bool { return s >= Succeeded }
+
+// Job is one unit of work to be brought to success, once.
+type Job struct {
+	ID        string
+	Source    string // failure.Own, or the scheduler that runs the attempts
+	SourceJob string // the source's id of the job
+	Type      failure.Type
+	Task      *Task          // nil for jobs of other schedulers
+	Config    map[string]any // the original configuration
+	Overrides policy.Overrides
+	Labels    map[string]string
+	Owner     string
+
+	State      State
+	Reason     string // why it is in its state
+	StateSince time.Time
+	Due        time.Time // of the next attempt, in Queued and Waiting
+	Attempts   []Attempt // in order of their numbers, the last MaxAttempts
+	Created    time.Time
+	Updated    time.Time
+	Ended      time.Time
+	Revision   int64 // of the stored document; 0 before the first put
+
+	CancelRequested bool
+	CancelReason    string
+
+	// FailuresByClass and Consecutive count since BudgetStart: the submission or
+	// the last human intervention.
+	FailuresByClass map[failure.Class]int
+	Consecutive     int
+	BudgetStart     time.Time
+	// Emissions counts how often the failure being classified was told.
+	Emissions int
+	// RequiredPatch is the patch without which the next attempt must not start.
+	RequiredPatch string
+	// PostponedSince is when Resolve first could not be asked for the next
+	// attempt; zero when it could.
+	PostponedSince time.Time
+}
+
+// Task is a program to run.
+type Task struct {
+	Args    []string
+	Env     map[string]string
+	WorkDir string
+}
+
+// Attempt is one execution of a job.
+type Attempt struct {
+	Number     int
+	Config     map[string]any // that it ran with
+	Start, End time.Time      // End is zero while it runs
+	Evidence   failure.Evidence
+	Succeeded  bool
+	Failure    string // "failures/{failure}" once it failed
+	Decision   string // "jobs/{job}/decisions/{attempt}" once made
+	Applied    []string
+	Skipped    []Skip
+}
+
+// Skip is a patch that was in scope and not applied, and why.
+type Skip struct{ Patch, Reason string }
+
+// MaxAttempts bounds Job.Attempts; older ones are forgotten.
+const MaxAttempts = 100
+
+// Own reports whether Redrive runs the attempts.
+func (j Job) Own() bool { return j.Source == failure.Own }
+
+// Name returns "jobs/{job}".
+func (j Job) Name() string { return "jobs/" + j.ID }
+
+// Ref names attempt n of the job.
+func (j Job) Ref(n int) failure.Attempt {
+	return failure.Attempt{Source: j.Source, Job: j.SourceJob, Number: n}
+}
+
+// Last returns the latest attempt; ok is false before the first.
+func (j Job) Last() (a Attempt, ok bool) {
+	if len(j.Attempts) == 0 {
+		return Attempt{}, false
+	}
+	return j.Attempts[len(j.Attempts)-1], true
+}
+
+// Attempt returns attempt n; ok is false when it is not known.
+func (j Job) Attempt(n int) (a Attempt, ok bool) {
+	if i := j.find(n); i >= 0 {
+		return j.Attempts[i], true
+	}
+	return Attempt{}, false
+}
+
+func (j Job) find(n int) int {
+	for i, a := range j.Attempts {
+		if a.Number == n {
+			return i
+		}
+	}
+	return -1
+}
+
+// insert returns the attempts with a at its place. The slice is a new one: a
+// Job is a value, and steps never change the one that they were given.
+func (j Job) insert(a Attempt) []Attempt {
+	all := make([]Attempt, 0, len(j.Attempts)+1)
+	placed := false
+	for _, old := range j.Attempts {
+		if !placed && old.Number > a.Number {
+			all, placed = append(all, a), true
+		}
+		all = append(all, old)
+	}
+	if !placed {
+		all = append(all, a)
+	}
+	return all[max(0, len(all)-MaxAttempts):]
+}
+
+// replace returns the attempts with the one of a's number replaced by a.
+func (j Job) replace(a Attempt) []Attempt {
+	all := append([]Attempt(nil), j.Attempts...)
+	all[j.find(a.Number)] = a
+	return all
+}
+
+// PolicyInputs returns what the retry policy is given for attempt n.
+func (j Job) PolicyInputs(n int, v policy.Verdict, class policy.Class, seed uint64, now time.Time) policy.Inputs {
+	counts := map[failure.Class]int{v.Class: 1}
+	consecutive := j.Consecutive + 1
+	for c, k := range j.FailuresByClass {
+		counts[c] += k
+	}
+	return policy.Inputs{
+		Now: now, Verdict: v, Class: class, FailuresByClass: counts, Consecutive: consecutive,
+		Overrides: j.Overrides, BudgetStart: j.BudgetStart, Seed: seed,
+		Cancelled: j.State == Cancelled || j.CancelRequested,
+	}
+}

@@ -1,0 +1,267 @@
+package job
+
+import (
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/redrive-io/redrive/pkg/errs"
+	"github.com/redrive-io/redrive/pkg/failure"
+	"github.com/redrive-io/redrive/services/scheduler/internal/policy"
+)
+
+// Event is something that happens to a job: one of the types below.
+type Event interface{ apply(j Job, now time.Time) (Job, []Effect, error) }
+
+// Effect is something that the world is told once the step is durable.
+type Effect int
+
+// The effects. What runs or is killed is no effect: it follows from the state,
+// so that a crash after the put is made up for by looking at the state.
+const (
+	TellStarted   Effect = iota // attempt.started of the last attempt
+	TellFailed                  // attempt.failed of the attempt that ended
+	TellSucceeded               // attempt.succeeded of the attempt that ended
+	TellDecided                 // decision.made
+	TellFinished                // job.finished
+)
+
+// Step applies an event. An event that is already known, or too old to matter,
+// changes nothing: changed is false and there are no effects. An event that the
+// state forbids is errs.FailedPrecondition.
+func Step(j Job, e Event, now time.Time) (next Job, effects []Effect, changed bool, err error) {
+	next, effects, err = e.apply(j, now)
+	if err != nil {
+		return j, nil, false, err
+	}
+	if next.Updated.Equal(j.Updated) && next.State == j.State && len(effects) == 0 {
+		return j, nil, false, nil
+	}
+	return next, effects, true, nil
+}
+
+// enter moves the job to a state.
+func (j Job) enter(s State, now time.Time, format string, args ...any) Job {
+	j.State, j.StateSince, j.Reason = s, now, fmt.Sprintf(format, args...)
+	j.Due, j.PostponedSince = time.Time{}, time.Time{}
+	if s.Ended() {
+		j.Ended = now
+	}
+	return j.touch(now)
+}
+
+// touch marks the job as changed. Two steps within one clock tick still differ.
+func (j Job) touch(now time.Time) Job {
+	if !now.After(j.Updated) {
+		now = j.Updated.Add(time.Nanosecond)
+	}
+	j.Updated = now
+	return j
+}
+
+// Started says that the next attempt begins with a configuration.
+type Started struct {
+	Config  map[string]any
+	Applied []string
+	Skipped []Skip
+}
+
+func (e Started) apply(j Job, now time.Time) (Job, []Effect, error) {
+	if j.State != Queued && j.State != Waiting {
+		return j, nil, nil
+	}
+	last, _ := j.Last()
+	a := Attempt{Number: last.Number + 1, Config: e.Config, Start: now, Applied: e.Applied, Skipped: e.Skipped}
+	j.Attempts = j.insert(a)
+	j.RequiredPatch = ""
+	return j.enter(Running, now, "attempt %d runs", a.Number), []Effect{TellStarted}, nil
+}
+
+// Ended says how an attempt ended. For a job of another scheduler it also says
+// that there was such an attempt.
+type Ended struct {
+	Attempt   int
+	Succeeded bool
+	Evidence  failure.Evidence
+	// Config is what the attempt of another scheduler ran with.
+	Config map[string]any
+	// Told is true when everybody else has the event that says so.
+	Told bool
+}
+
+func (e Ended) apply(j Job, now time.Time) (Job, []Effect, error) {
+	a, known := j.Attempt(e.Attempt)
+	if known && !a.End.IsZero() {
+		return j, nil, nil // told before
+	}
+	if !known {
+		if j.Own() {
+			return j, nil, errs.New(errs.NotFound, "job %q has no attempt %d", j.ID, e.Attempt)
+		}
+		if oldest := len(j.Attempts); oldest == MaxAttempts && e.Attempt < j.Attempts[0].Number {
+			return j, nil, nil // forgotten long ago
+		}
+		a = Attempt{Number: e.Attempt, Config: e.Config, Start: e.Evidence.Start}
+		j.Attempts = j.insert(a)
+	}
+	a.End, a.Succeeded, a.Evidence = now, e.Succeeded, e.Evidence.Facts()
+	if !e.Succeeded {
+		a.Failure = "failures/" + j.Ref(a.Number).FailureID()
+	}
+	j.Attempts = j.replace(a)
+	last, _ := j.Last()
+	switch {
+	case last.Number != a.Number || (j.State.Ended() && !(j.State == Failed && e.Succeeded)):
+		// An attempt of another scheduler, told late: it is on record, and its
+		// failure gets its decision, but the job has moved on.
+		return j.touch(now), e.tell(TellFailed), nil
+	case e.Succeeded:
+		j.Consecutive, j.CancelRequested = 0, false
+		return j.enter(Succeeded, now, "attempt %d succeeded", a.Number), e.tell(TellSucceeded, TellFinished), nil
+	case j.CancelRequested:
+		return j.cancel(now), []Effect{TellFinished}, nil
+	}
+	j.Emissions = 1
+	return j.enter(Classifying, now, "attempt %d failed", a.Number), e.tell(TellFailed), nil
+}
+
+// tell leaves out what everybody knows already.
+func (e Ended) tell(all ...Effect) []Effect {
+	var out []Effect
+	for _, effect := range all {
+		if (effect == TellFailed && (e.Told || e.Succeeded)) || (effect == TellSucceeded && e.Told) {
+			continue
+		}
+		out = append(out, effect)
+	}
+	return out
+}
+
+// Decided is the decision on a failed attempt.
+type Decided struct{ Decision policy.Decision }
+
+func (e Decided) apply(j Job, now time.Time) (Job, []Effect, error) {
+	d := e.Decision
+	a, ok := j.Attempt(d.Attempt)
+	switch {
+	case !ok || a.End.IsZero() || a.Succeeded:
+		return j, nil, errs.New(errs.NotFound, "job %q has no failed attempt %d", j.ID, d.Attempt)
+	case a.Decision != "":
+		return j, nil, nil // decided before; a later verdict is on record in the failure
+	}
+	a.Decision = j.Ref(a.Number).DecisionName()
+	j.Attempts = j.replace(a)
+	j.FailuresByClass = maps.Clone(d.Inputs.FailuresByClass)
+	j.Consecutive = d.Inputs.Consecutive
+	last, _ := j.Last()
+	if last.Number != a.Number || j.State != Classifying {
+		return j.touch(now), []Effect{TellDecided}, nil
+	}
+	j.Emissions = 0
+	if d.Action == policy.Stop {
+		return j.enter(Failed, now, "%s", d.Reason), []Effect{TellDecided, TellFinished}, nil
+	}
+	j = j.enter(Waiting, now, "%s", d.Reason)
+	j.Due = d.Due
+	if d.Action == policy.RetryWithConfig {
+		j.RequiredPatch = d.Inputs.Verdict.Patch
+	}
+	return j, []Effect{TellDecided}, nil
+}
+
+// Resent says that the failure being classified is told again, because nothing
+// came back.
+type Resent struct{}
+
+func (Resent) apply(j Job, now time.Time) (Job, []Effect, error) {
+	if j.State != Classifying {
+		return j, nil, nil
+	}
+	j.Emissions++
+	return j.touch(now), []Effect{TellFailed}, nil
+}
+
+// Postponed says that the next attempt could not start and is tried at Due.
+type Postponed struct {
+	Due    time.Time
+	Reason string
+}
+
+func (e Postponed) apply(j Job, now time.Time) (Job, []Effect, error) {
+	if j.State != Queued && j.State != Waiting {
+		return j, nil, nil
+	}
+	if j.PostponedSince.IsZero() {
+		j.PostponedSince = now
+	}
+	j.Due, j.Reason = e.Due, e.Reason
+	return j.touch(now), nil, nil
+}
+
+// GivenUp says that the next attempt will never start.
+type GivenUp struct{ Reason string }
+
+func (e GivenUp) apply(j Job, now time.Time) (Job, []Effect, error) {
+	if j.State != Queued && j.State != Waiting {
+		return j, nil, nil
+	}
+	return j.enter(Failed, now, "%s", e.Reason), []Effect{TellFinished}, nil
+}
+
+// CancelAsked says that somebody wants the job stopped.
+type CancelAsked struct{ Reason string }
+
+func (e CancelAsked) apply(j Job, now time.Time) (Job, []Effect, error) {
+	switch {
+	case j.State == Cancelled || j.CancelRequested:
+		return j, nil, nil
+	case j.State.Ended():
+		return j, nil, errs.New(errs.FailedPrecondition, "job %q has ended: %s", j.ID, j.State)
+	}
+	j.CancelReason = e.Reason
+	if j.State == Running && j.Own() {
+		j.CancelRequested = true
+		j.Reason = "being cancelled"
+		return j.touch(now), nil, nil
+	}
+	return j.cancel(now), []Effect{TellFinished}, nil
+}
+
+func (j Job) cancel(now time.Time) Job {
+	j.CancelRequested = false
+	if j.CancelReason == "" {
+		return j.enter(Cancelled, now, "cancelled")
+	}
+	return j.enter(Cancelled, now, "cancelled: %s", j.CancelReason)
+}
+
+// Unblocked says that a human mended what was wrong: budgets are fresh and the
+// next attempt is due now.
+type Unblocked struct {
+	Reason string
+	Task   *Task // replaces the job's task unless nil
+}
+
+func (e Unblocked) apply(j Job, now time.Time) (Job, []Effect, error) {
+	if j.State != Failed && j.State != Waiting {
+		return j, nil, errs.New(errs.FailedPrecondition, "job %q is %s; only a FAILED or WAITING job can be retried", j.ID, j.State)
+	}
+	if e.Task != nil {
+		if !j.Own() {
+			return j, nil, errs.Field("process", "must be unset: job %q is run by %s", j.ID, j.Source)
+		}
+		j.Task = e.Task
+	}
+	if j.State == Failed {
+		j.FailuresByClass, j.Consecutive, j.BudgetStart = nil, 0, now
+		j.RequiredPatch = ""
+	}
+	reason := "put back to work"
+	if e.Reason != "" {
+		reason += ": " + e.Reason
+	}
+	required := j.RequiredPatch
+	j = j.enter(Waiting, now, "%s", reason)
+	j.Due, j.Ended, j.RequiredPatch = now, time.Time{}, required
+	return j, nil, nil
+}

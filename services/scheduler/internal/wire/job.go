@@ -1,0 +1,216 @@
+// Package wire translates the scheduler's jobs, decisions and events to and
+// from protobuf. Store, server and events use it.
+package wire
+
+import (
+	"strconv"
+	"time"
+
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/structpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/redrive-io/redrive/pkg/errs"
+	"github.com/redrive-io/redrive/pkg/failure"
+	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
+	"github.com/redrive-io/redrive/services/scheduler/internal/job"
+	"github.com/redrive-io/redrive/services/scheduler/internal/policy"
+)
+
+// Job writes a job for callers.
+func Job(j job.Job) (*redrivev1.Job, error) {
+	config, err := toStruct(j.Config)
+	if err != nil {
+		return nil, err
+	}
+	p := &redrivev1.Job{
+		Name: j.Name(), Source: j.Source, Type: j.Type.Proto(), Config: config,
+		RetryPolicy: Overrides(j.Overrides), Labels: j.Labels, Owner: j.Owner,
+		State: redrivev1.Job_State(j.State), DueTime: stamp(j.Due), StateReason: j.Reason,
+		CreateTime: stamp(j.Created), UpdateTime: stamp(j.Updated), EndTime: stamp(j.Ended),
+		Revision: j.Revision, Etag: Etag(j.Revision), CancelRequested: j.CancelRequested,
+	}
+	if j.Task != nil {
+		p.Process = &redrivev1.ProcessTask{Args: j.Task.Args, Env: j.Task.Env, WorkDir: j.Task.WorkDir}
+	}
+	for _, a := range j.Attempts {
+		attempt, err := attemptProto(a)
+		if err != nil {
+			return nil, err
+		}
+		p.Attempts = append(p.Attempts, attempt)
+	}
+	return p, nil
+}
+
+// Etag names a revision for callers.
+func Etag(revision int64) string { return strconv.FormatInt(revision, 10) }
+
+func attemptProto(a job.Attempt) (*redrivev1.Attempt, error) {
+	config, err := toStruct(a.Config)
+	if err != nil {
+		return nil, err
+	}
+	p := &redrivev1.Attempt{
+		Number: int32(a.Number), Config: config, StartTime: stamp(a.Start), EndTime: stamp(a.End),
+		Succeeded: a.Succeeded, Failure: a.Failure, Decision: a.Decision, AppliedPatches: a.Applied,
+	}
+	if !a.End.IsZero() {
+		p.Evidence = a.Evidence.Proto()
+	}
+	for _, s := range a.Skipped {
+		p.SkippedPatches = append(p.SkippedPatches, &redrivev1.SkippedPatch{Patch: s.Patch, Reason: s.Reason})
+	}
+	return p, nil
+}
+
+// Record writes a job for the store.
+func Record(j job.Job) (*redrivev1.JobRecord, error) {
+	p, err := Job(j)
+	if err != nil {
+		return nil, err
+	}
+	r := &redrivev1.JobRecord{
+		Job: p, SourceJob: j.SourceJob, ConsecutiveFailures: int32(j.Consecutive), StateTime: stamp(j.StateSince),
+		Emissions: int32(j.Emissions), BudgetTime: stamp(j.BudgetStart), CancelReason: j.CancelReason,
+		RequiredPatch: j.RequiredPatch, PostponedTime: stamp(j.PostponedSince), FailuresByClass: counts(j.FailuresByClass),
+	}
+	return r, nil
+}
+
+// FromRecord reads a job off the store.
+func FromRecord(r *redrivev1.JobRecord, revision int64) job.Job {
+	j := FromJob(r.GetJob())
+	p := r.GetJob()
+	j.ID, j.SourceJob, j.Revision = p.GetName()[len("jobs/"):], r.GetSourceJob(), revision
+	j.Source, j.State, j.Reason = p.GetSource(), job.State(p.GetState()), p.GetStateReason()
+	j.Due, j.Created, j.Updated, j.Ended = moment(p.GetDueTime()), moment(p.GetCreateTime()), moment(p.GetUpdateTime()), moment(p.GetEndTime())
+	j.CancelRequested, j.CancelReason = p.GetCancelRequested(), r.GetCancelReason()
+	j.Consecutive, j.Emissions = int(r.GetConsecutiveFailures()), int(r.GetEmissions())
+	j.StateSince, j.BudgetStart, j.PostponedSince = moment(r.GetStateTime()), moment(r.GetBudgetTime()), moment(r.GetPostponedTime())
+	j.RequiredPatch = r.GetRequiredPatch()
+	j.FailuresByClass = classCounts(r.GetFailuresByClass())
+	for _, a := range p.GetAttempts() {
+		j.Attempts = append(j.Attempts, attemptFrom(a))
+	}
+	return j
+}
+
+func attemptFrom(p *redrivev1.Attempt) job.Attempt {
+	a := job.Attempt{
+		Number: int(p.GetNumber()), Config: p.GetConfig().AsMap(), Start: moment(p.GetStartTime()), End: moment(p.GetEndTime()),
+		Succeeded: p.GetSucceeded(), Failure: p.GetFailure(), Decision: p.GetDecision(), Applied: p.GetAppliedPatches(),
+		Evidence: failure.FromProto(p.GetEvidence()),
+	}
+	for _, s := range p.GetSkippedPatches() {
+		a.Skipped = append(a.Skipped, job.Skip{Patch: s.GetPatch(), Reason: s.GetReason()})
+	}
+	return a
+}
+
+// FromJob reads what a caller may say of a job; output-only fields are left out.
+func FromJob(p *redrivev1.Job) job.Job {
+	return job.Job{
+		Type: failure.TypeFromProto(p.GetType()), Task: FromTask(p.GetProcess()), Config: p.GetConfig().AsMap(),
+		Overrides: FromOverrides(p.GetRetryPolicy()), Labels: p.GetLabels(), Owner: p.GetOwner(),
+	}
+}
+
+// FromTask reads what to run; nil stays nil.
+func FromTask(p *redrivev1.ProcessTask) *job.Task {
+	if p == nil {
+		return nil
+	}
+	return &job.Task{Args: p.GetArgs(), Env: p.GetEnv(), WorkDir: p.GetWorkDir()}
+}
+
+// Overrides writes a job's retry policy; nil when it has none.
+func Overrides(o policy.Overrides) *redrivev1.RetryPolicy {
+	p := &redrivev1.RetryPolicy{
+		UserRetries: int32p(o.UserRetries), SystemRetries: int32p(o.SystemRetries),
+		MemoryRetries: int32p(o.MemoryRetries), TimeoutRetries: int32p(o.TimeoutRetries), AlertAfter: int32p(o.AlertAfter),
+		MinBackoff: span(o.MinBackoff), MaxBackoff: span(o.MaxBackoff), RunTimeout: span(o.RunTimeout),
+		QueueTimeout: span(o.QueueTimeout), Deadline: span(o.Deadline),
+	}
+	if o == (policy.Overrides{}) {
+		return nil
+	}
+	return p
+}
+
+// FromOverrides reads a job's retry policy; nil is none.
+func FromOverrides(p *redrivev1.RetryPolicy) policy.Overrides {
+	if p == nil {
+		return policy.Overrides{}
+	}
+	return policy.Overrides{
+		UserRetries: intp(p.UserRetries), SystemRetries: intp(p.SystemRetries),
+		MemoryRetries: intp(p.MemoryRetries), TimeoutRetries: intp(p.TimeoutRetries), AlertAfter: intp(p.AlertAfter),
+		MinBackoff: p.GetMinBackoff().AsDuration(), MaxBackoff: p.GetMaxBackoff().AsDuration(), RunTimeout: p.GetRunTimeout().AsDuration(),
+		QueueTimeout: p.GetQueueTimeout().AsDuration(), Deadline: p.GetDeadline().AsDuration(),
+	}
+}
+
+func toStruct(m map[string]any) (*structpb.Struct, error) {
+	if m == nil {
+		return nil, nil
+	}
+	s, err := structpb.NewStruct(m)
+	if err != nil {
+		return nil, errs.Field("config", "is not a JSON object: %w", err)
+	}
+	return s, nil
+}
+
+func counts(m map[failure.Class]int) map[string]int32 {
+	out := make(map[string]int32, len(m))
+	for c, n := range m {
+		out[string(c)] = int32(n)
+	}
+	return out
+}
+
+func classCounts(m map[string]int32) map[failure.Class]int {
+	out := make(map[failure.Class]int, len(m))
+	for c, n := range m {
+		out[failure.Class(c)] = int(n)
+	}
+	return out
+}
+
+func stamp(t time.Time) *timestamppb.Timestamp {
+	if t.IsZero() {
+		return nil
+	}
+	return timestamppb.New(t)
+}
+
+func moment(p *timestamppb.Timestamp) time.Time {
+	if p == nil {
+		return time.Time{}
+	}
+	return p.AsTime()
+}
+
+func span(d time.Duration) *durationpb.Duration {
+	if d == 0 {
+		return nil
+	}
+	return durationpb.New(d)
+}
+
+func int32p(n *int) *int32 {
+	if n == nil {
+		return nil
+	}
+	v := int32(*n)
+	return &v
+}
+
+func intp(n *int32) *int {
+	if n == nil {
+		return nil
+	}
+	v := int(*n)
+	return &v
+}
