@@ -1,0 +1,213 @@
+package engine_test
+
+import (
+	"errors"
+	"reflect"
+	"testing"
+
+	"github.com/redrive-io/redrive/pkg/engine"
+	"github.com/redrive-io/redrive/pkg/errs"
+	"github.com/redrive-io/redrive/pkg/failure"
+)
+
+type config = map[string]any
+
+func lookup(t testing.TB, name string) engine.Profile {
+	t.Helper()
+	p, err := engine.Lookup(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func TestLookupOfAnUnknownEngineListsTheKnownOnes(t *testing.T) {
+	_, err := engine.Lookup("ray")
+	if want := `type.engine: "ray" is not an engine; it must be one of jvm, process, spark`; err == nil || err.Error() != want {
+		t.Errorf("Lookup error = %v, want %s", err, want)
+	}
+}
+
+const mib, gib = 1 << 20, 1 << 30
+
+func TestProcessLimit(t *testing.T) {
+	for _, tc := range []struct {
+		name, engine string
+		config       config
+		want         int64
+	}{
+		{"no limit", engine.Process, config{"input": "a.csv"}, 0},
+		{"limit of a process", engine.Process, config{"memory_mb": 512.0}, 512 * mib},
+		{"an int is as good as a float64", engine.Process, config{"memory_mb": 512}, 512 * mib},
+		{"a heap is not a limit of the tree", engine.JVM, config{"heap_mb": 512.0}, 0},
+		{"limit of a JVM's tree", engine.JVM, config{"heap_mb": 512.0, "memory_mb": 900.0}, 900 * mib},
+		{"Spark's limits are enforced by its cluster", engine.Spark, config{"spark.driver.memory": "4g"}, 0},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			got, err := lookup(t, tc.engine).ProcessLimit(tc.config)
+			if err != nil || got != tc.want {
+				t.Errorf("ProcessLimit = %d, %v, want %d", got, err, tc.want)
+			}
+		})
+	}
+}
+
+func TestBadValuesAreNamed(t *testing.T) {
+	for _, tc := range []struct {
+		name, engine, want string
+		config             config
+	}{
+		{
+			"fraction", engine.Process,
+			"config.memory_mb: 512.5 is not a whole number of MiB between 4 and 33554432",
+			config{"memory_mb": 512.5},
+		},
+		{
+			"text", engine.Process,
+			`config.memory_mb: "512" is not a whole number of MiB between 4 and 33554432`,
+			config{"memory_mb": "512"},
+		},
+		{
+			"negative", engine.JVM,
+			"config.heap_mb: -1 is out of range: a whole number of MiB between 2 and 33554432",
+			config{"heap_mb": -1.0},
+		},
+		{
+			"null", engine.Process,
+			"config.cores: null is not a number between 0.01 and 1024",
+			config{"cores": nil},
+		},
+		{
+			"unknown suffix", engine.Spark,
+			`config.spark.executor.memory: "4x" is not a size such as "512m" or "4g" (without a suffix in MiB) between "4m" and "32768g"`,
+			config{"spark.executor.memory": "4x"},
+		},
+		{
+			"fraction of a size", engine.Spark,
+			`config.spark.executor.memory: "1.5g" is not a size such as "512m" or "4g" (without a suffix in MiB) between "4m" and "32768g"`,
+			config{"spark.executor.memory": "1.5g"},
+		},
+		{
+			"half a core", engine.Spark,
+			"config.spark.executor.cores: 0.5 is not a whole number between 1 and 1024",
+			config{"spark.executor.cores": 0.5},
+		},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			err := lookup(t, tc.engine).Validate(tc.config)
+			if err == nil || err.Error() != tc.want {
+				t.Errorf("Validate = %v\nwant %s", err, tc.want)
+			}
+			if !errs.Is(err, errs.Invalid) {
+				t.Errorf("kind = %v, want Invalid", errs.KindOf(err))
+			}
+		})
+	}
+}
+
+func TestAllBadValuesAreNamedAtOnce(t *testing.T) {
+	err := lookup(t, engine.Spark).Validate(config{"spark.driver.memory": "x", "spark.driver.cores": "y"})
+	e, ok := errors.AsType[*errs.Error](err)
+	if !ok || len(e.Violations) != 2 {
+		t.Errorf("Validate = %v, want two violations", err)
+	}
+}
+
+func TestChanges(t *testing.T) {
+	for _, tc := range []struct {
+		name, engine     string
+		original, wanted config
+		want             []engine.Operation
+	}{
+		{
+			"a replace is guarded by the original value", engine.Process,
+			config{"memory_mb": 512.0, "x": 1.0}, config{"memory_mb": 1024.0, "x": 1.0},
+			[]engine.Operation{{"test", "/memory_mb", 512.0}, {"replace", "/memory_mb", 1024.0}},
+		},
+		{
+			"what is absent is added", engine.Process,
+			config{}, config{"memory_mb": 1024.0},
+			[]engine.Operation{{"add", "/memory_mb", 1024.0}},
+		},
+		{
+			"what is taken away is guarded", engine.Process,
+			config{"memory_mb": 512.0}, config{},
+			[]engine.Operation{{"test", "/memory_mb", 512.0}, {Op: "remove", Path: "/memory_mb"}},
+		},
+		{
+			"the same value written differently is no change", engine.Spark,
+			config{"spark.executor.memory": "4g"}, config{"spark.executor.memory": "4096m"},
+			nil,
+		},
+		{
+			"other members are not the profile's business", engine.Process,
+			config{"x": 1.0}, config{"x": 2.0},
+			nil,
+		},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			got, err := lookup(t, tc.engine).Changes(tc.original, tc.wanted)
+			if err != nil || !reflect.DeepEqual(got, tc.want) {
+				t.Errorf("Changes = %v, %v, want %v", got, err, tc.want)
+			}
+		})
+	}
+}
+
+func TestAllowed(t *testing.T) {
+	p := lookup(t, engine.Spark)
+	for path, want := range map[string]bool{
+		"/spark.executor.memory":         true,
+		"/spark.executor.memoryOverhead": true,
+		"/spark.memory.offHeap.enabled":  false,
+		"/spark.jars":                    false,
+		"/spark.executor.memory/0":       false,
+		"spark.executor.memory":          false,
+		"":                               false,
+		"/":                              false,
+	} {
+		if _, ok := p.Allowed(path); ok != want {
+			t.Errorf("Allowed(%q) = %v, want %v", path, ok, want)
+		}
+	}
+	b, _ := p.Allowed("/spark.executor.memory")
+	if err := b.Check("patch.operations[1].value", "4x"); !errs.Is(err, errs.Invalid) {
+		t.Errorf("Check of 4x = %v, want Invalid", err)
+	}
+	if bytes, isMemory, err := b.Memory("v", "4g"); bytes != 4*gib || !isMemory || err != nil {
+		t.Errorf("Memory of 4g = %d, %v, %v", bytes, isMemory, err)
+	}
+}
+
+func TestPointersAreEscaped(t *testing.T) {
+	const member = "a/b~c~1d"
+	if got, want := engine.Pointer(member), "/a~1b~0c~01d"; got != want {
+		t.Errorf("Pointer = %q, want %q", got, want)
+	}
+	if got := engine.Unescape(engine.Pointer(member)[1:]); got != member {
+		t.Errorf("Unescape = %q, want %q", got, member)
+	}
+}
+
+func TestRolesOfClasses(t *testing.T) {
+	for _, tc := range []struct {
+		engine string
+		class  failure.Class
+		want   engine.Role
+	}{
+		{engine.Process, failure.MemoryPython, engine.Whole},
+		{engine.Process, failure.Unknown, engine.Whole},
+		{engine.Process, failure.MemoryGPU, engine.NoRole},
+		{engine.JVM, failure.MemoryDriver, engine.Whole},
+		{engine.Spark, failure.MemoryDriver, engine.Driver},
+		{engine.Spark, failure.MemoryExecutor, engine.Executor},
+		{engine.Spark, failure.MemoryContainer, engine.Executor},
+		{engine.Spark, failure.MemoryPython, engine.Executor},
+		{engine.Spark, failure.MemoryGPU, engine.NoRole},
+	} {
+		s, err := lookup(t, tc.engine).Setting(config{}, tc.class)
+		if err != nil || s.Role != tc.want {
+			t.Errorf("%s %s: role = %q, %v, want %q", tc.engine, tc.class, s.Role, err, tc.want)
+		}
+	}
+}
