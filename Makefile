@@ -1,0 +1,130 @@
+# Everything a person or CI does with this tree. `make help` lists it.
+
+# The tools that check and generate are pinned in tools/go.mod, outside the
+# workspace, so that they never move a version that Redrive is built with.
+TOOLS := tools/bin
+LINT := $(TOOLS)/golangci-lint
+PLUGINS := $(addprefix $(TOOLS)/,protoc-gen-go protoc-gen-go-grpc protoc-gen-grpc-gateway protoc-gen-openapiv2)
+BUF := tools/node_modules/.bin/buf
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+
+# Arguments of `make demo`, such as ARGS=--exit.
+ARGS ?=
+# What `make test` and `make lint` look at; narrow it while you work, such as
+# PKG=./services/configsvc/...
+PKG ?= work
+# Files with tests that kill the process at a failpoint.
+CRASH = $(sort $(dir $(shell git grep -l '^//go:build .*failpoint' -- '*_test.go')))
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+.PHONY: help
+help: ## Print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build bin/redrive, one static binary
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/redrive ./cmd/redrive
+
+.PHONY: demo
+demo: build ## Run the demo on the real system; ARGS=--exit ends by itself
+	bin/redrive demo $(ARGS)
+
+.PHONY: test
+test: test-needs ## Run all tests with the race detector, then the crash tests
+	go test -race -timeout 20m $(PKG)
+	@$(MAKE) --no-print-directory test-crash
+
+# The race detector links with C. Nothing else that tests use is outside of
+# Go modules.
+.PHONY: test-needs
+test-needs:
+	@.ci/need gcc:gcc git:git
+	@printf 'int main(void){return 0;}' | gcc -x c -o /dev/null - 2>/dev/null || .ci/need -f libc6-dev
+
+.PHONY: test-crash
+test-crash: test-needs ## Kill the server at every failpoint, restart it, look for what is lost
+	$(if $(strip $(CRASH)),go test -race -count=1 -timeout 30m -tags failpoint $(addprefix ./,$(CRASH)),@echo "no test is built with the failpoint tag")
+
+.PHONY: check
+check: check-fmt check-vet check-fix check-tidy lint check-proto check-gen check-names check-deploy ## Check all that CI checks, short of the tests
+
+.PHONY: check-fmt
+check-fmt: $(LINT)
+	$(LINT) fmt --diff
+
+.PHONY: check-vet
+check-vet:
+	go vet $(PKG)
+	go vet -tags failpoint $(PKG)
+
+.PHONY: check-fix
+check-fix:
+	@go fix -diff ./...
+
+.PHONY: check-tidy
+check-tidy:
+	go mod tidy -diff
+
+.PHONY: lint
+lint: $(LINT) ## Run the linters of .golangci.yml
+	$(LINT) run $(if $(filter work,$(PKG)),./...,$(PKG))
+
+# A change is compared with the commit before it: in CI the branch itself is
+# what is being checked.
+.PHONY: check-proto
+check-proto: $(BUF)
+	$(BUF) lint
+	$(BUF) format --diff --exit-code
+	@if git rev-parse --quiet --verify HEAD~1:proto >/dev/null; then \
+		echo '$(BUF) breaking --against .git#ref=HEAD~1'; $(BUF) breaking --against '.git#ref=HEAD~1'; \
+	else echo 'no commit before this one to compare the protos with'; fi
+
+# Generates apart and compares, so that it finds stale files and works on a
+# tree with changes.
+.PHONY: check-gen
+check-gen: $(BUF) $(PLUGINS)
+	@rm -rf bin/gen && $(BUF) generate --output bin/gen
+	@diff -r -x '*.proto' -x gateway.yaml -x openapi.yaml bin/gen/proto proto || \
+		{ echo 'generated code is not what the protos say: run make gen and commit it'; exit 1; }
+	@rm -rf bin/gen
+
+.PHONY: check-names
+check-names:
+	@.ci/names
+
+.PHONY: check-deploy
+check-deploy:
+	@if command -v kubectl >/dev/null; then echo 'kubectl kustomize deploy/k8s'; kubectl kustomize deploy/k8s >/dev/null; \
+	else echo 'no kubectl here: deploy/k8s is not rendered'; fi
+
+.PHONY: gen
+gen: $(BUF) $(PLUGINS) ## Generate Go, gateway and OpenAPI from proto/
+	$(BUF) generate
+
+.PHONY: fmt
+fmt: $(LINT) $(BUF) ## Format Go and protos
+	$(LINT) fmt
+	$(BUF) format -w
+
+.PHONY: clean
+clean: ## Remove what was built, the tools too
+	rm -rf bin tools/bin tools/node_modules
+
+$(LINT): PACKAGE = github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+$(TOOLS)/protoc-gen-go: PACKAGE = google.golang.org/protobuf/cmd/protoc-gen-go
+$(TOOLS)/protoc-gen-go-grpc: PACKAGE = google.golang.org/grpc/cmd/protoc-gen-go-grpc
+$(TOOLS)/protoc-gen-grpc-gateway: PACKAGE = github.com/grpc-ecosystem/grpc-gateway/v2/protoc-gen-grpc-gateway
+$(TOOLS)/protoc-gen-openapiv2: PACKAGE = github.com/grpc-ecosystem/grpc-gateway/v2/protoc-gen-openapiv2
+
+$(LINT) $(PLUGINS): tools/go.mod tools/go.sum
+	@echo 'building $@$(if $(filter $(LINT),$@), (a few minutes the first time))'
+	@cd tools && GOWORK=off CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o ../$@ $(PACKAGE)
+	@touch $@
+
+$(BUF): tools/package.json tools/package-lock.json
+	npm ci --prefix tools --ignore-scripts
+	@touch $@
