@@ -1,0 +1,162 @@
+package rule
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/redrive-io/redrive/pkg/failure"
+)
+
+// MaxLine is the longest line, in bytes, that patterns see whole. Of a longer
+// one they see the first and the last half of MaxLine, each as a line of its
+// own under the same number.
+const MaxLine = 64 << 10
+
+// Text is a stretch of one log without gaps.
+type Text struct {
+	Source string
+	Text   string
+	// FirstLine is the number of its first line, from 1.
+	FirstLine int
+	// Tail is true for what follows the gap of a cut log. Its lines are counted
+	// on from the head's as though nothing were missing.
+	Tail bool
+}
+
+// Input is what rules are matched against.
+type Input struct {
+	Texts    []Text
+	ExitCode *int
+	Signal   int
+	Reason   failure.Reason
+	Engine   string
+}
+
+// NewInput returns the input that e and the engine of the job give. The tail
+// of a cut log is a text of its own.
+func NewInput(e failure.Evidence, engine string) Input {
+	in := Input{ExitCode: e.ExitCode, Signal: e.Signal, Reason: e.Reason, Engine: engine}
+	for _, l := range e.Logs {
+		next := 1
+		if l.Head != "" {
+			in.Texts = append(in.Texts, Text{Source: l.Source, Text: l.Head, FirstLine: next})
+			next += countLines(l.Head)
+		}
+		if l.Tail != "" {
+			in.Texts = append(in.Texts, Text{Source: l.Source, Text: l.Tail, FirstLine: next, Tail: true})
+		}
+	}
+	return in
+}
+
+// Notes says which lines were too long to be seen whole.
+func (in Input) Notes() []string {
+	var notes []string
+	for _, t := range in.Texts {
+		for _, s := range spans(t.Text) {
+			if s.long > 0 && s.first {
+				notes = append(notes, fmt.Sprintf("%s line %d has %d bytes: rules see the first and the last %d KiB of it",
+					t.Source, t.FirstLine+s.line, s.long, MaxLine/2>>10))
+			}
+		}
+	}
+	return notes
+}
+
+func countLines(s string) int {
+	n := strings.Count(s, "\n")
+	if s != "" && !strings.HasSuffix(s, "\n") {
+		n++
+	}
+	return n
+}
+
+// span is what a pattern sees at once: a line, or one end of a very long one.
+type span struct {
+	start, end int // in the text, without the line's end
+	line       int // from 0
+	long       int // bytes of the whole line when it is too long, else 0
+	first      bool
+}
+
+func spans(text string) []span {
+	all := make([]span, 0, strings.Count(text, "\n")+1)
+	for start, line := 0, 0; start < len(text); line++ {
+		end, next := len(text), len(text)
+		if i := strings.IndexByte(text[start:], '\n'); i >= 0 {
+			end, next = start+i, start+i+1
+		}
+		if end > start && text[end-1] == '\r' {
+			end--
+		}
+		if n := end - start; n > MaxLine {
+			all = append(all, span{start, start + MaxLine/2, line, n, true}, span{end - MaxLine/2, end, line, n, false})
+		} else {
+			all = append(all, span{start, end, line, 0, true})
+		}
+		start = next
+	}
+	return all
+}
+
+// lower returns s with A to Z made small, and everything else as it is, so that
+// offsets stay the same.
+func lower(s string) []byte {
+	b := []byte(s)
+	for i, c := range b {
+		if 'A' <= c && c <= 'Z' {
+			b[i] = c + 'a' - 'A'
+		}
+	}
+	return b
+}
+
+func (f *Facts) missing(in Input) []string {
+	var all []string
+	if len(f.ExitCodes) > 0 && (in.ExitCode == nil || !slices.Contains(f.ExitCodes, *in.ExitCode)) {
+		all = append(all, fmt.Sprintf("facts.exit_codes: the exit code is %s, not one of %v", exitCode(in), f.ExitCodes))
+	}
+	if len(f.Signals) > 0 && !slices.Contains(f.Signals, in.Signal) {
+		all = append(all, fmt.Sprintf("facts.signals: the signal is %d, not one of %v", in.Signal, f.Signals))
+	}
+	if len(f.Reasons) > 0 && !slices.Contains(f.Reasons, in.Reason) {
+		all = append(all, fmt.Sprintf("facts.termination_reasons: the reason is %q, not one of %v", in.Reason, f.Reasons))
+	}
+	if len(f.Engines) > 0 && !slices.Contains(f.Engines, in.Engine) {
+		all = append(all, fmt.Sprintf("facts.engines: the engine is %q, not one of %v", in.Engine, f.Engines))
+	}
+	return all
+}
+
+func (f *Facts) hold(in Input) bool {
+	return (len(f.ExitCodes) == 0 || in.ExitCode != nil && slices.Contains(f.ExitCodes, *in.ExitCode)) &&
+		(len(f.Signals) == 0 || slices.Contains(f.Signals, in.Signal)) &&
+		(len(f.Reasons) == 0 || slices.Contains(f.Reasons, in.Reason)) &&
+		(len(f.Engines) == 0 || slices.Contains(f.Engines, in.Engine))
+}
+
+func exitCode(in Input) string {
+	if in.ExitCode == nil {
+		return "not known"
+	}
+	return fmt.Sprint(*in.ExitCode)
+}
+
+// suits returns an input with this text for which the facts hold.
+func (f *Facts) suits(source, text string) Input {
+	in := Input{Texts: []Text{{Source: source, Text: text, FirstLine: 1}}}
+	if len(f.ExitCodes) > 0 {
+		in.ExitCode = &f.ExitCodes[0]
+	}
+	if len(f.Signals) > 0 {
+		in.Signal = f.Signals[0]
+	}
+	if len(f.Reasons) > 0 {
+		in.Reason = f.Reasons[0]
+	}
+	if len(f.Engines) > 0 {
+		in.Engine = f.Engines[0]
+	}
+	return in
+}

@@ -1,0 +1,209 @@
+package rule
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redrive-io/redrive/pkg/failure"
+)
+
+// Bounds of what a match records.
+const (
+	maxText    = 500 // bytes of the matched line
+	maxCapture = 200 // bytes of one capture
+)
+
+// Match is one rule that matched, with all that a decision takes from it.
+type Match struct {
+	Rule     string
+	Revision int64
+	Order    int
+	Mode     Mode
+	Class    failure.Class
+	Verdict  failure.Verdict
+	// Source and Line, from 1, say where the decisive pattern matched first;
+	// empty and 0 when only facts matched. Tail means after the gap of a cut
+	// log: Line is counted on from the head's as though nothing were missing.
+	Source string
+	Line   int
+	Tail   bool
+	// Text is what of that line is around the match, at most 500 bytes.
+	Text     string
+	Captures map[string]string
+	Summary  string
+	Runbook  string
+	// RetryAfter is the rule's delay, or that of its capture retry_after.
+	RetryAfter time.Duration
+	Remedy     []Operation
+}
+
+// hit is where a pattern matched first.
+type hit struct {
+	text int // index in Input.Texts
+	span span
+	loc  []int
+}
+
+// evaluate puts the hits of a rule's patterns together. at returns the first
+// hit of a pattern, or nil. The facts hold.
+func (c *Compiled) evaluate(in Input, at func(*pattern) *hit) (Match, bool) {
+	if slices.ContainsFunc(c.none, func(p *pattern) bool { return at(p) != nil }) {
+		return Match{}, false
+	}
+	// The decisive hit is the first in the logs of any, or that of all[0].
+	var first *hit
+	var by *pattern
+	for _, p := range c.any {
+		if h := at(p); h != nil && (first == nil || h.before(first)) {
+			first, by = h, p
+		}
+	}
+	if first == nil && len(c.any) > 0 {
+		return Match{}, false
+	}
+	found := map[string]string{}
+	take := func(p *pattern, h *hit) {
+		p.captures(found, in.Texts[h.text].Text[h.span.start:h.span.end], h.loc)
+	}
+	if first != nil {
+		take(by, first)
+	}
+	for _, p := range c.all {
+		h := at(p)
+		if h == nil {
+			return Match{}, false
+		}
+		if first == nil {
+			first = h
+		}
+		take(p, h)
+	}
+	// What the decisive pattern did not capture, another of any may have.
+	for _, p := range c.any {
+		if h := at(p); h != nil {
+			take(p, h)
+		}
+	}
+	return c.match(in, first, found), true
+}
+
+func (h *hit) before(other *hit) bool {
+	return h.text < other.text || h.text == other.text && h.span.start < other.span.start
+}
+
+func (c *Compiled) match(in Input, h *hit, captures map[string]string) Match {
+	r := &c.Rule
+	m := Match{
+		Rule: r.ID, Revision: r.Revision, Order: r.Order, Mode: r.Mode, Class: r.Class, Verdict: r.EffectiveVerdict(),
+		Runbook: r.Runbook, RetryAfter: r.RetryAfter, Remedy: r.Remedy,
+		Captures: captures, Summary: fill(r.Summary, captures),
+	}
+	if h != nil {
+		t := in.Texts[h.text]
+		m.Source, m.Line, m.Tail = t.Source, t.FirstLine+h.span.line, t.Tail
+		m.Text = around(t.Text[h.span.start:h.span.end], h.loc[0], h.loc[1])
+	}
+	if after, ok := Seconds(captures["retry_after"]); ok {
+		m.RetryAfter = after
+	}
+	return m
+}
+
+// Seconds reads a delay in seconds as services write it, such as "30" or "1.5";
+// it is at most MaxRetryAfter.
+func Seconds(s string) (d time.Duration, ok bool) {
+	n, err := strconv.ParseFloat(strings.TrimSpace(s), 64)
+	if err != nil || !(n >= 0) {
+		return 0, false
+	}
+	return time.Duration(min(n, MaxRetryAfter.Seconds()) * float64(time.Second)), true
+}
+
+// around returns at most maxText bytes of line with the match in it.
+func around(line string, start, end int) string {
+	if len(line) <= maxText {
+		return cut(line, maxText)
+	}
+	from := max(0, min(start-maxText/4, end-maxText/2))
+	if from > start {
+		from = start
+	}
+	return cut(strings.ToValidUTF8(line[from:], ""), maxText)
+}
+
+var (
+	dangling = regexp.MustCompile(`\s*(\(\s*\)|\[\s*\]|"\s*"|'\s*')`)
+	gaps     = regexp.MustCompile(`\s{2,}`)
+)
+
+// fill puts captures into a summary. A placeholder without a capture is left
+// out, with the brackets, quotes and end punctuation that would dangle.
+func fill(summary string, captures map[string]string) string {
+	empty := false
+	s := placeholder.ReplaceAllStringFunc(summary, func(p string) string {
+		v := captures[p[1:len(p)-1]]
+		empty = empty || v == ""
+		return v
+	})
+	if empty {
+		s = strings.TrimRight(gaps.ReplaceAllString(dangling.ReplaceAllString(s, ""), " "), " :,;-=")
+	}
+	return cut(s, maxText)
+}
+
+// Explain matches one rule alone, whatever its mode, and says which of its
+// parts did not match; nothing missing means that it matched.
+func (c *Compiled) Explain(in Input) (m Match, missing []string) {
+	missing = c.Rule.Facts.missing(in)
+	hits := map[*pattern]*hit{}
+	lows := make([][]byte, len(in.Texts))
+	for i, t := range in.Texts {
+		lows[i] = lower(t.Text)
+	}
+	for _, p := range slices.Concat(c.any, c.all, c.none) {
+		hits[p] = c.first(in, lows, p)
+	}
+	at := func(p *pattern) *hit { return hits[p] }
+	if len(c.any) > 0 && !slices.ContainsFunc(c.any, func(p *pattern) bool { return at(p) != nil }) {
+		missing = append(missing, fmt.Sprintf("any: none of its %d patterns matches a line", len(c.any)))
+	}
+	for i, p := range c.all {
+		if at(p) == nil {
+			missing = append(missing, fmt.Sprintf("all[%d]: %q matches no line", i, c.Rule.All[i]))
+		}
+	}
+	for i, p := range c.none {
+		if h := at(p); h != nil {
+			missing = append(missing, fmt.Sprintf("none[%d]: %q matches line %d of %s", i, c.Rule.None[i],
+				in.Texts[h.text].FirstLine+h.span.line, in.Texts[h.text].Source))
+		}
+	}
+	if len(missing) > 0 {
+		return Match{}, missing
+	}
+	m, _ = c.evaluate(in, at)
+	return m, nil
+}
+
+// first looks for p line by line.
+func (c *Compiled) first(in Input, lows [][]byte, p *pattern) *hit {
+	for i, t := range in.Texts {
+		if !c.sees(t.Source) {
+			continue
+		}
+		for _, s := range spans(t.Text) {
+			if loc := p.find(t.Text[s.start:s.end], lows[i][s.start:s.end]); loc != nil {
+				return &hit{text: i, span: s, loc: loc}
+			}
+		}
+	}
+	return nil
+}
+
+func (c *Compiled) sees(source string) bool {
+	return len(c.Rule.Sources) == 0 || slices.Contains(c.Rule.Sources, source)
+}

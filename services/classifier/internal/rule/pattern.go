@@ -1,0 +1,116 @@
+package rule
+
+import (
+	"bytes"
+	"regexp"
+	"regexp/syntax"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/redrive-io/redrive/pkg/errs"
+)
+
+// pattern is one compiled RE2 pattern. It sees one line at a time.
+type pattern struct {
+	re   *regexp.Regexp
+	keys []string   // literals of which one is on every line that matches; empty when none is known
+	also [][]string // further sets of such literals
+}
+
+// compilePattern names field in its errors.
+func compilePattern(field, text string) (*pattern, error) {
+	if n := utf8.RuneCountInString(text); n < 1 || n > MaxPatternChars {
+		return nil, errs.Field(field, "must have 1 to %d characters, has %d", MaxPatternChars, n)
+	}
+	tree, err := syntax.Parse(text, syntax.Perl)
+	if err != nil {
+		return nil, errs.Field(field, "%w; patterns are RE2: no look-around, no back-references", err)
+	}
+	if size := programSize(tree); size > MaxProgram {
+		return nil, errs.Field(field, "compiles to more than %d instructions: make its repetitions smaller, or write + or *", MaxProgram)
+	}
+	re, err := regexp.Compile(text)
+	if err != nil {
+		return nil, errs.Field(field, "%w", err)
+	}
+	p := &pattern{re: re}
+	for _, set := range required(tree) {
+		if p.keys == nil && shortest(set) >= gramSize {
+			p.keys = set
+		} else if shortest(set) > 1 {
+			p.also = append(p.also, set)
+		}
+	}
+	return p, nil
+}
+
+func shortest(set []string) int {
+	n := len(set[0])
+	for _, s := range set {
+		n = min(n, len(s))
+	}
+	return n
+}
+
+// find returns the submatch positions on line, or nil. low is the line in small
+// letters.
+func (p *pattern) find(line string, low []byte) []int {
+	for _, set := range p.also {
+		if !containsOne(low, set) {
+			return nil
+		}
+	}
+	return p.re.FindStringSubmatchIndex(line)
+}
+
+func containsOne(low []byte, set []string) bool {
+	for _, s := range set {
+		if bytes.Contains(low, []byte(s)) {
+			return true
+		}
+	}
+	return false
+}
+
+// captures adds the named captures that loc found on line, cut to
+// maxCapture bytes; what is there already stays.
+func (p *pattern) captures(into map[string]string, line string, loc []int) {
+	for i, name := range p.re.SubexpNames() {
+		if name == "" || loc[2*i] < 0 || into[name] != "" {
+			continue
+		}
+		if s := strings.TrimSpace(line[loc[2*i]:loc[2*i+1]]); s != "" {
+			into[name] = cut(s, maxCapture)
+		}
+	}
+}
+
+// programSize bounds from above how many instructions a parsed pattern
+// compiles to, before anything is compiled: nested repetitions multiply.
+func programSize(re *syntax.Regexp) int {
+	size := 1
+	switch re.Op {
+	case syntax.OpLiteral:
+		size = len(re.Rune)
+	case syntax.OpCapture, syntax.OpStar, syntax.OpPlus, syntax.OpQuest, syntax.OpAlternate:
+		size = 2 + len(re.Sub)
+	}
+	for _, sub := range re.Sub {
+		size = min(size+programSize(sub), MaxProgram+1)
+	}
+	if re.Op == syntax.OpRepeat {
+		size = min(size*max(re.Min, re.Max, 1), MaxProgram+1)
+	}
+	return size
+}
+
+// cut returns at most n bytes of s, whole characters only.
+func cut(s string, n int) string {
+	if len(s) > n {
+		for n > 0 && !utf8.RuneStart(s[n]) {
+			n--
+		}
+		s = s[:n]
+	}
+	return strings.ToValidUTF8(s, "\uFFFD")
+}
