@@ -190,4 +190,3 @@ func (p *pacedWriter) Flush() {
 
 // Unwrap lets http.ResponseController find the real writer.
 func (p *pacedWriter) Unwrap() http.ResponseWriter { return p.ResponseWriter }
-
