@@ -22,55 +22,48 @@ const (
 	Spark   = "spark"   // Spark with its flat "spark.…" properties
 )
 
-// Role is a part of a job with a memory of its own.
-type Role string
+// Part is an amount of memory that can run out by itself.
+type Part string
 
-// The roles. A process and a JVM have one, Spark has two.
+// The parts. What a job needs of one says nothing of what it needs of another.
 const (
-	NoRole   Role = ""
-	Whole    Role = "process"
-	Driver   Role = "driver"
-	Executor Role = "executor"
+	NoPart       Part = ""
+	Tree         Part = "tree"          // the process tree, by its limit
+	Heap         Part = "heap"          // the heap of the jvm engine
+	DriverHeap   Part = "driver.heap"   // of Spark's driver
+	ExecutorHeap Part = "executor.heap" // of one executor of Spark
+	Overhead     Part = "executor.overhead"
+	Python       Part = "executor.python"
 )
 
-// Size is what one role is given.
+// Size is what is given to one part, and the cores that share it.
 type Size struct {
-	Memory int64   // bytes in all: of a JVM, heap and overhead; 0 when nothing limits it
+	Memory int64   // bytes; 0 when nothing limits it
 	Cores  float64 // 0 when not set
-}
-
-// Setting is what a configuration gives to the role that a class of failures
-// is about.
-type Setting struct {
-	Class failure.Class
-	Role  Role // NoRole when no key of the engine bears on the class
-	Size
-}
-
-// Limits bound what may be recommended; 0 leaves the engine's own bound.
-type Limits struct {
-	Memory int64 // bytes
-	Cores  float64
 }
 
 // Profile knows the configuration keys of one engine. Get one from Lookup.
 type Profile struct {
-	name string
-	keys []key
-	shape
+	name  string
+	keys  []key
+	shape shape
 }
 
-// shape is what differs between engines beyond their keys.
+// shape is how the keys of an engine relate.
 type shape interface {
 	// processLimit returns the limit in bytes of the whole process tree.
 	processLimit(v values) int64
-	// role returns the role that class c is about.
-	role(c failure.Class) Role
-	// size returns what role r has.
-	size(v values, r Role) Size
-	// write returns the members that give the role of s the size to, when the
-	// job has v; memory is in bytes and numbers are plain.
-	write(v values, s Setting, to Size) map[string]float64
+	// part returns what runs out in a failure of class c.
+	part(v values, c failure.Class) Part
+	// parts lists the parts that v gives memory to.
+	parts(v values) []Part
+	// size returns what v gives to a part.
+	size(v values, p Part) Size
+	// total returns the bytes that are paid for: the part's whole container.
+	total(v values, p Part) int64
+	// write returns the members to set so that part p has the size to. Memory is
+	// in bytes.
+	write(v values, p Part, to Size) values
 }
 
 var profiles = []Profile{
@@ -117,56 +110,29 @@ func (p Profile) ProcessLimit(config map[string]any) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return p.processLimit(v), nil
+	return p.shape.processLimit(v), nil
 }
 
-// Setting returns what config gives to the role that class c is about. A class
-// that is not about memory is taken for a kill of the whole role. A bad value is
-// errs.Invalid.
-func (p Profile) Setting(config map[string]any, c failure.Class) (Setting, error) {
-	v, err := p.parse(config)
-	if err != nil {
-		return Setting{}, err
-	}
-	s := Setting{Class: c, Role: p.role(c)}
-	if s.Role != NoRole {
-		s.Size = p.size(v, s.Role)
-	}
-	return s, nil
-}
-
-// Sizes returns what config gives to every role of the engine. A bad value is
-// errs.Invalid.
-func (p Profile) Sizes(config map[string]any) (map[Role]Size, error) {
+// Sizes returns what config gives to each part that it bounds, by default or by
+// a key. A bad value is errs.Invalid.
+func (p Profile) Sizes(config map[string]any) (map[Part]Size, error) {
 	v, err := p.parse(config)
 	if err != nil {
 		return nil, err
 	}
-	sizes := map[Role]Size{}
-	for _, c := range []failure.Class{failure.MemoryDriver, failure.MemoryExecutor} {
-		r := p.role(c)
-		sizes[r] = p.size(v, r)
+	sizes := map[Part]Size{}
+	for _, part := range p.shape.parts(v) {
+		sizes[part] = p.shape.size(v, part)
 	}
 	return sizes, nil
 }
 
-// Apply returns a copy of config in which the role of s has the size to. s must
-// come from Setting of the same config; members that need no change keep their
-// value as it is written. A bad value is errs.Invalid.
-func (p Profile) Apply(config map[string]any, s Setting, to Size) (map[string]any, error) {
+// PartOf returns what runs out in a failure of class c under config, NoPart
+// when no key bears on it. A bad value is errs.Invalid.
+func (p Profile) PartOf(config map[string]any, c failure.Class) (Part, error) {
 	v, err := p.parse(config)
 	if err != nil {
-		return nil, err
+		return NoPart, err
 	}
-	changed := make(map[string]any, len(config)+2)
-	for name, value := range config {
-		changed[name] = value
-	}
-	for name, amount := range p.write(v, s, to) {
-		k, _ := p.key(name)
-		if old, ok := v[name]; !ok || old != amount {
-			changed[name] = k.format(amount, config[name])
-		}
-	}
-	return changed, nil
+	return p.shape.part(v, c), nil
 }

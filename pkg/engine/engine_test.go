@@ -189,25 +189,29 @@ func TestPointersAreEscaped(t *testing.T) {
 	}
 }
 
-func TestRolesOfClasses(t *testing.T) {
+func TestPartsOfClasses(t *testing.T) {
 	for _, tc := range []struct {
 		engine string
+		config config
 		class  failure.Class
-		want   engine.Role
+		want   engine.Part
 	}{
-		{engine.Process, failure.MemoryPython, engine.Whole},
-		{engine.Process, failure.Unknown, engine.Whole},
-		{engine.Process, failure.MemoryGPU, engine.NoRole},
-		{engine.JVM, failure.MemoryDriver, engine.Whole},
-		{engine.Spark, failure.MemoryDriver, engine.Driver},
-		{engine.Spark, failure.MemoryExecutor, engine.Executor},
-		{engine.Spark, failure.MemoryContainer, engine.Executor},
-		{engine.Spark, failure.MemoryPython, engine.Executor},
-		{engine.Spark, failure.MemoryGPU, engine.NoRole},
+		{engine.Process, nil, failure.MemoryPython, engine.Tree},
+		{engine.Process, nil, failure.Unknown, engine.Tree},
+		{engine.Process, nil, failure.MemoryGPU, engine.NoPart},
+		{engine.JVM, nil, failure.MemoryDriver, engine.Tree},
+		{engine.JVM, config{"heap_mb": 64.0}, failure.MemoryDriver, engine.Heap},
+		{engine.JVM, config{"heap_mb": 64.0}, failure.MemoryContainer, engine.Tree},
+		{engine.Spark, nil, failure.MemoryDriver, engine.DriverHeap},
+		{engine.Spark, nil, failure.MemoryExecutor, engine.ExecutorHeap},
+		{engine.Spark, nil, failure.MemoryContainer, engine.Overhead},
+		{engine.Spark, nil, failure.MemoryPython, engine.Overhead},
+		{engine.Spark, config{"spark.executor.pyspark.memory": "1g"}, failure.MemoryPython, engine.Python},
+		{engine.Spark, nil, failure.MemoryGPU, engine.NoPart},
 	} {
-		s, err := lookup(t, tc.engine).Setting(config{}, tc.class)
-		if err != nil || s.Role != tc.want {
-			t.Errorf("%s %s: role = %q, %v, want %q", tc.engine, tc.class, s.Role, err, tc.want)
+		got, err := lookup(t, tc.engine).PartOf(tc.config, tc.class)
+		if err != nil || got != tc.want {
+			t.Errorf("%s %v %s: part = %q, %v, want %q", tc.engine, tc.config, tc.class, got, err, tc.want)
 		}
 	}
 }

@@ -22,45 +22,60 @@ type jvmShape struct{}
 
 func (jvmShape) processLimit(v values) int64 { return int64(v[memoryMB]) }
 
-func (jvmShape) role(c failure.Class) Role { return processShape{}.role(c) }
-
-// overhead is what the configuration leaves beside the heap.
-func (jvmShape) overhead(v values) float64 {
-	if limit, heap := v[memoryMB], v[heapMB]; limit > heap {
-		return limit - heap
+// part: a full heap is about the heap where it is set; the JVM's default heap
+// follows the limit of the tree.
+func (jvmShape) part(v values, c failure.Class) Part {
+	if heapClass(c) && v[heapMB] > 0 {
+		return Heap
 	}
-	return max(overheadShare*v[heapMB], overheadFloor)
+	return processShape{}.part(v, c)
 }
 
-func (j jvmShape) size(v values, _ Role) Size {
-	s := Size{int64(v[memoryMB]), v[cores]}
-	if heap := v[heapMB]; s.Memory == 0 && heap > 0 {
-		s.Memory = int64(heap + j.overhead(v))
+func (jvmShape) parts(v values) []Part {
+	parts := processShape{}.parts(v)
+	if v[heapMB] > 0 {
+		parts = append(parts, Heap)
 	}
-	return s
+	return parts
+}
+
+func (jvmShape) size(v values, p Part) Size {
+	if p == Heap {
+		return Size{int64(v[heapMB]), v[cores]}
+	}
+	return Size{int64(v[memoryMB]), v[cores]}
+}
+
+// overhead returns what a heap of this size leaves to the rest: what the
+// configuration left so far where it says so, and never less than a tenth.
+func (jvmShape) overhead(v values, heap float64) float64 {
+	if limit, now := v[memoryMB], v[heapMB]; limit > now && now > 0 {
+		return max(limit-now, overheadShare*heap)
+	}
+	return max(overheadShare*heap, overheadFloor)
+}
+
+func (j jvmShape) total(v values, p Part) int64 {
+	if limit := v[memoryMB]; limit > 0 || p == Tree {
+		return int64(limit)
+	}
+	return int64(v[heapMB] + j.overhead(v, v[heapMB]))
 }
 
 // write: a kill at the limit of the tree raises that limit alone, the heap was
-// not what ran out. A full heap raises the heap, and the limit with it where
-// one is set, so that the overhead stays what it was and at least a tenth.
-func (j jvmShape) write(v values, s Setting, to Size) map[string]float64 {
-	w := map[string]float64{}
-	if to.Cores != s.Cores {
-		w[cores] = to.Cores
+// not what ran out. A full heap raises the heap, and the limit with it where one
+// is set, so that the overhead stays what it was.
+func (j jvmShape) write(v values, p Part, to Size) values {
+	if p == Tree {
+		return processShape{}.write(v, p, to)
 	}
-	_, limited := v[memoryMB]
-	_, heaped := v[heapMB]
-	if limited || !heaped {
-		w[memoryMB] = float64(to.Memory)
-	}
-	if heapClass(s.Class) && heaped || !limited && heaped {
-		total := float64(to.Memory)
-		w[heapMB] = max(floorMiB(min(total-j.overhead(v), total/(1+overheadShare))), v[heapMB])
+	heap := ceilMiB(float64(to.Memory))
+	w := v.with(cores, to.Cores, values{heapMB: heap})
+	if limit := v[memoryMB]; limit > 0 {
+		w[memoryMB] = max(limit, ceilMiB(heap+j.overhead(v, heap)))
 	}
 	return w
 }
 
 // heapClass reports whether it was the heap that ran out.
 func heapClass(c failure.Class) bool { return c == failure.MemoryDriver || c == failure.MemoryExecutor }
-
-func floorMiB(bytes float64) float64 { return float64(int64(bytes) / mib * mib) }

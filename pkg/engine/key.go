@@ -34,6 +34,22 @@ type key struct {
 // for flags. What is absent was not set.
 type values map[string]float64
 
+// or returns the value of a key, or what holds when it is not set.
+func (v values) or(name string, otherwise float64) float64 {
+	if n, ok := v[name]; ok {
+		return n
+	}
+	return otherwise
+}
+
+// with adds the member name to w when its amount is not what v says already.
+func (v values) with(name string, amount float64, w values) values {
+	if v[name] != amount {
+		w[name] = amount
+	}
+	return w
+}
+
 func (p Profile) key(name string) (key, bool) {
 	for _, k := range p.keys {
 		if k.name == name {

@@ -26,23 +26,26 @@ type processShape struct{}
 
 func (processShape) processLimit(v values) int64 { return int64(v[memoryMB]) }
 
-// role: whatever ran out of memory in a process tree, the tree's limit is the
-// one setting that bears on it. Memory of a GPU is none of it.
-func (processShape) role(c failure.Class) Role {
+// part: whatever ran out of memory in a process tree, the tree's limit is the
+// one setting that bears on it. The memory of a GPU is none of it.
+func (processShape) part(_ values, c failure.Class) Part {
 	if c == failure.MemoryGPU {
-		return NoRole
+		return NoPart
 	}
-	return Whole
+	return Tree
 }
 
-func (processShape) size(v values, _ Role) Size {
-	return Size{int64(v[memoryMB]), v[cores]}
+func (processShape) parts(v values) []Part {
+	if v[memoryMB] == 0 {
+		return nil
+	}
+	return []Part{Tree}
 }
 
-func (processShape) write(_ values, s Setting, to Size) map[string]float64 {
-	w := map[string]float64{memoryMB: float64(to.Memory)}
-	if to.Cores != s.Cores {
-		w[cores] = to.Cores
-	}
-	return w
+func (processShape) size(v values, _ Part) Size { return Size{int64(v[memoryMB]), v[cores]} }
+
+func (processShape) total(v values, _ Part) int64 { return int64(v[memoryMB]) }
+
+func (processShape) write(v values, _ Part, to Size) values {
+	return v.with(cores, to.Cores, values{memoryMB: ceilMiB(float64(to.Memory))})
 }

@@ -54,3 +54,5 @@ func FormatSize(bytes int64) string {
 	}
 	return strconv.FormatInt(m, 10) + "m"
 }
+
+func ceilMiB(bytes float64) float64 { return math.Ceil(bytes/mib) * mib }

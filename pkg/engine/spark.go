@@ -1,6 +1,10 @@
 package engine
 
-import "github.com/redrive-io/redrive/pkg/failure"
+import (
+	"math"
+
+	"github.com/redrive-io/redrive/pkg/failure"
+)
 
 // The Spark properties that a profile knows; see
 // https://spark.apache.org/docs/latest/configuration.html.
@@ -40,96 +44,80 @@ var sparkKeys = []key{
 	{name: maxResultSize, unit: sizeInBytes, min: 0, max: maxMemory},
 }
 
-// sparkShape keeps container = heap + max(overhead, 10 %, 384 MiB) + off-heap +
-// Python memory, for the driver and for one executor.
+// sparkShape keeps container = heap + max(overhead, 10 %, 384 MiB), and for an
+// executor the off-heap and the Python memory besides.
 type sparkShape struct{}
 
-// processLimit is 0: the containers' manager enforces Spark's limits.
+// processLimit is 0: the manager of the containers enforces Spark's limits.
 func (sparkShape) processLimit(values) int64 { return 0 }
 
-func (sparkShape) role(c failure.Class) Role {
-	switch c {
-	case failure.MemoryGPU:
-		return NoRole
-	case failure.MemoryDriver:
-		return Driver
-	}
-	return Executor
-}
-
-// container is the memory of one container by its parts, in bytes.
-type container struct {
-	heap, overhead, share, python, offHeap float64
-	fixed                                  bool // the overhead is set, not a share of the heap
-}
-
-func (sparkShape) container(v values, r Role) container {
-	memory, overhead, share := executorMemory, executorOverhead, executorFactor
-	if r == Driver {
-		memory, overhead, share = driverMemory, driverOverhead, driverFactor
-	}
-	c := container{heap: v.or(memory, sparkMemory), share: v.or(share, overheadShare)}
-	if r == Executor {
-		c.python = v[pythonMemory]
-		c.offHeap = v[offHeapEnabled] * v[offHeapSize]
-	}
-	if c.overhead, c.fixed = v[overhead]; !c.fixed {
-		c.overhead = max(c.share*c.heap, overheadFloor)
-	}
-	return c
-}
-
-func (c container) total() float64 { return c.heap + c.overhead + c.python + c.offHeap }
-
-func (s sparkShape) size(v values, r Role) Size {
-	n := v[executorCores]
-	if r == Driver {
-		n = v[driverCores]
-	}
-	return Size{int64(s.container(v, r).total()), n}
-}
-
-// write raises the part of the container that ran out: the heap for
-// memory.driver and memory.executor, Python's own part where there is one, else
-// the overhead. The driver's largest result grows in step with its heap: a
-// result that was too large is one of the ways in which a driver fails.
-func (s sparkShape) write(v values, from Setting, to Size) map[string]float64 {
-	c, w := s.container(v, from.Role), map[string]float64{}
-	memory, overhead, count := executorMemory, executorOverhead, executorCores
-	if from.Role == Driver {
-		memory, overhead, count = driverMemory, driverOverhead, driverCores
-	}
-	if to.Cores != from.Cores {
-		w[count] = to.Cores
-	}
-	more := float64(to.Memory) - c.total()
-	if more <= 0 {
-		return w
-	}
+func (sparkShape) part(v values, c failure.Class) Part {
 	switch {
-	case heapClass(from.Class):
-		heap := c.heap + more
-		if !c.fixed {
-			room := c.heap + c.overhead + more
-			heap = min(room-overheadFloor, room/(1+c.share))
-		}
-		heap = max(floorMiB(heap), c.heap)
-		w[memory] = heap
-		if result := v.or(maxResultSize, sparkMaxResult); from.Role == Driver && result > 0 {
-			w[maxResultSize] = floorMiB(min(result*heap/c.heap, maxMemory))
-		}
-	case from.Class == failure.MemoryPython && c.python > 0:
-		w[pythonMemory] = floorMiB(c.python + more)
-	default:
-		w[overhead] = floorMiB(c.overhead + more)
+	case c == failure.MemoryGPU:
+		return NoPart
+	case c == failure.MemoryDriver:
+		return DriverHeap
+	case c == failure.MemoryExecutor:
+		return ExecutorHeap
+	case c == failure.MemoryPython && v[pythonMemory] > 0:
+		return Python
 	}
-	return w
+	return Overhead
 }
 
-// or returns the value of a key, or what holds when it is not set.
-func (v values) or(name string, otherwise float64) float64 {
-	if n, ok := v[name]; ok {
+func (sparkShape) parts(v values) []Part {
+	parts := []Part{DriverHeap, ExecutorHeap, Overhead}
+	if v[pythonMemory] > 0 {
+		parts = append(parts, Python)
+	}
+	return parts
+}
+
+func (s sparkShape) size(v values, p Part) Size {
+	switch p {
+	case DriverHeap:
+		return Size{int64(v.or(driverMemory, sparkMemory)), v[driverCores]}
+	case Overhead:
+		// An overhead of 0 is allowed; it grows from 1 MiB.
+		return Size{int64(max(overhead(v, executorMemory, executorOverhead, executorFactor), mib)), v[executorCores]}
+	case Python:
+		return Size{int64(v[pythonMemory]), v[executorCores]}
+	}
+	return Size{int64(v.or(executorMemory, sparkMemory)), v[executorCores]}
+}
+
+// overhead returns what a container has beside the heap, by default a share of
+// it in whole MiB.
+func overhead(v values, memory, fixed, share string) float64 {
+	if n, ok := v[fixed]; ok {
 		return n
 	}
-	return otherwise
+	return max(math.Floor(v.or(share, overheadShare)*v.or(memory, sparkMemory)/mib)*mib, overheadFloor)
+}
+
+func (sparkShape) total(v values, p Part) int64 {
+	if p == DriverHeap {
+		return int64(v.or(driverMemory, sparkMemory) + overhead(v, driverMemory, driverOverhead, driverFactor))
+	}
+	return int64(v.or(executorMemory, sparkMemory) + overhead(v, executorMemory, executorOverhead, executorFactor) +
+		v[pythonMemory] + v[offHeapEnabled]*v[offHeapSize])
+}
+
+// write raises the part that ran out. The driver's largest result grows in step
+// with its heap: a result that was too large is one way for a driver to fail.
+func (sparkShape) write(v values, p Part, to Size) values {
+	memory := ceilMiB(float64(to.Memory))
+	switch p {
+	case DriverHeap:
+		w := v.with(driverCores, to.Cores, values{driverMemory: memory})
+		if result := v.or(maxResultSize, sparkMaxResult); result > 0 {
+			w[maxResultSize] = min(ceilMiB(result*memory/v.or(driverMemory, sparkMemory)), maxMemory)
+		}
+		return w
+	case Overhead:
+		return v.with(executorCores, to.Cores, values{executorOverhead: memory})
+	case Python:
+		return v.with(executorCores, to.Cores, values{pythonMemory: memory})
+	}
+	return v.with(executorCores, to.Cores, values{executorMemory: memory})
 }

@@ -1,0 +1,99 @@
+package engine
+
+import (
+	"maps"
+
+	"github.com/redrive-io/redrive/pkg/failure"
+)
+
+// Setting is what one configuration gives to the part that a class of failures
+// is about, and how to give it more. Get one from Profile.Setting.
+type Setting struct {
+	Part Part // NoPart when no key of the engine bears on the class
+	Size
+	profile Profile
+	config  map[string]any
+	values  values
+}
+
+// Setting returns what config gives to the part that class c is about. A class
+// that is not about memory counts as a kill at the limit of the tree or
+// container. Where config sets no limit but one of limit bytes was in force,
+// that is the size; 0 is none. A bad value is errs.Invalid.
+func (p Profile) Setting(config map[string]any, c failure.Class, limit int64) (Setting, error) {
+	v, err := p.parse(config)
+	if err != nil {
+		return Setting{}, err
+	}
+	s := Setting{Part: p.shape.part(v, c), profile: p, config: config, values: v}
+	if s.Part != NoPart {
+		s.Size = p.shape.size(v, s.Part)
+	}
+	if s.Part == Tree && s.Memory == 0 {
+		s.Memory = limit
+	}
+	return s, nil
+}
+
+// Total returns the bytes that are paid for when the part has the size to: the
+// whole process tree or container.
+func (s Setting) Total(to Size) int64 {
+	if s.Part == NoPart {
+		return 0
+	}
+	if to == s.Size {
+		return max(s.profile.shape.total(s.values, s.Part), s.Memory)
+	}
+	v := maps.Clone(s.values)
+	maps.Copy(v, s.profile.shape.write(s.values, s.Part, to))
+	return s.profile.shape.total(v, s.Part)
+}
+
+// Apply returns a copy of the configuration in which the part has the size to.
+// Members that need no change keep their value as it is written.
+func (s Setting) Apply(to Size) map[string]any {
+	changed := maps.Clone(s.config)
+	if changed == nil {
+		changed = map[string]any{}
+	}
+	if to == s.Size || s.Part == NoPart {
+		return changed
+	}
+	for name, amount := range s.profile.shape.write(s.values, s.Part, to) {
+		k, _ := s.profile.key(name)
+		if old, ok := s.values[name]; !ok || old != amount {
+			changed[name] = k.format(amount, s.config[name])
+		}
+	}
+	return changed
+}
+
+// sharedNeed is the part of an executor's need that does not depend on how many
+// tasks run in it at once; the rest is theirs. Spark's unified memory is one
+// pool of which each of n tasks may take from 1/2n to 1/n, beside broadcasts and
+// user objects that all share: without a measurement, half and half.
+const sharedNeed = 0.5
+
+// NeedFactor returns the need at the size to, relative to the need with the
+// present cores: in an executor fewer tasks at once need less.
+func (s Setting) NeedFactor(to Size) float64 {
+	if !s.sharedByTasks() || to.Cores <= 0 {
+		return 1
+	}
+	return sharedNeed + (1-sharedNeed)*to.Cores/s.Cores
+}
+
+// TimeFactor returns the run time at the size to, relative to the one with the
+// present cores: an executor with half the cores takes twice as long.
+func (s Setting) TimeFactor(to Size) float64 {
+	if !s.sharedByTasks() || to.Cores <= 0 {
+		return 1
+	}
+	return s.Cores / to.Cores
+}
+
+// sharedByTasks reports whether tasks that run at the same time share the part,
+// as many as there are cores.
+func (s Setting) sharedByTasks() bool {
+	return s.Cores > 0 && (s.Part == ExecutorHeap || s.Part == Overhead || s.Part == Python)
+}

@@ -1,0 +1,285 @@
+package engine_test
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"reflect"
+	"testing"
+
+	"github.com/redrive-io/redrive/pkg/engine"
+	"github.com/redrive-io/redrive/pkg/failure"
+)
+
+func TestApplyGivesMoreToWhatRanOutAlone(t *testing.T) {
+	for _, tc := range []struct {
+		name, engine string
+		config       config
+		class        failure.Class
+		to           int64
+		want         config // the members that change
+		wantTotal    int64
+	}{
+		{
+			"a process", engine.Process,
+			config{"memory_mb": 512.0, "cores": 2.0},
+			failure.MemoryContainer, 1024 * mib,
+			config{"memory_mb": 1024.0}, 1024 * mib,
+		},
+		{
+			"a heap without a limit of the tree", engine.JVM,
+			config{"heap_mb": 1000.0},
+			failure.MemoryDriver, 2000 * mib,
+			config{"heap_mb": 2000.0}, 2384 * mib,
+		},
+		{
+			"a heap raises the limit with it and keeps the overhead", engine.JVM,
+			config{"heap_mb": 1000.0, "memory_mb": 1500.0},
+			failure.MemoryDriver, 2000 * mib,
+			config{"heap_mb": 2000.0, "memory_mb": 2500.0}, 2500 * mib,
+		},
+		{
+			"an overhead is a tenth at least", engine.JVM,
+			config{"heap_mb": 1000.0, "memory_mb": 1050.0},
+			failure.MemoryExecutor, 2000 * mib,
+			config{"heap_mb": 2000.0, "memory_mb": 2200.0}, 2200 * mib,
+		},
+		{
+			"a heap that its limit could never hold", engine.JVM,
+			config{"heap_mb": 1000.0, "memory_mb": 800.0},
+			failure.MemoryExecutor, 2000 * mib,
+			config{"heap_mb": 2000.0, "memory_mb": 2384.0}, 2384 * mib,
+		},
+		{
+			"a kill at the limit of the tree leaves the heap alone", engine.JVM,
+			config{"heap_mb": 1000.0, "memory_mb": 1100.0},
+			failure.MemoryContainer, 1500 * mib,
+			config{"memory_mb": 1500.0}, 1500 * mib,
+		},
+		{
+			"the heap of executors", engine.Spark,
+			config{"spark.executor.memory": "4g"},
+			failure.MemoryExecutor, 8 * gib,
+			config{"spark.executor.memory": "8g"}, 9011 * mib,
+		},
+		{
+			"the overhead of executors, by default 384 MiB", engine.Spark,
+			config{"spark.executor.memory": "2g"},
+			failure.MemoryContainer, 1024 * mib,
+			config{"spark.executor.memoryOverhead": "1g"}, 3 * gib,
+		},
+		{
+			"the overhead when Python runs in it", engine.Spark,
+			config{"spark.executor.memory": "2g", "spark.executor.memoryOverhead": "512m"},
+			failure.MemoryPython, 1024 * mib,
+			config{"spark.executor.memoryOverhead": "1g"}, 3 * gib,
+		},
+		{
+			"Python's own memory", engine.Spark,
+			config{"spark.executor.memory": "2g", "spark.executor.pyspark.memory": "512m"},
+			failure.MemoryPython, 768 * mib,
+			config{"spark.executor.pyspark.memory": "768m"}, (2048 + 384 + 768) * mib,
+		},
+		{
+			"the driver, and its largest result in step", engine.Spark,
+			config{"spark.driver.memory": "2g", "spark.driver.maxResultSize": "512m"},
+			failure.MemoryDriver, 4 * gib,
+			config{"spark.driver.memory": "4g", "spark.driver.maxResultSize": "1g"}, 4505 * mib,
+		},
+		{
+			"an unlimited result stays unlimited", engine.Spark,
+			config{"spark.driver.maxResultSize": "0"},
+			failure.MemoryDriver, 2 * gib,
+			config{"spark.driver.memory": "2g"}, (2048 + 384) * mib,
+		},
+		{
+			"a limit that the configuration does not have is added", engine.Process,
+			config{},
+			failure.MemoryContainer, 1024 * mib,
+			config{"memory_mb": 1024.0}, 1024 * mib,
+		},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s, err := lookup(t, tc.engine).Setting(tc.config, tc.class, 512*mib)
+			if err != nil {
+				t.Fatal(err)
+			}
+			to := engine.Size{Memory: tc.to, Cores: s.Cores}
+			want := maps.Clone(tc.config)
+			maps.Copy(want, tc.want)
+			if got := s.Apply(to); !reflect.DeepEqual(got, want) {
+				t.Errorf("Apply = %v, want %v", got, want)
+			}
+			if got := s.Total(to) / mib; got != tc.wantTotal/mib {
+				t.Errorf("Total = %d MiB, want %d", got, tc.wantTotal/mib)
+			}
+			if got := s.Apply(s.Size); !reflect.DeepEqual(got, tc.config) {
+				t.Errorf("Apply of the present size = %v, want %v", got, tc.config)
+			}
+		})
+	}
+}
+
+func TestGrid(t *testing.T) {
+	for _, tc := range []struct {
+		name, engine string
+		config       config
+		class        failure.Class
+		limits       engine.Limits
+		want         string // first, last, number
+	}{
+		{
+			"from the present size to the limit", engine.Process,
+			config{"memory_mb": 512.0},
+			failure.MemoryContainer,
+			engine.Limits{Memory: 1000 * mib},
+			"512 0, 1000 0, 13",
+		},
+		{
+			"nothing more fits", engine.Process,
+			config{"memory_mb": 512.0},
+			failure.MemoryContainer,
+			engine.Limits{Memory: 512 * mib},
+			"512 0, 512 0, 1",
+		},
+		{
+			"no limit is set", engine.Process,
+			config{},
+			failure.MemoryContainer,
+			engine.Limits{Memory: 1 * gib},
+			"none",
+		},
+		{
+			"the limit holds for heap and overhead", engine.JVM,
+			config{"heap_mb": 512.0, "memory_mb": 1024.0},
+			failure.MemoryDriver,
+			engine.Limits{Memory: 2 * gib},
+			"512 0, 1536 0, 20",
+		},
+		{
+			"the part has a limit of its own", engine.Process,
+			config{"memory_mb": 512.0},
+			failure.MemoryContainer,
+			engine.Limits{Memory: 64 * gib, Part: 2 * gib},
+			"512 0, 2048 0, 26",
+		},
+		{
+			"an executor also with fewer cores", engine.Spark,
+			config{"spark.executor.memory": "4g", "spark.executor.cores": "5"},
+			failure.MemoryExecutor,
+			engine.Limits{Memory: 4600 * mib},
+			"4096 5, 4181 1, 6",
+		},
+		{
+			"a GPU's memory is no setting", engine.Spark,
+			config{},
+			failure.MemoryGPU,
+			engine.Limits{},
+			"none",
+		},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s, err := lookup(t, tc.engine).Setting(tc.config, tc.class, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := "none"
+			if grid := s.Grid(tc.limits); len(grid) > 0 {
+				first, last := grid[0], grid[len(grid)-1]
+				got = fmt.Sprintf("%d %g, %d %g, %d", first.Memory/mib, first.Cores, last.Memory/mib, last.Cores, len(grid))
+			}
+			if got != tc.want {
+				t.Errorf("Grid = %s, want %s", got, tc.want)
+			}
+		})
+	}
+}
+
+// Whatever the configuration: the grid starts with the present size, grows, is
+// bounded, stays below the limit, and what Apply writes is a valid
+// configuration that has the size and the total that were asked for.
+func TestGridAndApplyAgree(t *testing.T) {
+	classes := []failure.Class{
+		failure.MemoryDriver, failure.MemoryExecutor, failure.MemoryContainer, failure.MemoryPython, failure.Unknown,
+	}
+	r := rand.New(rand.NewPCG(1, 2))
+	amount := func() float64 { return float64(int(16 * pow2(r.Float64()*12))) }
+	for range 300 {
+		c := config{
+			"memory_mb": amount(), "heap_mb": amount(),
+			"spark.executor.memory": fmt.Sprintf("%dm", int(amount())), "spark.driver.memory": amount(),
+			"spark.executor.cores": float64(1 + r.IntN(16)), "spark.executor.pyspark.memory": "300m",
+		}
+		if r.IntN(2) == 0 {
+			delete(c, "memory_mb")
+			c["spark.executor.memoryOverhead"] = amount()
+		}
+		for _, name := range engine.Names() {
+			p, class := lookup(t, name), classes[r.IntN(len(classes))]
+			s, err := p.Setting(c, class, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ceiling := int64(float64(s.Total(s.Size)) * (0.5 + 8*r.Float64()))
+			grid := s.Grid(engine.Limits{Memory: ceiling})
+			if len(grid) > 4000 || s.Memory > 0 && grid[0] != s.Size {
+				t.Fatalf("%s %s %v: grid of %d starts with %v, want %v", name, class, c, len(grid), grid[0], s.Size)
+			}
+			for i, to := range grid {
+				if to.Cores == s.Cores && i > 0 && to.Memory <= grid[i-1].Memory {
+					t.Fatalf("%s %s %v: grid does not grow: %v", name, class, c, grid)
+				}
+				if to == s.Size {
+					continue
+				}
+				if to.Memory > s.Memory && s.Total(engine.Size{Memory: to.Memory, Cores: s.Cores}) > ceiling {
+					t.Fatalf("%s %s %v: %v is %d in all, more than %d", name, class, c, to, s.Total(to), ceiling)
+				}
+				again, err := p.Setting(s.Apply(to), class, 0)
+				if err != nil {
+					t.Fatalf("%s %s %v: Apply to %v: %v", name, class, c, to, err)
+				}
+				if again.Part != s.Part || again.Size != to || again.Total(to) != s.Total(to) {
+					t.Fatalf("%s %s %v: Apply to %v gives %v, total %d, want %d", name, class, c, to, again.Size, again.Total(to), s.Total(to))
+				}
+			}
+		}
+	}
+}
+
+func pow2(x float64) float64 {
+	n := 1.0
+	for ; x >= 1; x-- {
+		n *= 2
+	}
+	return n * (1 + x)
+}
+
+func TestFewerTasksAtOnceNeedLessAndTakeLonger(t *testing.T) {
+	s, err := lookup(t, engine.Spark).Setting(config{"spark.executor.cores": 4.0}, failure.MemoryExecutor, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	half := engine.Size{Memory: s.Memory, Cores: 2}
+	if need, time := s.NeedFactor(half), s.TimeFactor(half); need != 0.75 || time != 2 {
+		t.Errorf("need, time = %v, %v, want 0.75, 2", need, time)
+	}
+	driver, err := lookup(t, engine.Spark).Setting(config{"spark.driver.cores": 4.0}, failure.MemoryDriver, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if need := driver.NeedFactor(half); need != 1 {
+		t.Errorf("need of a driver = %v, want 1", need)
+	}
+}
+
+func TestSizes(t *testing.T) {
+	got, err := lookup(t, engine.Spark).Sizes(config{"spark.executor.memory": "2g", "spark.executor.cores": 2.0})
+	want := map[engine.Part]engine.Size{
+		engine.DriverHeap: {Memory: gib}, engine.ExecutorHeap: {Memory: 2 * gib, Cores: 2},
+		engine.Overhead: {Memory: 384 * mib, Cores: 2},
+	}
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("Sizes = %v, %v, want %v", got, err, want)
+	}
+}
