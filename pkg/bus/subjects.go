@@ -50,7 +50,7 @@ var (
 	SchedulerVerdicts   = Consumer{Name: "scheduler-verdicts", Types: []Type{FailureClassified}}
 	ClassifierFailures  = Consumer{Name: "classifier-failures", Types: []Type{AttemptFailed}}
 	ClassifierRules     = Consumer{Name: "classifier-rules", Types: []Type{RuleChanged}, Ephemeral: true, Concurrency: 1}
-	RecommenderOutcomes = Consumer{Name: "recommender-outcomes", Types: []Type{AttemptFailed, AttemptSucceeded}}
+	RecommenderOutcomes = Consumer{Name: "recommender-outcomes", Types: []Type{AttemptFailed, AttemptSucceeded, FailureClassified}}
 	NotifierEvents      = Consumer{Name: "notifier-events", Types: []Type{DecisionMade, AttemptSucceeded, JobFinished}}
 )
 
