@@ -168,7 +168,7 @@ func TestGrid(t *testing.T) {
 			config{"spark.executor.memory": "4g", "spark.executor.cores": "5"},
 			failure.MemoryExecutor,
 			engine.Limits{Memory: 4600 * mib},
-			"4096 5, 4181 1, 6",
+			"4096 5, 4182 1, 6",
 		},
 		{
 			"a GPU's memory is no setting", engine.Spark,
