@@ -98,6 +98,9 @@ func (c Collection[T]) Find(ctx context.Context, q Query, keep func(T) bool) (it
 		items, err = c.decodeAll(page.Docs)
 		return items, page.Next, err
 	}
+	if err := q.Validate(); err != nil {
+		return nil, "", err
+	}
 	limit := q.Limit
 	for scanned := 0; scanned < findMost; {
 		q.Limit = max(limit-len(items), findChunk)
@@ -105,12 +108,11 @@ func (c Collection[T]) Find(ctx context.Context, q Query, keep func(T) bool) (it
 		if err != nil {
 			return nil, "", err
 		}
-		values, err := c.decodeAll(page.Docs)
-		if err != nil {
-			return nil, "", err
-		}
-		scanned += len(values)
-		for i, v := range values {
+		for i, doc := range page.Docs {
+			v, err := c.decode(doc)
+			if err != nil {
+				return nil, "", err
+			}
 			if !keep(v) {
 				continue
 			}
@@ -118,15 +120,12 @@ func (c Collection[T]) Find(ctx context.Context, q Query, keep func(T) bool) (it
 			if len(items) < limit {
 				continue
 			}
-			if i+1 == len(values) {
+			if i+1 == len(page.Docs) {
 				return items, page.Next, nil
 			}
-			// The page ends amid this chunk: its cursor is that of a shorter
-			// read.
-			q.Limit = i + 1
-			page, err = c.page(ctx, q)
-			return items, page.Next, err
+			return items, doc.Cursor, nil
 		}
+		scanned += len(page.Docs)
 		if page.Next == "" {
 			return items, "", nil
 		}

@@ -17,6 +17,9 @@ type Doc struct {
 	ID       string
 	Revision int64 // counts the writes of this document, from 1
 	Value    []byte
+	// Cursor is a Query.After that continues behind this document; only List
+	// sets it.
+	Cursor string
 }
 
 // Write puts or deletes one document.
@@ -26,8 +29,10 @@ type Write struct {
 	// AnyRevision. The new one is one more.
 	Revision int64
 	// Value is the new value, at most MaxValue bytes; nil deletes the document.
+	// Deleting a document that is not there does nothing, as far as Revision
+	// allows it; put again, it counts from 1.
 	Value []byte
-	// Index replaces the document's index entries.
+	// Index replaces the document's index entries, at most MaxEntries.
 	Index []Entry
 }
 
@@ -40,13 +45,18 @@ type Entry struct {
 
 // Limits that every driver enforces; beyond them a write is errs.Invalid.
 const (
-	MaxValue  = 4 << 20
-	MaxKey    = 512 // of a kind, an id, an index name or an index value
-	MaxWrites = 1024
+	MaxValue   = 4 << 20
+	MaxKey     = 512 // of a kind, an id, an index name or an index value; all but the last need 1 byte
+	MaxWrites  = 1024
+	MaxCommit  = 32 << 20 // of all values of one Commit
+	MaxEntries = 16       // index entries of one document
 	// DefaultLimit is the Limit of a Query that has none, and MaxLimit the
 	// largest that has an effect.
 	DefaultLimit = 1000
 	MaxLimit     = 10_000
+	// MaxPage bounds the values of one Page: it ends with the document that
+	// reaches it.
+	MaxPage = 16 << 20
 )
 
 // Query selects documents of one kind in order.
@@ -62,14 +72,17 @@ type Query struct {
 	Descending bool
 	// Limit is the largest number of documents returned; 0 is DefaultLimit.
 	Limit int
-	// After is Page.Next of the page before.
+	// After is Page.Next of the page before, or Doc.Cursor, of the same query.
+	// A document is found once if it keeps its place in the order, whatever
+	// comes and goes around it. What is no cursor is errs.Invalid.
 	After string
 }
 
 // Page is a part of a query's answer.
 type Page struct {
+	// Docs may be fewer than Query.Limit although there are more.
 	Docs []Doc
-	// Next continues the query; empty when there is nothing more.
+	// Next continues the query; empty, and only then, is the end.
 	Next string
 }
 

@@ -6,5 +6,9 @@
 //	                              name, counted from 1; "#n" may be left out
 //	REDRIVE_FAILPOINT_LOG=file    the name of every hit is appended to file
 //
-// are read at the first hit.
+// are read at the first hit. The steps of the store are
+// "commit.before:KINDS" and "commit.after:KINDS", with the kinds of the
+// documents sorted and joined by "+"; those of the bus are
+// "publish.before:TYPES", "publish.after:TYPES", "ack.before:CONSUMER" and
+// "ack.after:CONSUMER".
 package failpoint

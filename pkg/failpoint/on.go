@@ -5,6 +5,7 @@ package failpoint
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -19,8 +20,17 @@ var state struct {
 	log  *os.File
 }
 
-// Hit says that the process is at the step called name.
-func Hit(name string) {
+// Enabled reports whether failpoints are built in.
+const Enabled = true
+
+// Hit says that the process is at the step called name. Details, such as the
+// kinds of the documents that are written, make it one step of their own: they
+// are sorted, each is taken once, and they follow the name after a colon with
+// a plus between them.
+func Hit(name string, details ...string) {
+	if len(details) > 0 {
+		name += ":" + strings.Join(slices.Compact(slices.Sorted(slices.Values(details))), "+")
+	}
 	state.Lock()
 	defer state.Unlock()
 	if !state.read {

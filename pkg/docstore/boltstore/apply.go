@@ -1,0 +1,101 @@
+package boltstore
+
+import (
+	"slices"
+
+	bolt "go.etcd.io/bbolt"
+
+	"github.com/redrive-io/redrive/pkg/docstore"
+	"github.com/redrive-io/redrive/pkg/errs"
+)
+
+// plan is what check found out about one write.
+type plan struct {
+	stored  bool
+	current record // revision and entries of the stored document
+}
+
+// check compares every write with what is stored, before anything is written.
+func check(tx *bolt.Tx, writes []docstore.Write) ([]plan, error) {
+	plans := make([]plan, len(writes))
+	for i, w := range writes {
+		p := &plans[i]
+		if b := tx.Bucket(docBucket(w.Kind)); b != nil {
+			if stored := b.Get([]byte(w.ID)); stored != nil {
+				var err error
+				if p.current, err = decodeRecord(stored, true); err != nil {
+					return nil, errs.New(errs.Internal, "%s %q: %w", w.Kind, w.ID, err)
+				}
+				p.stored = true
+			}
+		}
+		switch {
+		case w.Revision == docstore.AnyRevision:
+		case w.Revision == docstore.Absent && p.stored:
+			return nil, errs.New(errs.Conflict, "%s %q exists, at revision %d", w.Kind, w.ID, p.current.revision)
+		case w.Revision != docstore.Absent && !p.stored:
+			return nil, errs.New(errs.Conflict, "%s %q does not exist; revision %d was expected", w.Kind, w.ID, w.Revision)
+		case w.Revision != p.current.revision:
+			return nil, errs.New(errs.Conflict, "%s %q is at revision %d; %d was expected", w.Kind, w.ID, p.current.revision, w.Revision)
+		}
+	}
+	return plans, nil
+}
+
+// apply writes. An error spoils the transaction.
+func apply(tx *bolt.Tx, writes []docstore.Write, plans []plan) error {
+	for i, w := range writes {
+		if err := applyOne(tx, w, plans[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func applyOne(tx *bolt.Tx, w docstore.Write, p plan) error {
+	if w.Value == nil {
+		if !p.stored {
+			return nil
+		}
+		if err := replaceEntries(tx, w.Kind, w.ID, p.current.entries, nil); err != nil {
+			return err
+		}
+		return tx.Bucket(docBucket(w.Kind)).Delete([]byte(w.ID))
+	}
+	if err := replaceEntries(tx, w.Kind, w.ID, p.current.entries, w.Index); err != nil {
+		return err
+	}
+	b, err := tx.CreateBucketIfNotExists(docBucket(w.Kind))
+	if err != nil {
+		return err
+	}
+	next := record{revision: p.current.revision + 1, entries: w.Index, value: w.Value}
+	return b.Put([]byte(w.ID), next.encode())
+}
+
+// replaceEntries touches only what differs: most writes leave most entries.
+func replaceEntries(tx *bolt.Tx, kind, id string, old, want []docstore.Entry) error {
+	for _, e := range old {
+		if slices.Contains(want, e) {
+			continue
+		}
+		if b := tx.Bucket(indexBucket(kind, e.Name)); b != nil {
+			if err := b.Delete(indexKey(e.Value, id)); err != nil {
+				return err
+			}
+		}
+	}
+	for _, e := range want {
+		if slices.Contains(old, e) {
+			continue
+		}
+		b, err := tx.CreateBucketIfNotExists(indexBucket(kind, e.Name))
+		if err != nil {
+			return err
+		}
+		if err := b.Put(indexKey(e.Value, id), []byte{}); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,161 @@
+package boltstore_test
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/redrive-io/redrive/pkg/docstore"
+	"github.com/redrive-io/redrive/pkg/docstore/boltstore"
+	"github.com/redrive-io/redrive/pkg/docstore/storetest"
+	"github.com/redrive-io/redrive/pkg/errs"
+)
+
+func TestConformance(t *testing.T) {
+	storetest.Run(t, func(t *testing.T) docstore.Store { return storetest.Open(t) })
+}
+
+func TestDocumentsOutliveClose(t *testing.T) {
+	storetest.Reopen(t, func(t *testing.T) func() docstore.Store {
+		path := filepath.Join(t.TempDir(), "test.db")
+		return func() docstore.Store { return storetest.OpenFile(t, path) }
+	})
+}
+
+func TestTheFileHasOneOwner(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "test.db")
+	first := storetest.OpenFile(t, path)
+	_, err := boltstore.Open(path, boltstore.Options{LockTimeout: time.Millisecond})
+	if !errs.Is(err, errs.Unavailable) || !strings.Contains(err.Error(), "another redrive") {
+		t.Errorf("second Open = %v, want Unavailable that names the reason", err)
+	}
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	storetest.OpenFile(t, path)
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("file mode = %v, %v; want 0600", info.Mode(), err)
+	}
+}
+
+func TestOpenRefusesWhatIsNoStore(t *testing.T) {
+	text := filepath.Join(t.TempDir(), "text")
+	if err := os.WriteFile(text, []byte(strings.Repeat("not a store\n", 2000)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		name, path string
+		want       errs.Kind
+	}{
+		{"a text file", text, errs.FailedPrecondition},
+		{"no such folder", filepath.Join(t.TempDir(), "none", "test.db"), errs.Unavailable},
+	} {
+		s, err := boltstore.Open(tc.path, boltstore.Options{})
+		if !errs.Is(err, tc.want) {
+			t.Errorf("%s: Open = %v, want kind %v", tc.name, err, tc.want)
+		}
+		if err == nil {
+			_ = s.Close()
+		}
+	}
+}
+
+// Many writers at once form groups; one conflict in a group must fail alone.
+func TestAConflictFailsAlone(t *testing.T) {
+	s := storetest.Open(t)
+	const n = 200
+	results := make([]error, n)
+	var wait sync.WaitGroup
+	start := make(chan struct{})
+	for i := range n {
+		wait.Go(func() {
+			<-start
+			w := docstore.Write{Kind: "job", ID: string(rune('A' + i)), Value: []byte("v")}
+			if i%4 == 0 {
+				w.Revision = 7 // of a document that is not there
+			}
+			results[i] = s.Commit(t.Context(), w)
+		})
+	}
+	close(start)
+	wait.Wait()
+	for i, err := range results {
+		want := errs.None
+		if i%4 == 0 {
+			want = errs.Conflict
+		}
+		if got := errs.KindOf(err); got != want {
+			t.Errorf("commit %d: kind = %v (%v), want %v", i, got, err, want)
+		}
+	}
+	page, err := s.List(t.Context(), docstore.Query{Kind: "job"})
+	if err != nil || len(page.Docs) != n*3/4 {
+		t.Errorf("documents = %d, %v; want %d", len(page.Docs), err, n*3/4)
+	}
+}
+
+// Every Commit that races with Close has one answer, and it is true.
+func TestCloseAnswersEveryCommit(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "test.db")
+	s := storetest.OpenFile(t, path)
+	const n = 100
+	results := make([]error, n)
+	var wait sync.WaitGroup
+	first := make(chan struct{}, n)
+	for i := range n {
+		wait.Go(func() {
+			results[i] = s.Commit(t.Context(), docstore.Write{Kind: "job", ID: string(rune('A' + i)), Value: []byte("v")})
+			first <- struct{}{}
+		})
+	}
+	<-first
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	wait.Wait()
+	again := storetest.OpenFile(t, path)
+	for i, err := range results {
+		_, getErr := again.Get(t.Context(), "job", string(rune('A'+i)))
+		switch {
+		case err == nil && getErr != nil:
+			t.Errorf("commit %d was acknowledged and is lost: %v", i, getErr)
+		case err != nil && !errs.Is(err, errs.Unavailable):
+			t.Errorf("commit %d = %v, want nil or Unavailable", i, err)
+		case err != nil && !errs.Is(getErr, errs.NotFound):
+			t.Errorf("commit %d was refused and is there", i)
+		}
+	}
+}
+
+func FuzzAgainstTheModel(f *testing.F) {
+	f.Add([]byte("commit, list, commit, list: any text is a script"))
+	f.Add([]byte{1, 2, 0, 0, 0, 1, 5, 2, 0, 7, 1, 9, 0, 0, 3, 1, 1, 1, 1, 1})
+	f.Fuzz(func(t *testing.T, script []byte) {
+		if len(script) > 500 {
+			script = script[:500]
+		}
+		storetest.Compare(t, storetest.Open(t), script)
+	})
+}
+
+// BenchmarkCommit shows what sharing an fsync gives: 64 writers, 1 KB each.
+func BenchmarkCommit(b *testing.B) {
+	s := storetest.Open(b)
+	value := make([]byte, 1024)
+	var n atomic.Int64
+	b.SetParallelism(32)
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			id := strconv.FormatInt(n.Add(1), 10)
+			if err := s.Commit(b.Context(), docstore.Write{Kind: "job", ID: id, Revision: docstore.AnyRevision, Value: value}); err != nil {
+				b.Error(err)
+				return
+			}
+		}
+	})
+}
