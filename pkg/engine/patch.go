@@ -38,6 +38,17 @@ func (b Bounds) Memory(field string, value any) (bytes int64, isMemory bool, err
 	return 0, false, err
 }
 
+// Cores returns value when the member is a number of cores; a bad value is
+// errs.Invalid.
+func (b Bounds) Cores(field string, value any) (cores float64, isCores bool, err error) {
+	n, err := b.key.parse(field, value)
+	switch b.key.unit {
+	case number, whole:
+		return n, true, err
+	}
+	return 0, false, err
+}
+
 // Allowed returns the bounds of the member that a JSON pointer names; ok is
 // false when no patch may touch it.
 func (p Profile) Allowed(path string) (b Bounds, ok bool) {
