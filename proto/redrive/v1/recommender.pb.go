@@ -79,6 +79,56 @@ func (Recommendation_Outcome) EnumDescriptor() ([]byte, []int) {
 	return file_redrive_v1_recommender_proto_rawDescGZIP(), []int{1, 0}
 }
 
+// Outcome is how it ended.
+type ObservedAttempt_Outcome int32
+
+const (
+	ObservedAttempt_OUTCOME_UNSPECIFIED ObservedAttempt_Outcome = 0
+	ObservedAttempt_OUTCOME_FAILED      ObservedAttempt_Outcome = 1
+	ObservedAttempt_OUTCOME_SUCCEEDED   ObservedAttempt_Outcome = 2
+)
+
+// Enum value maps for ObservedAttempt_Outcome.
+var (
+	ObservedAttempt_Outcome_name = map[int32]string{
+		0: "OUTCOME_UNSPECIFIED",
+		1: "OUTCOME_FAILED",
+		2: "OUTCOME_SUCCEEDED",
+	}
+	ObservedAttempt_Outcome_value = map[string]int32{
+		"OUTCOME_UNSPECIFIED": 0,
+		"OUTCOME_FAILED":      1,
+		"OUTCOME_SUCCEEDED":   2,
+	}
+)
+
+func (x ObservedAttempt_Outcome) Enum() *ObservedAttempt_Outcome {
+	p := new(ObservedAttempt_Outcome)
+	*p = x
+	return p
+}
+
+func (x ObservedAttempt_Outcome) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ObservedAttempt_Outcome) Descriptor() protoreflect.EnumDescriptor {
+	return file_redrive_v1_recommender_proto_enumTypes[1].Descriptor()
+}
+
+func (ObservedAttempt_Outcome) Type() protoreflect.EnumType {
+	return &file_redrive_v1_recommender_proto_enumTypes[1]
+}
+
+func (x ObservedAttempt_Outcome) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ObservedAttempt_Outcome.Descriptor instead.
+func (ObservedAttempt_Outcome) EnumDescriptor() ([]byte, []int) {
+	return file_redrive_v1_recommender_proto_rawDescGZIP(), []int{10, 0}
+}
+
 type RecommendRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// "failures/{failure}", for the record.
@@ -311,17 +361,23 @@ func (x *Recommendation) GetModelVersion() string {
 
 // Candidate is one configuration and its prediction.
 type Candidate struct {
-	state       protoimpl.MessageState `protogen:"open.v1"`
-	MemoryBytes int64                  `protobuf:"varint,1,opt,name=memory_bytes,json=memoryBytes,proto3" json:"memory_bytes,omitempty"`
-	Cores       float64                `protobuf:"fixed64,2,opt,name=cores,proto3" json:"cores,omitempty"`
-	// Probability that a retry with it fails, 0 to 1.
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The memory of the part that ran out (see RecommendationInputs.part), in
+	// bytes; 0 when nothing limits it.
+	MemoryBytes int64 `protobuf:"varint,1,opt,name=memory_bytes,json=memoryBytes,proto3" json:"memory_bytes,omitempty"`
+	// The cores that share it; 0 when the configuration does not say.
+	Cores float64 `protobuf:"fixed64,2,opt,name=cores,proto3" json:"cores,omitempty"`
+	// Probability that a retry with it fails, more than 0 and less than 1.
 	FailProbability float64 `protobuf:"fixed64,3,opt,name=fail_probability,json=failProbability,proto3" json:"fail_probability,omitempty"`
-	// Expected cost of the retry in US dollars.
+	// Expected cost in US dollars until a retry with it succeeds: retries that
+	// fail are paid for too.
 	ExpectedCost float64 `protobuf:"fixed64,4,opt,name=expected_cost,json=expectedCost,proto3" json:"expected_cost,omitempty"`
 	// weight × fail_probability + expected_cost, in US dollars.
-	Objective     float64 `protobuf:"fixed64,5,opt,name=objective,proto3" json:"objective,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Objective float64 `protobuf:"fixed64,5,opt,name=objective,proto3" json:"objective,omitempty"`
+	// What is paid for: all memory of the process tree or container, in bytes.
+	TotalMemoryBytes int64 `protobuf:"varint,6,opt,name=total_memory_bytes,json=totalMemoryBytes,proto3" json:"total_memory_bytes,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *Candidate) Reset() {
@@ -389,19 +445,37 @@ func (x *Candidate) GetObjective() float64 {
 	return 0
 }
 
+func (x *Candidate) GetTotalMemoryBytes() int64 {
+	if x != nil {
+		return x.TotalMemoryBytes
+	}
+	return 0
+}
+
 // RecommendationInputs is everything that the search saw.
 type RecommendationInputs struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Request *RecommendRequest      `protobuf:"bytes,1,opt,name=request,proto3" json:"request,omitempty"`
-	// The distribution of the peak memory need that was used, as quantiles.
+	// The distribution of the memory need that was used, given that it is more
+	// than proven_bytes, as quantiles. Empty when memory was not the question.
 	MemoryNeed []*Quantile `protobuf:"bytes,2,rep,name=memory_need,json=memoryNeed,proto3" json:"memory_need,omitempty"`
 	// The probability that a retry fails whatever its configuration.
 	PermanentProbability float64 `protobuf:"fixed64,3,opt,name=permanent_probability,json=permanentProbability,proto3" json:"permanent_probability,omitempty"`
 	// Expected run time of a retry, in seconds.
 	ExpectedSeconds float64 `protobuf:"fixed64,4,opt,name=expected_seconds,json=expectedSeconds,proto3" json:"expected_seconds,omitempty"`
-	// Observations of this job type that the distribution rests on.
-	Observations  int32                `protobuf:"varint,5,opt,name=observations,proto3" json:"observations,omitempty"`
-	Settings      *RecommenderSettings `protobuf:"bytes,6,opt,name=settings,proto3" json:"settings,omitempty"`
+	// Attempts of this job type that it rests on, the failed one included.
+	Observations int32                `protobuf:"varint,5,opt,name=observations,proto3" json:"observations,omitempty"`
+	Settings     *RecommenderSettings `protobuf:"bytes,6,opt,name=settings,proto3" json:"settings,omitempty"`
+	// What ran out: "tree", "heap", "driver.heap", "executor.heap",
+	// "executor.overhead" or "executor.python"; empty when memory was not the
+	// question.
+	Part string `protobuf:"bytes,7,opt,name=part,proto3" json:"part,omitempty"`
+	// What the part is known not to suffice with, in bytes.
+	ProvenBytes int64 `protobuf:"varint,8,opt,name=proven_bytes,json=provenBytes,proto3" json:"proven_bytes,omitempty"`
+	// The most that an attempt of this job type was seen to need or was given.
+	SeenBytes int64 `protobuf:"varint,9,opt,name=seen_bytes,json=seenBytes,proto3" json:"seen_bytes,omitempty"`
+	// How many candidates the search came to before its deadline; 0 for all.
+	Considered    int32 `protobuf:"varint,10,opt,name=considered,proto3" json:"considered,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -476,6 +550,34 @@ func (x *RecommendationInputs) GetSettings() *RecommenderSettings {
 		return x.Settings
 	}
 	return nil
+}
+
+func (x *RecommendationInputs) GetPart() string {
+	if x != nil {
+		return x.Part
+	}
+	return ""
+}
+
+func (x *RecommendationInputs) GetProvenBytes() int64 {
+	if x != nil {
+		return x.ProvenBytes
+	}
+	return 0
+}
+
+func (x *RecommendationInputs) GetSeenBytes() int64 {
+	if x != nil {
+		return x.SeenBytes
+	}
+	return 0
+}
+
+func (x *RecommendationInputs) GetConsidered() int32 {
+	if x != nil {
+		return x.Considered
+	}
+	return 0
 }
 
 // Quantile is one point of a distribution: P(need ≤ bytes) = probability.
@@ -724,10 +826,14 @@ type JobTypeModel struct {
 	Observations   int32 `protobuf:"varint,2,opt,name=observations,proto3" json:"observations,omitempty"`
 	Successes      int32 `protobuf:"varint,3,opt,name=successes,proto3" json:"successes,omitempty"`
 	MemoryFailures int32 `protobuf:"varint,4,opt,name=memory_failures,json=memoryFailures,proto3" json:"memory_failures,omitempty"`
-	// The distribution of the peak memory of an attempt.
-	MemoryNeed    []*Quantile            `protobuf:"bytes,5,rep,name=memory_need,json=memoryNeed,proto3" json:"memory_need,omitempty"`
-	MeanSeconds   float64                `protobuf:"fixed64,6,opt,name=mean_seconds,json=meanSeconds,proto3" json:"mean_seconds,omitempty"`
-	UpdateTime    *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
+	// The distribution of the memory need of an attempt: of the whole process
+	// tree, of a heap where that is what is bounded, of one executor of Spark.
+	MemoryNeed []*Quantile `protobuf:"bytes,5,rep,name=memory_need,json=memoryNeed,proto3" json:"memory_need,omitempty"`
+	// Mean run time of successes, in seconds; 0 when there is none.
+	MeanSeconds float64                `protobuf:"fixed64,6,opt,name=mean_seconds,json=meanSeconds,proto3" json:"mean_seconds,omitempty"`
+	UpdateTime  *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
+	// What memory_need is about; see RecommendationInputs.part.
+	Part          string `protobuf:"bytes,8,opt,name=part,proto3" json:"part,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -811,6 +917,208 @@ func (x *JobTypeModel) GetUpdateTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *JobTypeModel) GetPart() string {
+	if x != nil {
+		return x.Part
+	}
+	return ""
+}
+
+// JobTypeHistory is what is stored of one job type: its newest attempts. It is
+// no part of the API.
+type JobTypeHistory struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Type  *JobType               `protobuf:"bytes,1,opt,name=type,proto3" json:"type,omitempty"`
+	// At most 64, oldest first.
+	Attempts      []*ObservedAttempt     `protobuf:"bytes,2,rep,name=attempts,proto3" json:"attempts,omitempty"`
+	UpdateTime    *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JobTypeHistory) Reset() {
+	*x = JobTypeHistory{}
+	mi := &file_redrive_v1_recommender_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JobTypeHistory) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JobTypeHistory) ProtoMessage() {}
+
+func (x *JobTypeHistory) ProtoReflect() protoreflect.Message {
+	mi := &file_redrive_v1_recommender_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JobTypeHistory.ProtoReflect.Descriptor instead.
+func (*JobTypeHistory) Descriptor() ([]byte, []int) {
+	return file_redrive_v1_recommender_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *JobTypeHistory) GetType() *JobType {
+	if x != nil {
+		return x.Type
+	}
+	return nil
+}
+
+func (x *JobTypeHistory) GetAttempts() []*ObservedAttempt {
+	if x != nil {
+		return x.Attempts
+	}
+	return nil
+}
+
+func (x *JobTypeHistory) GetUpdateTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.UpdateTime
+	}
+	return nil
+}
+
+// ObservedAttempt is what one attempt taught.
+type ObservedAttempt struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The id that a failure of this attempt has.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// The same of the attempt before it.
+	Previous string                  `protobuf:"bytes,2,opt,name=previous,proto3" json:"previous,omitempty"`
+	Outcome  ObservedAttempt_Outcome `protobuf:"varint,3,opt,name=outcome,proto3,enum=redrive.v1.ObservedAttempt_Outcome" json:"outcome,omitempty"`
+	EndTime  *timestamppb.Timestamp  `protobuf:"bytes,4,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
+	Seconds  float64                 `protobuf:"fixed64,5,opt,name=seconds,proto3" json:"seconds,omitempty"`
+	// What each part was given, in bytes.
+	PartBytes map[string]int64 `protobuf:"bytes,6,rep,name=part_bytes,json=partBytes,proto3" json:"part_bytes,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	// The limit that was in force, in bytes; 0 for none.
+	LimitBytes int64 `protobuf:"varint,7,opt,name=limit_bytes,json=limitBytes,proto3" json:"limit_bytes,omitempty"`
+	// The measured peak of the process tree, in bytes; 0 when there is none.
+	PeakBytes int64 `protobuf:"varint,8,opt,name=peak_bytes,json=peakBytes,proto3" json:"peak_bytes,omitempty"`
+	// It was killed for its memory, by the executor's proof.
+	Killed bool `protobuf:"varint,9,opt,name=killed,proto3" json:"killed,omitempty"`
+	// Its class, once it is classified.
+	Class         string `protobuf:"bytes,10,opt,name=class,proto3" json:"class,omitempty"`
+	Fingerprint   string `protobuf:"bytes,11,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ObservedAttempt) Reset() {
+	*x = ObservedAttempt{}
+	mi := &file_redrive_v1_recommender_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ObservedAttempt) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ObservedAttempt) ProtoMessage() {}
+
+func (x *ObservedAttempt) ProtoReflect() protoreflect.Message {
+	mi := &file_redrive_v1_recommender_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ObservedAttempt.ProtoReflect.Descriptor instead.
+func (*ObservedAttempt) Descriptor() ([]byte, []int) {
+	return file_redrive_v1_recommender_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *ObservedAttempt) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *ObservedAttempt) GetPrevious() string {
+	if x != nil {
+		return x.Previous
+	}
+	return ""
+}
+
+func (x *ObservedAttempt) GetOutcome() ObservedAttempt_Outcome {
+	if x != nil {
+		return x.Outcome
+	}
+	return ObservedAttempt_OUTCOME_UNSPECIFIED
+}
+
+func (x *ObservedAttempt) GetEndTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.EndTime
+	}
+	return nil
+}
+
+func (x *ObservedAttempt) GetSeconds() float64 {
+	if x != nil {
+		return x.Seconds
+	}
+	return 0
+}
+
+func (x *ObservedAttempt) GetPartBytes() map[string]int64 {
+	if x != nil {
+		return x.PartBytes
+	}
+	return nil
+}
+
+func (x *ObservedAttempt) GetLimitBytes() int64 {
+	if x != nil {
+		return x.LimitBytes
+	}
+	return 0
+}
+
+func (x *ObservedAttempt) GetPeakBytes() int64 {
+	if x != nil {
+		return x.PeakBytes
+	}
+	return 0
+}
+
+func (x *ObservedAttempt) GetKilled() bool {
+	if x != nil {
+		return x.Killed
+	}
+	return false
+}
+
+func (x *ObservedAttempt) GetClass() string {
+	if x != nil {
+		return x.Class
+	}
+	return ""
+}
+
+func (x *ObservedAttempt) GetFingerprint() string {
+	if x != nil {
+		return x.Fingerprint
+	}
+	return ""
+}
+
 var File_redrive_v1_recommender_proto protoreflect.FileDescriptor
 
 const file_redrive_v1_recommender_proto_rawDesc = "" +
@@ -845,13 +1153,14 @@ const file_redrive_v1_recommender_proto_rawDesc = "" +
 	"\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eOUTCOME_CHANGE\x10\x01\x12\x10\n" +
 	"\fOUTCOME_KEEP\x10\x02\x12\x18\n" +
-	"\x14OUTCOME_NOT_FEASIBLE\x10\x03\"\xb2\x01\n" +
+	"\x14OUTCOME_NOT_FEASIBLE\x10\x03\"\xe0\x01\n" +
 	"\tCandidate\x12!\n" +
 	"\fmemory_bytes\x18\x01 \x01(\x03R\vmemoryBytes\x12\x14\n" +
 	"\x05cores\x18\x02 \x01(\x01R\x05cores\x12)\n" +
 	"\x10fail_probability\x18\x03 \x01(\x01R\x0ffailProbability\x12#\n" +
 	"\rexpected_cost\x18\x04 \x01(\x01R\fexpectedCost\x12\x1c\n" +
-	"\tobjective\x18\x05 \x01(\x01R\tobjective\"\xc6\x02\n" +
+	"\tobjective\x18\x05 \x01(\x01R\tobjective\x12,\n" +
+	"\x12total_memory_bytes\x18\x06 \x01(\x03R\x10totalMemoryBytes\"\xbc\x03\n" +
 	"\x14RecommendationInputs\x126\n" +
 	"\arequest\x18\x01 \x01(\v2\x1c.redrive.v1.RecommendRequestR\arequest\x125\n" +
 	"\vmemory_need\x18\x02 \x03(\v2\x14.redrive.v1.QuantileR\n" +
@@ -859,7 +1168,15 @@ const file_redrive_v1_recommender_proto_rawDesc = "" +
 	"\x15permanent_probability\x18\x03 \x01(\x01R\x14permanentProbability\x12)\n" +
 	"\x10expected_seconds\x18\x04 \x01(\x01R\x0fexpectedSeconds\x12\"\n" +
 	"\fobservations\x18\x05 \x01(\x05R\fobservations\x12;\n" +
-	"\bsettings\x18\x06 \x01(\v2\x1f.redrive.v1.RecommenderSettingsR\bsettings\"B\n" +
+	"\bsettings\x18\x06 \x01(\v2\x1f.redrive.v1.RecommenderSettingsR\bsettings\x12\x12\n" +
+	"\x04part\x18\a \x01(\tR\x04part\x12!\n" +
+	"\fproven_bytes\x18\b \x01(\x03R\vprovenBytes\x12\x1d\n" +
+	"\n" +
+	"seen_bytes\x18\t \x01(\x03R\tseenBytes\x12\x1e\n" +
+	"\n" +
+	"considered\x18\n" +
+	" \x01(\x05R\n" +
+	"considered\"B\n" +
 	"\bQuantile\x12 \n" +
 	"\vprobability\x18\x01 \x01(\x01R\vprobability\x12\x14\n" +
 	"\x05bytes\x18\x02 \x01(\x03R\x05bytes\"\xb1\x02\n" +
@@ -874,7 +1191,7 @@ const file_redrive_v1_recommender_proto_rawDesc = "" +
 	"\x1bReplayRecommendationRequest\x128\n" +
 	"\x06inputs\x18\x01 \x01(\v2 .redrive.v1.RecommendationInputsR\x06inputs\"A\n" +
 	"\x16GetJobTypeModelRequest\x12'\n" +
-	"\x04type\x18\x01 \x01(\v2\x13.redrive.v1.JobTypeR\x04type\"\xb9\x02\n" +
+	"\x04type\x18\x01 \x01(\v2\x13.redrive.v1.JobTypeR\x04type\"\xcd\x02\n" +
 	"\fJobTypeModel\x12'\n" +
 	"\x04type\x18\x01 \x01(\v2\x13.redrive.v1.JobTypeR\x04type\x12\"\n" +
 	"\fobservations\x18\x02 \x01(\x05R\fobservations\x12\x1c\n" +
@@ -884,7 +1201,36 @@ const file_redrive_v1_recommender_proto_rawDesc = "" +
 	"memoryNeed\x12!\n" +
 	"\fmean_seconds\x18\x06 \x01(\x01R\vmeanSeconds\x12;\n" +
 	"\vupdate_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"updateTime2\x89\x02\n" +
+	"updateTime\x12\x12\n" +
+	"\x04part\x18\b \x01(\tR\x04part\"\xaf\x01\n" +
+	"\x0eJobTypeHistory\x12'\n" +
+	"\x04type\x18\x01 \x01(\v2\x13.redrive.v1.JobTypeR\x04type\x127\n" +
+	"\battempts\x18\x02 \x03(\v2\x1b.redrive.v1.ObservedAttemptR\battempts\x12;\n" +
+	"\vupdate_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"updateTime\"\xb5\x04\n" +
+	"\x0fObservedAttempt\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
+	"\bprevious\x18\x02 \x01(\tR\bprevious\x12=\n" +
+	"\aoutcome\x18\x03 \x01(\x0e2#.redrive.v1.ObservedAttempt.OutcomeR\aoutcome\x125\n" +
+	"\bend_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\x12\x18\n" +
+	"\aseconds\x18\x05 \x01(\x01R\aseconds\x12I\n" +
+	"\n" +
+	"part_bytes\x18\x06 \x03(\v2*.redrive.v1.ObservedAttempt.PartBytesEntryR\tpartBytes\x12\x1f\n" +
+	"\vlimit_bytes\x18\a \x01(\x03R\n" +
+	"limitBytes\x12\x1d\n" +
+	"\n" +
+	"peak_bytes\x18\b \x01(\x03R\tpeakBytes\x12\x16\n" +
+	"\x06killed\x18\t \x01(\bR\x06killed\x12\x14\n" +
+	"\x05class\x18\n" +
+	" \x01(\tR\x05class\x12 \n" +
+	"\vfingerprint\x18\v \x01(\tR\vfingerprint\x1a<\n" +
+	"\x0ePartBytesEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"M\n" +
+	"\aOutcome\x12\x17\n" +
+	"\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x12\n" +
+	"\x0eOUTCOME_FAILED\x10\x01\x12\x15\n" +
+	"\x11OUTCOME_SUCCEEDED\x10\x022\x89\x02\n" +
 	"\x12RecommenderService\x12E\n" +
 	"\tRecommend\x12\x1c.redrive.v1.RecommendRequest\x1a\x1a.redrive.v1.Recommendation\x12[\n" +
 	"\x14ReplayRecommendation\x12'.redrive.v1.ReplayRecommendationRequest\x1a\x1a.redrive.v1.Recommendation\x12O\n" +
@@ -905,55 +1251,65 @@ func file_redrive_v1_recommender_proto_rawDescGZIP() []byte {
 	return file_redrive_v1_recommender_proto_rawDescData
 }
 
-var file_redrive_v1_recommender_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_redrive_v1_recommender_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_redrive_v1_recommender_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_redrive_v1_recommender_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_redrive_v1_recommender_proto_goTypes = []any{
 	(Recommendation_Outcome)(0),         // 0: redrive.v1.Recommendation.Outcome
-	(*RecommendRequest)(nil),            // 1: redrive.v1.RecommendRequest
-	(*Recommendation)(nil),              // 2: redrive.v1.Recommendation
-	(*Candidate)(nil),                   // 3: redrive.v1.Candidate
-	(*RecommendationInputs)(nil),        // 4: redrive.v1.RecommendationInputs
-	(*Quantile)(nil),                    // 5: redrive.v1.Quantile
-	(*RecommenderSettings)(nil),         // 6: redrive.v1.RecommenderSettings
-	(*ReplayRecommendationRequest)(nil), // 7: redrive.v1.ReplayRecommendationRequest
-	(*GetJobTypeModelRequest)(nil),      // 8: redrive.v1.GetJobTypeModelRequest
-	(*JobTypeModel)(nil),                // 9: redrive.v1.JobTypeModel
-	(*JobType)(nil),                     // 10: redrive.v1.JobType
-	(*structpb.Struct)(nil),             // 11: google.protobuf.Struct
-	(*Evidence)(nil),                    // 12: redrive.v1.Evidence
-	(*PatchOperation)(nil),              // 13: redrive.v1.PatchOperation
-	(*timestamppb.Timestamp)(nil),       // 14: google.protobuf.Timestamp
+	(ObservedAttempt_Outcome)(0),        // 1: redrive.v1.ObservedAttempt.Outcome
+	(*RecommendRequest)(nil),            // 2: redrive.v1.RecommendRequest
+	(*Recommendation)(nil),              // 3: redrive.v1.Recommendation
+	(*Candidate)(nil),                   // 4: redrive.v1.Candidate
+	(*RecommendationInputs)(nil),        // 5: redrive.v1.RecommendationInputs
+	(*Quantile)(nil),                    // 6: redrive.v1.Quantile
+	(*RecommenderSettings)(nil),         // 7: redrive.v1.RecommenderSettings
+	(*ReplayRecommendationRequest)(nil), // 8: redrive.v1.ReplayRecommendationRequest
+	(*GetJobTypeModelRequest)(nil),      // 9: redrive.v1.GetJobTypeModelRequest
+	(*JobTypeModel)(nil),                // 10: redrive.v1.JobTypeModel
+	(*JobTypeHistory)(nil),              // 11: redrive.v1.JobTypeHistory
+	(*ObservedAttempt)(nil),             // 12: redrive.v1.ObservedAttempt
+	nil,                                 // 13: redrive.v1.ObservedAttempt.PartBytesEntry
+	(*JobType)(nil),                     // 14: redrive.v1.JobType
+	(*structpb.Struct)(nil),             // 15: google.protobuf.Struct
+	(*Evidence)(nil),                    // 16: redrive.v1.Evidence
+	(*PatchOperation)(nil),              // 17: redrive.v1.PatchOperation
+	(*timestamppb.Timestamp)(nil),       // 18: google.protobuf.Timestamp
 }
 var file_redrive_v1_recommender_proto_depIdxs = []int32{
-	10, // 0: redrive.v1.RecommendRequest.type:type_name -> redrive.v1.JobType
-	11, // 1: redrive.v1.RecommendRequest.config:type_name -> google.protobuf.Struct
-	11, // 2: redrive.v1.RecommendRequest.attempt_config:type_name -> google.protobuf.Struct
-	12, // 3: redrive.v1.RecommendRequest.evidence:type_name -> redrive.v1.Evidence
+	14, // 0: redrive.v1.RecommendRequest.type:type_name -> redrive.v1.JobType
+	15, // 1: redrive.v1.RecommendRequest.config:type_name -> google.protobuf.Struct
+	15, // 2: redrive.v1.RecommendRequest.attempt_config:type_name -> google.protobuf.Struct
+	16, // 3: redrive.v1.RecommendRequest.evidence:type_name -> redrive.v1.Evidence
 	0,  // 4: redrive.v1.Recommendation.outcome:type_name -> redrive.v1.Recommendation.Outcome
-	3,  // 5: redrive.v1.Recommendation.chosen:type_name -> redrive.v1.Candidate
-	3,  // 6: redrive.v1.Recommendation.current:type_name -> redrive.v1.Candidate
-	3,  // 7: redrive.v1.Recommendation.candidates:type_name -> redrive.v1.Candidate
-	13, // 8: redrive.v1.Recommendation.operations:type_name -> redrive.v1.PatchOperation
-	4,  // 9: redrive.v1.Recommendation.inputs:type_name -> redrive.v1.RecommendationInputs
-	1,  // 10: redrive.v1.RecommendationInputs.request:type_name -> redrive.v1.RecommendRequest
-	5,  // 11: redrive.v1.RecommendationInputs.memory_need:type_name -> redrive.v1.Quantile
-	6,  // 12: redrive.v1.RecommendationInputs.settings:type_name -> redrive.v1.RecommenderSettings
-	4,  // 13: redrive.v1.ReplayRecommendationRequest.inputs:type_name -> redrive.v1.RecommendationInputs
-	10, // 14: redrive.v1.GetJobTypeModelRequest.type:type_name -> redrive.v1.JobType
-	10, // 15: redrive.v1.JobTypeModel.type:type_name -> redrive.v1.JobType
-	5,  // 16: redrive.v1.JobTypeModel.memory_need:type_name -> redrive.v1.Quantile
-	14, // 17: redrive.v1.JobTypeModel.update_time:type_name -> google.protobuf.Timestamp
-	1,  // 18: redrive.v1.RecommenderService.Recommend:input_type -> redrive.v1.RecommendRequest
-	7,  // 19: redrive.v1.RecommenderService.ReplayRecommendation:input_type -> redrive.v1.ReplayRecommendationRequest
-	8,  // 20: redrive.v1.RecommenderService.GetJobTypeModel:input_type -> redrive.v1.GetJobTypeModelRequest
-	2,  // 21: redrive.v1.RecommenderService.Recommend:output_type -> redrive.v1.Recommendation
-	2,  // 22: redrive.v1.RecommenderService.ReplayRecommendation:output_type -> redrive.v1.Recommendation
-	9,  // 23: redrive.v1.RecommenderService.GetJobTypeModel:output_type -> redrive.v1.JobTypeModel
-	21, // [21:24] is the sub-list for method output_type
-	18, // [18:21] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	4,  // 5: redrive.v1.Recommendation.chosen:type_name -> redrive.v1.Candidate
+	4,  // 6: redrive.v1.Recommendation.current:type_name -> redrive.v1.Candidate
+	4,  // 7: redrive.v1.Recommendation.candidates:type_name -> redrive.v1.Candidate
+	17, // 8: redrive.v1.Recommendation.operations:type_name -> redrive.v1.PatchOperation
+	5,  // 9: redrive.v1.Recommendation.inputs:type_name -> redrive.v1.RecommendationInputs
+	2,  // 10: redrive.v1.RecommendationInputs.request:type_name -> redrive.v1.RecommendRequest
+	6,  // 11: redrive.v1.RecommendationInputs.memory_need:type_name -> redrive.v1.Quantile
+	7,  // 12: redrive.v1.RecommendationInputs.settings:type_name -> redrive.v1.RecommenderSettings
+	5,  // 13: redrive.v1.ReplayRecommendationRequest.inputs:type_name -> redrive.v1.RecommendationInputs
+	14, // 14: redrive.v1.GetJobTypeModelRequest.type:type_name -> redrive.v1.JobType
+	14, // 15: redrive.v1.JobTypeModel.type:type_name -> redrive.v1.JobType
+	6,  // 16: redrive.v1.JobTypeModel.memory_need:type_name -> redrive.v1.Quantile
+	18, // 17: redrive.v1.JobTypeModel.update_time:type_name -> google.protobuf.Timestamp
+	14, // 18: redrive.v1.JobTypeHistory.type:type_name -> redrive.v1.JobType
+	12, // 19: redrive.v1.JobTypeHistory.attempts:type_name -> redrive.v1.ObservedAttempt
+	18, // 20: redrive.v1.JobTypeHistory.update_time:type_name -> google.protobuf.Timestamp
+	1,  // 21: redrive.v1.ObservedAttempt.outcome:type_name -> redrive.v1.ObservedAttempt.Outcome
+	18, // 22: redrive.v1.ObservedAttempt.end_time:type_name -> google.protobuf.Timestamp
+	13, // 23: redrive.v1.ObservedAttempt.part_bytes:type_name -> redrive.v1.ObservedAttempt.PartBytesEntry
+	2,  // 24: redrive.v1.RecommenderService.Recommend:input_type -> redrive.v1.RecommendRequest
+	8,  // 25: redrive.v1.RecommenderService.ReplayRecommendation:input_type -> redrive.v1.ReplayRecommendationRequest
+	9,  // 26: redrive.v1.RecommenderService.GetJobTypeModel:input_type -> redrive.v1.GetJobTypeModelRequest
+	3,  // 27: redrive.v1.RecommenderService.Recommend:output_type -> redrive.v1.Recommendation
+	3,  // 28: redrive.v1.RecommenderService.ReplayRecommendation:output_type -> redrive.v1.Recommendation
+	10, // 29: redrive.v1.RecommenderService.GetJobTypeModel:output_type -> redrive.v1.JobTypeModel
+	27, // [27:30] is the sub-list for method output_type
+	24, // [24:27] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_redrive_v1_recommender_proto_init() }
@@ -968,8 +1324,8 @@ func file_redrive_v1_recommender_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_redrive_v1_recommender_proto_rawDesc), len(file_redrive_v1_recommender_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   9,
+			NumEnums:      2,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
