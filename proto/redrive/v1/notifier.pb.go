@@ -219,7 +219,7 @@ type Alert struct {
 	AcknowledgedBy string                 `protobuf:"bytes,21,opt,name=acknowledged_by,json=acknowledgedBy,proto3" json:"acknowledged_by,omitempty"`
 	// Failures that this alert has seen.
 	Failures int32 `protobuf:"varint,22,opt,name=failures,proto3" json:"failures,omitempty"`
-	// How it was told to whom.
+	// How it was told to whom. Only GetAlert fills it in.
 	Deliveries    []*Delivery `protobuf:"bytes,23,rep,name=deliveries,proto3" json:"deliveries,omitempty"`
 	Revision      int64       `protobuf:"varint,24,opt,name=revision,proto3" json:"revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
