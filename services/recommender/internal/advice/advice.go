@@ -1,0 +1,221 @@
+// Package advice turns what is known of a failed attempt and of its job type
+// into the inputs of a search, and the answer into a guarded change of the
+// job's configuration.
+package advice
+
+import (
+	"cmp"
+	"context"
+
+	"github.com/redrive-io/redrive/pkg/engine"
+	"github.com/redrive-io/redrive/pkg/errs"
+	"github.com/redrive-io/redrive/pkg/failure"
+	"github.com/redrive-io/redrive/services/recommender/internal/history"
+	"github.com/redrive-io/redrive/services/recommender/internal/need"
+	"github.com/redrive-io/redrive/services/recommender/internal/search"
+)
+
+// Request is what is asked about one failed attempt.
+type Request struct {
+	FailureID     string
+	Type          failure.Type
+	Config        map[string]any // the job's original configuration
+	AttemptConfig map[string]any // what the attempt ran with; Config when nil
+	Evidence      failure.Evidence
+	Class         failure.Class
+	Fingerprint   string
+	// SameFailures counts the failed attempts of the job with this fingerprint,
+	// this one included.
+	SameFailures int
+	Attempt      int
+}
+
+// Record is what a search saw, besides the request. A search on the same
+// request and record gives the same answer.
+type Record struct {
+	Part         engine.Part // NoPart when memory was not the question
+	Need         need.Quantiles
+	Proven, Seen int64 // bytes
+	Permanent    float64
+	Seconds      float64
+	Observations int
+	Considered   int // 0 for all
+	Settings     search.Settings
+}
+
+// Answer is the answer of a search with the change that it asks for.
+type Answer struct {
+	search.Answer
+	Operations []engine.Operation
+}
+
+// Bounds on a request.
+const (
+	maxSameFailures = failure.MaxAttempt
+	maxFingerprint  = history.MaxFingerprint
+)
+
+// Validate names what is wrong with r.
+func (r Request) Validate() error {
+	var class, same, attempt, print, profile error
+	if _, ok := failure.MeaningOf(r.Class); !ok {
+		class = errs.Field("class", "%q is not a class of the taxonomy; a failure that no rule explains is %q", r.Class, failure.Unknown)
+	}
+	if r.SameFailures < 0 || r.SameFailures > maxSameFailures {
+		same = errs.Field("same_failures", "%d is not between 0 and %d", r.SameFailures, maxSameFailures)
+	}
+	if r.Attempt < 0 || r.Attempt > failure.MaxAttempt {
+		attempt = errs.Field("attempt", "%d is not between 0 and %d", r.Attempt, failure.MaxAttempt)
+	}
+	if len(r.Fingerprint) > maxFingerprint {
+		print = errs.Field("fingerprint", "has %d characters; at most %d are allowed", len(r.Fingerprint), maxFingerprint)
+	}
+	if p, err := engine.Lookup(r.Type.Engine); err != nil {
+		profile = err
+	} else {
+		profile = errs.Fields(p.Validate(r.Config), p.Validate(r.AttemptConfig))
+	}
+	return errs.Fields(r.Type.Validate("type"), class, same, attempt, print, profile, r.validateEvidence())
+}
+
+func (r Request) validateEvidence() error {
+	var peak, limit, duration error
+	if r.Evidence.PeakBytes != nil && *r.Evidence.PeakBytes < 0 {
+		peak = errs.Field("evidence.peak_memory_bytes", "%d is negative", *r.Evidence.PeakBytes)
+	}
+	if r.Evidence.LimitBytes < 0 {
+		limit = errs.Field("evidence.memory_limit_bytes", "%d is negative; 0 is no limit", r.Evidence.LimitBytes)
+	}
+	if r.Evidence.Duration < 0 {
+		duration = errs.Field("evidence.duration", "%v is negative", r.Evidence.Duration)
+	}
+	return errs.Fields(peak, limit, duration)
+}
+
+// Prepare gathers what a search is to see. The request must be valid.
+func Prepare(r Request, h history.History, s search.Settings) (Record, error) {
+	// The failed attempt is known from the request. Whether its own event has
+	// been heard already must make no difference.
+	h = h.Without(r.FailureID)
+	setting, question, err := r.question()
+	if err != nil {
+		return Record{}, err
+	}
+	ended, _, _ := h.Count()
+	rec := Record{
+		Settings: s, Permanent: r.permanent(h, question), Seconds: r.seconds(h),
+		Observations: max(ended, r.SameFailures-1) + 1,
+	}
+	if question != search.MoreMemory {
+		return rec, nil
+	}
+	profile, err := engine.Lookup(r.Type.Engine)
+	if err != nil {
+		return Record{}, err
+	}
+	rec.Part, rec.Proven = setting.Part, r.proven(setting)
+	seen := h.Needs(setting.Part, func(c failure.Class) engine.Part {
+		part, _ := profile.PartOf(r.attemptConfig(), c)
+		return part
+	})
+	for _, o := range seen {
+		rec.Seen = max(rec.Seen, o.Low, o.High)
+	}
+	rec.Need = need.After(seen, rec.Proven).Above(rec.Proven)
+	return rec, nil
+}
+
+// Search answers a request from its record. A configuration that cannot be read
+// is errs.Invalid.
+func Search(ctx context.Context, r Request, rec Record) (Answer, error) {
+	setting, question, err := r.question()
+	if err != nil {
+		return Answer{}, err
+	}
+	a := Answer{Answer: search.Find(ctx, search.Inputs{
+		Question: question, Setting: setting, Need: rec.Need, Proven: rec.Proven, Seen: rec.Seen, Permanent: rec.Permanent,
+		Seconds: rec.Seconds, Observations: rec.Observations, Settings: rec.Settings, Considered: rec.Considered,
+	})}
+	if a.Outcome != search.Change {
+		return a, nil
+	}
+	profile, err := engine.Lookup(r.Type.Engine)
+	if err != nil {
+		return Answer{}, err
+	}
+	// The change starts from what the attempt ran with, so that a level raised
+	// before is kept, and is written against the original.
+	a.Operations, err = profile.Changes(r.Config, setting.Apply(a.Chosen.Size))
+	if err == nil && len(a.Operations) == 0 {
+		a.Outcome, a.Reason = search.Keep, "the job's own configuration is what is recommended; "+a.Reason
+	}
+	return a, err
+}
+
+// question returns what is asked: more memory where the class or the evidence
+// says that memory ran out and the configuration can give more.
+func (r Request) question() (engine.Setting, search.Question, error) {
+	profile, err := engine.Lookup(r.Type.Engine)
+	if err != nil {
+		return engine.Setting{}, 0, err
+	}
+	setting, err := profile.Setting(r.attemptConfig(), r.Class, r.Evidence.LimitBytes)
+	if err != nil {
+		return engine.Setting{}, 0, err
+	}
+	switch {
+	case (r.Class.Memory() || r.Class == failure.Unknown && r.ranOut()) && setting.Part != engine.NoPart && setting.Memory > 0:
+		return setting, search.MoreMemory, nil
+	case r.Class.Memory() || r.Class == failure.Unknown:
+		return setting, search.RetryOrNot, nil
+	}
+	return setting, search.KeepAlways, nil
+}
+
+func (r Request) attemptConfig() map[string]any {
+	if r.AttemptConfig != nil {
+		return r.AttemptConfig
+	}
+	return r.Config
+}
+
+// nearLimit is the part of its limit that an attempt must have used for a
+// SIGKILL of unknown origin to count as a kill for memory.
+const nearLimit = 0.95
+
+const sigkill = 9
+
+// ranOut reports whether the evidence alone shows that memory ran out: the
+// executor says so, or a SIGKILL met an attempt at its limit.
+func (r Request) ranOut() bool {
+	e := r.Evidence
+	if e.Reason == failure.OutOfMemory {
+		return true
+	}
+	killed := e.Signal == sigkill || e.ExitCode != nil && *e.ExitCode == 128+sigkill
+	stopped := e.Reason == failure.TimedOut || e.Reason == failure.WasCancelled
+	return killed && !stopped && e.PeakBytes != nil && e.LimitBytes > 0 && float64(*e.PeakBytes) >= nearLimit*float64(e.LimitBytes)
+}
+
+// proven returns the bytes of the part that are known not to suffice: what it
+// had, or what was measured beyond it.
+func (r Request) proven(s engine.Setting) int64 {
+	if s.Part != engine.Tree {
+		return s.Memory
+	}
+	had := cmp.Or(r.Evidence.LimitBytes, s.Memory)
+	if r.Evidence.PeakBytes != nil {
+		had = max(had, *r.Evidence.PeakBytes)
+	}
+	return had
+}
+
+// defaultSeconds is the run time of an attempt of which nothing is known.
+const defaultSeconds = 60
+
+// seconds returns the expected run time: the mean of the successes, and not
+// less than what this attempt took to fail: what is killed for its memory is
+// heavier than the rest.
+func (r Request) seconds(h history.History) float64 {
+	return cmp.Or(max(h.Seconds(), r.Evidence.Duration.Seconds()), defaultSeconds)
+}

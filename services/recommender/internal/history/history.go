@@ -1,0 +1,199 @@
+// Package history is what is kept of a job type: what its newest attempts
+// taught, in a form in which order and repetition are of no account.
+package history
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/redrive-io/redrive/pkg/engine"
+	"github.com/redrive-io/redrive/pkg/failure"
+	"github.com/redrive-io/redrive/services/recommender/internal/need"
+)
+
+// MaxAttempts bounds the attempts that are kept of one job type. The estimate
+// of a 99th percentile gains little from more, and a job type drifts.
+const MaxAttempts = 64
+
+// MaxFingerprint bounds Attempt.Fingerprint, in bytes; a longer one is cut.
+const MaxFingerprint = 128
+
+// Outcome is how an attempt ended, as in proto/redrive/v1/recommender.proto.
+type Outcome int
+
+// The outcomes. A larger one outranks a smaller one told of the same attempt.
+const (
+	NoOutcome Outcome = iota
+	Failed
+	Succeeded
+)
+
+// Attempt is what one attempt taught. Events about it may each know a part.
+type Attempt struct {
+	ID       string // failure.Attempt.FailureID
+	Previous string // the same of the attempt before it
+	Outcome  Outcome
+	End      time.Time
+	Seconds  float64
+	// Sizes is what each part was given, in bytes.
+	Sizes map[engine.Part]int64
+	Limit int64 // bytes that were in force for the tree; 0 for none
+	Peak  int64 // bytes of the tree; 0 when not measured
+	// Killed says that the executor proved a kill for memory.
+	Killed      bool
+	Class       failure.Class // empty until it is classified
+	Fingerprint string        // empty until it is classified
+}
+
+// minPeak is the least peak that is believed: less is the sample of a process
+// that had hardly begun.
+const minPeak = 4 << 20
+
+// merge returns what a and b together say of one attempt. It is commutative,
+// associative and idempotent: of each member the larger wins.
+func (a Attempt) merge(b Attempt) Attempt {
+	m := Attempt{
+		ID: a.ID, Previous: max(a.Previous, b.Previous), Outcome: max(a.Outcome, b.Outcome), End: a.End,
+		Seconds: max(a.Seconds, b.Seconds), Limit: max(a.Limit, b.Limit), Peak: max(a.Peak, b.Peak),
+		Killed: a.Killed || b.Killed, Class: max(a.Class, b.Class), Fingerprint: max(a.Fingerprint, b.Fingerprint),
+		Sizes: maps.Clone(a.Sizes),
+	}
+	if b.End.After(a.End) {
+		m.End = b.End
+	}
+	for part, bytes := range b.Sizes {
+		if m.Sizes == nil {
+			m.Sizes = map[engine.Part]int64{}
+		}
+		m.Sizes[part] = max(m.Sizes[part], bytes)
+	}
+	return m
+}
+
+// History is what is kept of one job type.
+type History struct {
+	Type     failure.Type
+	Attempts []Attempt // the newest MaxAttempts, by End, then ID
+	Updated  time.Time
+}
+
+// Learn returns h with one more attempt, or with more of one that it has. The
+// newest MaxAttempts stay. As long as every event tells the same End of an
+// attempt, the result depends on the set of events alone, not on their order.
+func (h History) Learn(a Attempt) History {
+	if len(a.Fingerprint) > MaxFingerprint {
+		a.Fingerprint = a.Fingerprint[:MaxFingerprint]
+	}
+	attempts := slices.Clone(h.Attempts)
+	if i := slices.IndexFunc(attempts, func(b Attempt) bool { return b.ID == a.ID }); i >= 0 {
+		attempts[i] = attempts[i].merge(a)
+	} else {
+		attempts = append(attempts, a.merge(a))
+	}
+	slices.SortFunc(attempts, func(a, b Attempt) int { return cmp.Or(a.End.Compare(b.End), cmp.Compare(a.ID, b.ID)) })
+	h.Attempts = attempts[max(len(attempts)-MaxAttempts, 0):]
+	return h
+}
+
+// Without returns h without one attempt.
+func (h History) Without(id string) History {
+	h.Attempts = slices.DeleteFunc(slices.Clone(h.Attempts), func(a Attempt) bool { return a.ID == id })
+	return h
+}
+
+// Count returns how many attempts ended, succeeded, and failed for memory.
+func (h History) Count() (ended, succeeded, memory int) {
+	for _, a := range h.Attempts {
+		switch {
+		case a.Outcome == NoOutcome:
+			continue
+		case a.Outcome == Succeeded:
+			succeeded++
+		case a.Killed || a.Class.Memory():
+			memory++
+		}
+		ended++
+	}
+	return ended, succeeded, memory
+}
+
+// Needs returns what the attempts say of the need of one part. ranOut names the
+// part that runs out in a failure of a class.
+func (h History) Needs(part engine.Part, ranOut func(failure.Class) engine.Part) []need.Observation {
+	var all []need.Observation
+	for _, a := range h.Attempts {
+		if o, ok := a.need(part, ranOut); ok {
+			all = append(all, o)
+		}
+	}
+	return all
+}
+
+func (a Attempt) need(part engine.Part, ranOut func(failure.Class) engine.Part) (need.Observation, bool) {
+	given, peak := a.Sizes[part], int64(0)
+	if part == engine.Tree {
+		given = cmp.Or(given, a.Limit)
+		if a.Peak >= minPeak {
+			peak = a.Peak
+		}
+	}
+	switch {
+	case a.Outcome == Succeeded && peak > 0:
+		return need.Exactly(peak), true
+	case a.Outcome == Succeeded:
+		if a.Peak >= minPeak && part == engine.Heap {
+			given = min(given, a.Peak) // the heap is within the tree
+		}
+		return need.AtMost(given), given > 0
+	case a.Outcome == Failed && (a.Killed || a.Class.Memory()) && ranOut(cmp.Or(a.Class, failure.Unknown)) == part:
+		enough := max(given, peak)
+		return need.MoreThan(enough), enough > 0
+	case a.Outcome == Failed && peak > 0:
+		return need.MoreThan(peak), true
+	}
+	return need.Observation{}, false
+}
+
+// Retries returns how many attempts that followed a failure of this fingerprint
+// failed with it again, and how many succeeded. One that failed of something
+// else says nothing of it.
+func (h History) Retries(fingerprint string) (failed, succeeded int) {
+	if fingerprint == "" {
+		return 0, 0
+	}
+	if len(fingerprint) > MaxFingerprint {
+		fingerprint = fingerprint[:MaxFingerprint]
+	}
+	with := map[string]bool{}
+	for _, a := range h.Attempts {
+		if a.Outcome == Failed && a.Fingerprint == fingerprint {
+			with[a.ID] = true
+		}
+	}
+	for _, a := range h.Attempts {
+		switch {
+		case !with[a.Previous]:
+		case a.Outcome == Succeeded:
+			succeeded++
+		case with[a.ID]:
+			failed++
+		}
+	}
+	return failed, succeeded
+}
+
+// Seconds returns the mean run time of the successes; 0 when there is none.
+func (h History) Seconds() float64 {
+	var sum, n float64
+	for _, a := range h.Attempts {
+		if a.Outcome == Succeeded && a.Seconds > 0 {
+			sum, n = sum+a.Seconds, n+1
+		}
+	}
+	if n == 0 {
+		return 0
+	}
+	return sum / n
+}

@@ -1,0 +1,56 @@
+package search
+
+import (
+	"fmt"
+
+	"github.com/redrive-io/redrive/pkg/engine"
+)
+
+// names of the parts, for people.
+var names = map[engine.Part]string{
+	engine.Tree: "memory", engine.Heap: "the heap", engine.DriverHeap: "the driver's memory",
+	engine.ExecutorHeap: "the executors' memory", engine.Overhead: "the executors' memory overhead",
+	engine.Python: "the executors' Python memory",
+}
+
+func (in Inputs) changed(c Candidate) string {
+	what := fmt.Sprintf("raise %s from %s to %s", names[in.Setting.Part], Bytes(in.Setting.Memory), Bytes(c.Memory))
+	if c.Memory == in.Setting.Memory {
+		what = fmt.Sprintf("keep %s at %s", names[in.Setting.Part], Bytes(c.Memory))
+	}
+	if c.Cores != in.Setting.Cores {
+		what += fmt.Sprintf(" and lower cores from %g to %g", in.Setting.Cores, c.Cores)
+	}
+	return fmt.Sprintf("%s: more than %s is needed; the retry fails with probability %.2g and costs %s",
+		what, Bytes(in.Proven), c.FailProbability, dollars(c.ExpectedCost))
+}
+
+func (in Inputs) kept(c Candidate) string {
+	return fmt.Sprintf("nothing shows that another configuration would help; a retry fails with probability %.2g and costs %s",
+		c.FailProbability, dollars(c.ExpectedCost))
+}
+
+func (in Inputs) hopeless(best Candidate) string {
+	return fmt.Sprintf("the best retry fails with probability %.2g, more than %.2g, by %d observed attempts",
+		best.FailProbability, in.Settings.NotFeasible, in.Observations)
+}
+
+func (in Inputs) ceiling() string {
+	return fmt.Sprintf("%s of more than %s is needed, and at most %s in all may be given",
+		names[in.Setting.Part], Bytes(in.Proven), Bytes(in.Settings.MaxMemory))
+}
+
+// Bytes writes an amount of memory for people.
+func Bytes(n int64) string {
+	switch {
+	case n >= 10<<30:
+		return fmt.Sprintf("%.0f GiB", float64(n)/(1<<30))
+	case n >= 1<<30:
+		return fmt.Sprintf("%.3g GiB", float64(n)/(1<<30))
+	case n >= 10<<20:
+		return fmt.Sprintf("%.0f MiB", float64(n)/(1<<20))
+	}
+	return fmt.Sprintf("%.3g MiB", float64(n)/(1<<20))
+}
+
+func dollars(x float64) string { return fmt.Sprintf("$%.3g", x) }

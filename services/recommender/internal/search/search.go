@@ -1,0 +1,192 @@
+// Package search finds the configuration of least cost for a retry, or says
+// that none is worth one. It looks at every candidate, and at nothing but its
+// inputs: the same inputs give the same answer.
+package search
+
+import (
+	"cmp"
+	"context"
+	"math"
+	"slices"
+
+	"github.com/redrive-io/redrive/pkg/engine"
+	"github.com/redrive-io/redrive/services/recommender/internal/need"
+)
+
+// Settings are an operator's choices.
+type Settings struct {
+	Weight          float64 // what a failed retry costs besides its resources, in US dollars
+	PerGiBHour      float64 // US dollars
+	PerCoreHour     float64 // US dollars
+	NotFeasible     float64 // above this probability of failing for all nothing is feasible
+	MinObservations int     // fewer never make a retry infeasible
+	MaxMemory       int64   // bytes of a process tree or container
+	MaxCores        float64
+}
+
+// Question is what the answer is to be about.
+type Question int
+
+// The questions.
+const (
+	// KeepAlways: whether to retry is not asked; the answer is a prediction.
+	KeepAlways Question = iota
+	// RetryOrNot: the configuration stays, whether to retry is asked.
+	RetryOrNot
+	// MoreMemory: a part ran out, how much more is asked.
+	MoreMemory
+)
+
+// Inputs is everything that the search sees.
+type Inputs struct {
+	Question     Question
+	Setting      engine.Setting // what the failed attempt had
+	Need         need.Quantiles // given that it is more than Proven
+	Proven       int64          // bytes that are known not to suffice
+	Seen         int64          // the most bytes that an attempt needed or was given
+	Permanent    float64        // probability that a retry fails whatever its configuration
+	Seconds      float64        // expected run time with the present cores
+	Observations int
+	Settings     Settings
+	Considered   int // candidates to consider; 0 is all
+}
+
+// Candidate is one size and its prediction.
+type Candidate struct {
+	engine.Size
+	Total           int64 // bytes that are paid for
+	FailProbability float64
+	ExpectedCost    float64 // US dollars until a retry succeeds
+	Objective       float64 // weight × FailProbability + ExpectedCost
+}
+
+// Outcome is what is recommended, as in proto/redrive/v1/recommender.proto.
+type Outcome int
+
+// The outcomes.
+const (
+	NoOutcome Outcome = iota
+	Change
+	Keep
+	NotFeasible
+)
+
+// Answer is the result of a search.
+type Answer struct {
+	Outcome Outcome
+	Reason  string
+	Chosen  *Candidate // nil when NotFeasible
+	Current Candidate
+	Best    []Candidate // the best few, best first
+	Count   int         // how many were considered
+	Cut     bool        // the deadline came before all were considered
+}
+
+// Bounds of one step and of one answer.
+const (
+	// stepFactor bounds one step beyond what has ever been seen. The tail of the
+	// prior is a guess, and no guess may take the whole machine at once; two more
+	// retries reach 64 times.
+	stepFactor = 4
+	// seenFactor bounds a step from what has been seen.
+	seenFactor = 2
+	maxBest    = 10
+	// minSeconds is the least time that is paid for, as clouds do.
+	minSeconds = 60
+	// checkEvery is how many candidates are scored between two looks at ctx.
+	checkEvery = 64
+)
+
+// Find answers in. When ctx ends it returns the best so far, as soon as there
+// is one that may do.
+func Find(ctx context.Context, in Inputs) Answer {
+	a := Answer{Current: in.score(in.Setting.Size), Count: 1}
+	if in.Question != MoreMemory {
+		return in.retryOrNot(a)
+	}
+	grid := in.Setting.Grid(engine.Limits{Memory: in.Settings.MaxMemory, Part: in.reach(), Cores: in.Settings.MaxCores})
+	if in.Considered > 0 {
+		grid = grid[:min(in.Considered, len(grid))]
+	}
+	return in.moreMemory(ctx, a, grid)
+}
+
+// reach returns the largest memory of the part that one step may go to.
+func (in Inputs) reach() int64 {
+	return max(times(in.Proven, stepFactor), times(in.Setting.Memory, stepFactor), times(in.Seen, seenFactor))
+}
+
+func times(bytes, n int64) int64 {
+	if bytes > math.MaxInt64/n {
+		return math.MaxInt64
+	}
+	return bytes * n
+}
+
+func (in Inputs) retryOrNot(a Answer) Answer {
+	a.Best = []Candidate{a.Current}
+	if in.Question == RetryOrNot && a.Current.FailProbability > in.Settings.NotFeasible && in.Observations >= in.Settings.MinObservations {
+		a.Outcome, a.Reason = NotFeasible, in.hopeless(a.Current)
+		return a
+	}
+	chosen := a.Current
+	a.Outcome, a.Chosen, a.Reason = Keep, &chosen, in.kept(chosen)
+	return a
+}
+
+func (in Inputs) moreMemory(ctx context.Context, a Answer, grid []engine.Size) Answer {
+	all := make([]Candidate, 0, len(grid))
+	enough := false
+	for i, size := range grid {
+		if enough && i%checkEvery == 0 && ctx.Err() != nil {
+			a.Cut = true
+			break
+		}
+		c := in.score(size)
+		all, enough = append(all, c), enough || in.mayHold(c)
+	}
+	a.Count = max(len(all), 1)
+	slices.SortStableFunc(all, in.compare)
+	a.Best = slices.Clone(all[:min(len(all), maxBest)])
+	if !enough {
+		a.Outcome, a.Reason = NotFeasible, in.ceiling()
+		return a
+	}
+	chosen := all[slices.IndexFunc(all, in.mayHold)]
+	least := slices.MinFunc(all, func(x, y Candidate) int { return cmp.Compare(x.FailProbability, y.FailProbability) })
+	if least.FailProbability > in.Settings.NotFeasible && in.Observations >= in.Settings.MinObservations {
+		a.Outcome, a.Reason = NotFeasible, in.hopeless(least)
+		return a
+	}
+	a.Outcome, a.Chosen, a.Reason = Change, &chosen, in.changed(chosen)
+	return a
+}
+
+// mayHold reports whether a candidate has more than is known not to suffice.
+func (in Inputs) mayHold(c Candidate) bool {
+	return float64(c.Memory) > float64(in.Proven)*in.Setting.NeedFactor(c.Size)
+}
+
+// score predicts one size.
+func (in Inputs) score(size engine.Size) Candidate {
+	c := Candidate{Size: size, Total: in.Setting.Total(size), FailProbability: in.Permanent}
+	if in.Question == MoreMemory {
+		short := in.Need.Exceeds(float64(size.Memory) / in.Setting.NeedFactor(size))
+		c.FailProbability = 1 - (1-in.Permanent)*(1-short)
+	}
+	hours := max(in.Seconds*in.Setting.TimeFactor(size), minSeconds) / 3600
+	gib := float64(c.Total) / (1 << 30)
+	once := hours * (gib*in.Settings.PerGiBHour + cmp.Or(size.Cores, 1)*in.Settings.PerCoreHour)
+	c.ExpectedCost = once / (1 - c.FailProbability)
+	c.Objective = in.Settings.Weight*c.FailProbability + c.ExpectedCost
+	return c
+}
+
+// compare orders by objective; of a tie the smaller change comes first.
+func (in Inputs) compare(x, y Candidate) int {
+	return cmp.Or(
+		cmp.Compare(x.Objective, y.Objective),
+		cmp.Compare(x.Memory, y.Memory),
+		cmp.Compare(math.Abs(x.Cores-in.Setting.Cores), math.Abs(y.Cores-in.Setting.Cores)),
+	)
+}
