@@ -46,6 +46,7 @@ func (s *Server) Close() error {
 	}
 	err := s.abandon()
 	s.serving.Wait()
+	close(s.failed)
 	return err
 }
 

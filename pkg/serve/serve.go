@@ -185,4 +185,5 @@ func (s *Server) background(what string, serve func() error) {
 }
 
 // Failed receives an error when a listener stops although nobody asked it to.
+// Close closes it.
 func (s *Server) Failed() <-chan error { return s.failed }

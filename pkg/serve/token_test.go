@@ -25,7 +25,7 @@ func TestTheTokenIsMadeOnceAndKeptPrivate(t *testing.T) {
 	if again, err := serve.EnsureToken(file); err != nil || again != first {
 		t.Errorf("the second EnsureToken = %q, %v; want the same", again, err)
 	}
-	if serve.NewToken() == serve.NewToken() {
+	if another := serve.NewToken(); another == serve.NewToken() {
 		t.Error("two new tokens are the same")
 	}
 	if err := os.Chmod(file, 0o644); err != nil {

@@ -1,0 +1,99 @@
+package command
+
+import (
+	"crypto/tls"
+	"net"
+	"os"
+	"strings"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+
+	"github.com/redrive-io/redrive/cmd/redrive/internal/home"
+	"github.com/redrive-io/redrive/pkg/errs"
+	"github.com/redrive-io/redrive/pkg/serve"
+)
+
+// folder returns the data folder that the flags and the environment name.
+func (a *app) folder() (home.Folder, error) {
+	return home.Find(firstOf(a.data, os.Getenv("REDRIVE_DATA")))
+}
+
+// dial returns the connection to the server that the flags and the environment
+// name. It does not wait for the server.
+func (a *app) dial() (*grpc.ClientConn, error) {
+	if a.conn != nil {
+		return a.conn, nil
+	}
+	folder, err := a.folder()
+	if err != nil {
+		return nil, err
+	}
+	addr, secure, err := a.target(folder)
+	if err != nil {
+		return nil, err
+	}
+	token, err := a.token(folder)
+	if err != nil {
+		return nil, err
+	}
+	a.address = addr
+	a.conn, err = serve.Dial(addr, token, secure)
+	return a.conn, err
+}
+
+// target returns where the server is, and how to encrypt; nil for not at all.
+func (a *app) target(folder home.Folder) (string, credentials.TransportCredentials, error) {
+	server := firstOf(a.server, os.Getenv("REDRIVE_SERVER"))
+	if server == "" {
+		e, err := folder.Endpoint()
+		if errs.Is(err, errs.NotFound) {
+			return "", nil, errs.New(errs.NotFound, "%w: start one with `redrive serve`, or say where it is with --data or --server", err)
+		}
+		return e.GRPC, nil, err
+	}
+	scheme, addr, has := strings.Cut(server, "://")
+	if !has {
+		scheme, addr = "", server
+	}
+	addr = strings.TrimSuffix(addr, "/")
+	host, _, err := net.SplitHostPort(addr)
+	switch {
+	case err != nil:
+		return "", nil, usagef("--server %q is not HOST:PORT, such as 127.0.0.1:8470", server)
+	case scheme == "https":
+		return addr, credentials.NewTLS(&tls.Config{MinVersion: tls.VersionTLS12}), nil
+	case scheme == "http", scheme == "" && serve.IsLoopback(host):
+		return addr, nil, nil
+	case scheme == "":
+		return "", nil, usagef("the server %s is another machine: write https://%[1]s, or http://%[1]s to send the token unencrypted", addr)
+	default:
+		return "", nil, usagef("--server %q: the scheme is neither https nor http", server)
+	}
+}
+
+// token returns the token to present: of --token-file, of the environment, or
+// of the data folder.
+func (a *app) token(folder home.Folder) (string, error) {
+	switch {
+	case a.tokenFile != "":
+		return serve.ReadToken(a.tokenFile)
+	case os.Getenv("REDRIVE_TOKEN") != "":
+		return os.Getenv("REDRIVE_TOKEN"), nil
+	default:
+		token, err := folder.Token()
+		if errs.Is(err, errs.NotFound) {
+			return "", errs.New(errs.NotFound, "%w: give the server's token with --token-file or REDRIVE_TOKEN, or its data folder with --data", err)
+		}
+		return token, err
+	}
+}
+
+func firstOf(all ...string) string {
+	for _, s := range all {
+		if s != "" {
+			return s
+		}
+	}
+	return ""
+}

@@ -1,0 +1,53 @@
+package command
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/spf13/cobra"
+	"google.golang.org/grpc"
+
+	"github.com/redrive-io/redrive/cmd/redrive/internal/screen"
+	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
+)
+
+func ruleResource() resource[*redrivev1.Rule] {
+	return resource[*redrivev1.Rule]{
+		one: "rule", many: "rules",
+		get: func(ctx context.Context, conn *grpc.ClientConn, name string) (*redrivev1.Rule, error) {
+			return redrivev1.NewClassifierServiceClient(conn).GetRule(ctx, &redrivev1.GetRuleRequest{Name: name})
+		},
+		filters: func(cmd *cobra.Command) pageOf[*redrivev1.Rule] {
+			class := cmd.Flags().String("class", "", "only rules of this class")
+			return func(ctx context.Context, conn *grpc.ClientConn, size int32, token string) ([]*redrivev1.Rule, string, error) {
+				r, err := redrivev1.NewClassifierServiceClient(conn).ListRules(ctx, &redrivev1.ListRulesRequest{PageSize: size, PageToken: token, Class: *class})
+				return r.GetRules(), r.GetNextPageToken(), err
+			}
+		},
+		heading: []string{"ORDER", "NAME", "CLASS", "VERDICT", "MODE", "ORIGIN", "SUMMARY"},
+		row: func(_ *app, r *redrivev1.Rule) []string {
+			return []string{
+				strconv.Itoa(int(r.GetOrder())), r.GetName(), clean(r.GetClass()), screen.Name(r.GetVerdict()), screen.Name(r.GetMode()),
+				originOf(r), clean(r.GetSummary()),
+			}
+		},
+		show: func(a *app, r *redrivev1.Rule) error { return format("yaml").write(a.stdout, r) },
+	}
+}
+
+func (a *app) rules() *cobra.Command {
+	r := ruleResource()
+	return family("rules", "List, write and try the rules that classify failures",
+		r.listCommand(a), r.getCommand(a), a.ruleCreate(), a.ruleUpdate(), a.ruleDelete(), a.ruleTest())
+}
+
+func originOf(r *redrivev1.Rule) string {
+	switch {
+	case r.GetOverridden():
+		return "built-in, changed"
+	case r.GetBuiltIn():
+		return "built-in"
+	default:
+		return "own"
+	}
+}

@@ -1,0 +1,110 @@
+package command
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/redrive-io/redrive/cmd/redrive/internal/system"
+	"github.com/redrive-io/redrive/pkg/serve"
+)
+
+// serviceNames are the services of Redrive.
+var serviceNames = []string{"scheduler", "classifier", "recommender", "configsvc", "notifier"}
+
+func (a *app) serve() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run Redrive: all services in one process, on one data folder",
+		Long: `Run Redrive: all services, the store and the event bus in one process. It keeps
+everything in the data folder, listens on loopback alone, and answers nobody who
+does not present the token that it makes at its first start (DATA/token; the
+other commands find it). Other schedulers connect to the events with what is in
+DATA/nats-client.json.
+
+SIGINT or SIGTERM stops it in order; a second one kills it. Attempts that run go
+on running, and the next start finds them.`,
+		Args: servicesAreOneProcess,
+	}
+	o := system.Options{}
+	flags := cmd.Flags()
+	flags.StringVar(&o.GRPCAddr, "grpc-addr", "127.0.0.1:8470", "where to serve gRPC; port 0 takes a free one")
+	flags.StringVar(&o.HTTPAddr, "http-addr", "127.0.0.1:8471", "where to serve REST, /metrics, /healthz and /readyz")
+	flags.StringVar(&o.NATSAddr, "nats-addr", "127.0.0.1:8472", "where other schedulers connect to the events")
+	flags.BoolVar(&o.InsecureListen, "insecure-listen", false, "consent to addresses that other machines can reach, unencrypted")
+	flags.StringSliceVar(&o.AllowHosts, "allow-host", nil, "a host name that REST requests may be addressed to, besides loopback")
+	stopTimeout := flags.Duration("stop-timeout", 25*time.Second, "how long an orderly stop may take")
+	level := slog.LevelInfo
+	flags.TextVar(&level, "log-level", slog.LevelInfo, "debug, info, warn or error")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
+		if o.Data, err = a.folder(); err != nil {
+			return err
+		}
+		o.Version, _ = buildOf(a.version)
+		o.Log = a.logger(level)
+		ctx, stop := serve.Signals(cmd.Context())
+		defer stop()
+		return a.runSystem(ctx, o, *stopTimeout)
+	}
+	return cmd
+}
+
+// runSystem serves until ctx is done or a part of the system fails, and stops
+// in order.
+func (a *app) runSystem(ctx context.Context, o system.Options, stopTimeout time.Duration) error {
+	s, err := system.Start(ctx, o)
+	if err != nil {
+		return err
+	}
+	a.greet(s)
+	select {
+	case <-ctx.Done():
+		a.say("Stopping; once more kills.")
+	case err = <-s.Failed():
+		o.Log.Error("the system has to stop", "error", err)
+	}
+	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+	defer cancel()
+	if stopErr := s.Stop(stopping); stopErr != nil {
+		return fmt.Errorf("stopped, but not in order: %w", stopErr)
+	}
+	return err
+}
+
+// greet tells a person where everything is.
+func (a *app) greet(s *system.System) {
+	e := s.Endpoint()
+	a.say("Redrive %s serves the data folder %s", e.Version, s.Folder())
+	a.say("  gRPC    %s", e.GRPC)
+	a.say("  REST    http://%s  (the token is in %s)", e.HTTP, s.Folder().TokenFile())
+	if e.NATS != "" {
+		a.say("  events  %s  (credentials are in %s)", e.NATS, s.Folder().NATSClientFile())
+	}
+	a.say("Give it a job: redrive submit --wait -- COMMAND")
+}
+
+// logger logs text to a terminal and JSON to anything else.
+func (a *app) logger(level slog.Level) *slog.Logger {
+	o := &slog.HandlerOptions{Level: level}
+	if a.talk.Terminal() {
+		return slog.New(slog.NewTextHandler(a.stderr, o))
+	}
+	return slog.New(slog.NewJSONHandler(a.stderr, o))
+}
+
+// servicesAreOneProcess refuses a list of services.
+func servicesAreOneProcess(_ *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	for _, name := range args {
+		if !slices.Contains(serviceNames, name) {
+			return usagef("there is no service %q; `redrive serve` runs all of %s", name, oneOf(serviceNames))
+		}
+	}
+	return usagef("this version runs all services in one process: separate services share a NATS server and a Redis, which it cannot use; run `redrive serve` without names")
+}

@@ -1,0 +1,167 @@
+package command
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/redrive-io/redrive/cmd/redrive/internal/screen"
+	"github.com/redrive-io/redrive/pkg/failure"
+	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
+)
+
+// tellFailure says what failed, and how it is classified.
+func (a *app) tellFailure(f *redrivev1.Failure) {
+	at := failure.AttemptFromProto(f.GetAttempt())
+	a.title(f.GetName(), f.GetClass(), screen.Name(f.GetVerdict()))
+	a.lines(fmt.Sprintf("%s, attempt %d of %s (%s), %s", at.JobName(), at.Number, typeName(f.GetType()), clean(f.GetType().GetEngine()), a.when(f.GetCreateTime())))
+	if f.GetState() != redrivev1.Failure_STATE_FINAL {
+		a.lines(a.out.Warn("It is being classified; this is what is known so far."))
+	}
+	a.heading("What happened")
+	if f.GetSummary() != "" {
+		a.lines(clean(f.GetSummary()))
+	}
+	a.lines(factsOf(f.GetEvidence()))
+	a.excerpt(f.GetExcerpt())
+	for _, w := range f.GetWarnings() {
+		a.lines(a.out.Warn("warning: ") + clean(w))
+	}
+	if f.GetRunbook() != "" {
+		a.heading("What a human can do")
+		a.lines(clean(f.GetRunbook()))
+	}
+}
+
+func (a *app) title(name, class, verdict string) {
+	_, _ = fmt.Fprintf(a.stdout, "%s  %s  %s\n", a.out.Strong(name), a.out.Strong(clean(class)), verdict) // the next line tells
+}
+
+// excerpt writes lines of a log.
+func (a *app) excerpt(lines []string) {
+	for _, l := range lines {
+		a.lines(a.out.Faint("│ ") + clean(l))
+	}
+}
+
+// factsOf says how an attempt ended, on one line.
+func factsOf(e *redrivev1.Evidence) string {
+	parts := []string{screen.End(e)}
+	add := func(ok bool, format string, args ...any) {
+		if ok {
+			parts = append(parts, fmt.Sprintf(format, args...))
+		}
+	}
+	add(e.GetDuration() != nil, "after %s", screen.Span(e.GetDuration().AsDuration()))
+	add(e != nil && e.PeakMemoryBytes != nil, "peak memory %s", screen.Bytes(e.GetPeakMemoryBytes()))
+	add(e.GetMemoryLimitBytes() > 0, "limit %s", screen.Bytes(e.GetMemoryLimitBytes()))
+	add(e.GetMemoryDriver() != "", "enforced by %s", clean(e.GetMemoryDriver()))
+	add(e.GetNode() != "", "on %s", clean(e.GetNode()))
+	text := strings.Join(parts, ", ")
+	if e.GetTerminationProof() != "" {
+		text += " (" + clean(e.GetTerminationProof()) + ")"
+	}
+	return text
+}
+
+// tellMatches says which rules matched, where, and which of them decided.
+func (a *app) tellMatches(f *redrivev1.Failure) {
+	a.heading("What matched")
+	if len(f.GetMatches()) == 0 {
+		a.lines("no rule: the failure is unclassified")
+		return
+	}
+	for _, m := range f.GetMatches() {
+		mark := " "
+		switch {
+		case m.GetRule() == f.GetRule():
+			mark = a.out.Good("→")
+		case m.GetMode() == redrivev1.Rule_MODE_SHADOW:
+			mark = a.out.Faint("s")
+		}
+		a.lines(fmt.Sprintf("%s %s  %s  %s", mark, m.GetRule(), clean(m.GetClass()), a.out.Faint(screen.Name(m.GetVerdict()))))
+		if place := matchPlace(m); place != "" {
+			a.lines("    " + place)
+		}
+		if len(m.GetCaptures()) > 0 {
+			a.lines("    " + a.out.Faint("captured ") + pairsOf(m.GetCaptures()))
+		}
+	}
+	if len(f.GetMatches()) > 1 {
+		a.lines(a.out.Faint("→ decided; the others matched as well, and come later or in shadow (s)"))
+	}
+}
+
+// matchPlace says where a rule matched: the line, or the facts.
+func matchPlace(m *redrivev1.RuleMatch) string {
+	if m.GetLine() == 0 {
+		return "matched on the facts"
+	}
+	return fmt.Sprintf("%s line %d: %s", clean(m.GetSource()), m.GetLine(), clean(m.GetText()))
+}
+
+// tellRecommendation says what was considered, with what it would risk and cost.
+func (a *app) tellRecommendation(r *redrivev1.Recommendation) error {
+	a.heading("What was considered")
+	if r.GetOutcome() == redrivev1.Recommendation_OUTCOME_UNSPECIFIED {
+		a.lines("no change of the configuration: the recommender was not asked")
+		return nil
+	}
+	a.lines(clean(r.GetReason()))
+	in := r.GetInputs()
+	a.lines(a.out.Faint(fmt.Sprintf("%d candidates, %d observations of this job type, model %s",
+		r.GetCandidateCount(), in.GetObservations(), clean(r.GetModelVersion()))))
+	rows := [][]string{}
+	seen := map[string]bool{}
+	add := func(mark string, c *redrivev1.Candidate) {
+		if c == nil {
+			return
+		}
+		row := candidateRow(c)
+		if key := strings.Join(row[1:3], "\x00"); !seen[key] {
+			seen[key] = true
+			row[0] = mark
+			rows = append(rows, row)
+		}
+	}
+	if r.GetOutcome() != redrivev1.Recommendation_OUTCOME_NOT_FEASIBLE {
+		add(a.out.Good("→ chosen"), r.GetChosen())
+	}
+	add("  it failed with", r.GetCurrent())
+	for _, c := range r.GetCandidates() {
+		add("", c)
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	return a.out.Table(indented{a.stdout}, []string{"", "MEMORY", "CORES", "P(FAIL)", "COST", "WEIGHTED"}, rows)
+}
+
+func candidateRow(c *redrivev1.Candidate) []string {
+	return []string{
+		"", screen.Bytes(c.GetMemoryBytes()), fmt.Sprintf("%g", c.GetCores()), screen.Percent(c.GetFailProbability()),
+		screen.Dollars(c.GetExpectedCost()), screen.Dollars(c.GetObjective()),
+	}
+}
+
+// tellDecision says what was decided and why.
+func (a *app) tellDecision(d *redrivev1.Decision) {
+	a.heading("What was decided")
+	if d == nil {
+		a.lines("nothing yet")
+		return
+	}
+	a.lines(a.out.Action(d) + ": " + clean(d.GetReason()))
+	if d.GetRetryLimit() > 0 {
+		a.lines(fmt.Sprintf("retry %d of %d in the budget of this class of failure", d.GetRetriesUsed(), d.GetRetryLimit()))
+	}
+	if d.GetDegraded() {
+		a.lines(a.out.Warn("No verdict came in time: the plain policy decided."))
+	}
+	switch d.GetAttention() {
+	case redrivev1.Decision_ATTENTION_BEFORE_CAP:
+		a.lines(a.out.Warn("A human was told: whoever acts now can still save it."))
+	case redrivev1.Decision_ATTENTION_PERMANENT:
+		a.lines(a.out.Bad("A human was told: no retry follows by itself."))
+	}
+	a.lines(a.out.Faint("decided " + a.when(d.GetCreateTime()) + ", " + d.GetName()))
+}

@@ -1,0 +1,93 @@
+// Package home is the data folder: where a server keeps everything that it
+// owns, and where the command line finds a server and its token.
+package home
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/redrive-io/redrive/pkg/errs"
+	"github.com/redrive-io/redrive/pkg/serve"
+)
+
+// Folder is the path of a data folder.
+type Folder string
+
+// Find returns the data folder: chosen when it is not empty, else
+// $XDG_DATA_HOME/redrive, else ~/.local/share/redrive.
+func Find(chosen string) (Folder, error) {
+	if chosen == "" {
+		chosen = os.Getenv("XDG_DATA_HOME")
+		if filepath.IsAbs(chosen) { // a relative one is to be ignored, says the XDG specification
+			chosen = filepath.Join(chosen, "redrive")
+		} else if user, err := os.UserHomeDir(); err == nil {
+			chosen = filepath.Join(user, ".local", "share", "redrive")
+		} else {
+			return "", errs.New(errs.FailedPrecondition, "this user has no home folder (%w): choose a data folder with --data", err)
+		}
+	}
+	path, err := filepath.Abs(chosen)
+	return Folder(path), err
+}
+
+// TokenFile holds the token of the API.
+func (f Folder) TokenFile() string { return f.path("token") }
+
+// NATSClientFile holds what an external scheduler needs to connect to the
+// events.
+func (f Folder) NATSClientFile() string { return f.path("nats-client.json") }
+
+// Database is the file of the embedded store.
+func (f Folder) Database() string { return f.path("redrive.db") }
+
+// Events is the folder of the embedded bus.
+func (f Folder) Events() string { return f.path("events") }
+
+// Attempts is the folder with the attempts of jobs: their logs and records.
+func (f Folder) Attempts() string { return f.path("attempts") }
+
+// Token returns the token that the server of this folder made.
+func (f Folder) Token() (string, error) { return serve.ReadToken(f.TokenFile()) }
+
+func (f Folder) path(name string) string { return filepath.Join(string(f), name) }
+
+// Lock is a data folder that this process alone uses.
+type Lock struct {
+	Folder
+	held *os.File
+}
+
+// Open makes the folder where it does not exist, for this user alone, and locks
+// it. It is errs.FailedPrecondition when another process has it.
+func (f Folder) Open() (*Lock, error) {
+	if err := os.MkdirAll(string(f), 0o700); err != nil {
+		return nil, errs.New(errs.FailedPrecondition, "make the data folder: %w", err)
+	}
+	file, err := os.OpenFile(f.path("lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, errs.New(errs.FailedPrecondition, "open the data folder: %w", err)
+	}
+	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		err = errors.Join(err, file.Close())
+		if !errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, fmt.Errorf("lock the data folder %s: %w", f, err)
+		}
+		return nil, errs.New(errs.FailedPrecondition, "another redrive server%s uses the data folder %s: stop it, or choose another folder with --data", f.who(), f)
+	}
+	return &Lock{f, file}, nil
+}
+
+// who names the process that serves this folder, as far as it is known.
+func (f Folder) who() string {
+	if e, err := f.Endpoint(); err == nil {
+		return fmt.Sprintf(" (process %d)", e.PID)
+	}
+	return ""
+}
+
+// Close lets others use the folder.
+func (l *Lock) Close() error { return l.held.Close() }

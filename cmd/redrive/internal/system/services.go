@@ -1,0 +1,66 @@
+package system
+
+import (
+	"context"
+	"fmt"
+
+	"google.golang.org/grpc"
+)
+
+// service is what every service's face offers.
+type service interface {
+	Register(r grpc.ServiceRegistrar)
+	Run(ctx context.Context) error
+}
+
+// running is a service whose Run is under way.
+type running struct {
+	name string
+	stop context.CancelFunc
+	done chan struct{} // closed when Run has returned
+	err  error         // of Run, once done is closed
+}
+
+// run starts a service that has been registered. A service that stops although
+// nobody asked it to is a failure of the system.
+func (s *System) run(name string, svc service) {
+	ctx, cancel := context.WithCancel(context.Background())
+	r := &running{name: name, stop: cancel, done: make(chan struct{})}
+	go func() {
+		defer close(r.done)
+		r.err = svc.Run(ctx)
+		if ctx.Err() == nil {
+			s.fail(fmt.Errorf("the %s stopped: %w", name, orEnded(r.err)))
+		}
+	}()
+	s.services = append(s.services, r)
+	s.server.AddCheck(name, r.ready)
+	s.closers.Add(name, r.wait)
+}
+
+func (r *running) ready(context.Context) error {
+	select {
+	case <-r.done:
+		return orEnded(r.err)
+	default:
+		return nil
+	}
+}
+
+// wait stops the service and waits for it as long as ctx lasts.
+func (r *running) wait(ctx context.Context) error {
+	r.stop()
+	select {
+	case <-r.done:
+		return r.err
+	case <-ctx.Done():
+		return fmt.Errorf("it has not stopped: %w", ctx.Err())
+	}
+}
+
+func orEnded(err error) error {
+	if err == nil {
+		return fmt.Errorf("it ended")
+	}
+	return err
+}
