@@ -1,0 +1,52 @@
+package ledger
+
+import (
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// What happens to patches, as the label action.
+const (
+	actionCreated    = "created"
+	actionPromoted   = "promoted"
+	actionSuperseded = "superseded"
+	actionRevoked    = "revoked"
+	actionExpired    = "expired"
+	actionEvicted    = "evicted"
+	actionPurged     = "purged"
+)
+
+type metrics struct {
+	patches  *prometheus.CounterVec
+	resolves *prometheus.CounterVec
+}
+
+func newMetrics(reg prometheus.Registerer) (*metrics, error) {
+	m := &metrics{
+		patches: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "redrive_configsvc_patches_total",
+			Help: "Patches by what happened to them: created, promoted, superseded, revoked, expired, evicted, purged.",
+		}, []string{"action"}),
+		resolves: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "redrive_configsvc_resolves_total",
+			Help: "Configurations resolved, by whether a patch was applied.",
+		}, []string{"applied"}),
+	}
+	for _, a := range []string{actionCreated, actionPromoted, actionSuperseded, actionRevoked, actionExpired, actionEvicted, actionPurged} {
+		m.patches.WithLabelValues(a)
+	}
+	if reg == nil {
+		return m, nil
+	}
+	if err := reg.Register(m.patches); err != nil {
+		return nil, err
+	}
+	return m, reg.Register(m.resolves)
+}
+
+func (m *metrics) count(action string, n int) { m.patches.WithLabelValues(action).Add(float64(n)) }
+
+func (m *metrics) resolved(applied bool) {
+	m.resolves.WithLabelValues(strconv.FormatBool(applied)).Inc()
+}
