@@ -398,11 +398,18 @@ type RuleMatch struct {
 	Mode         Rule_Mode `protobuf:"varint,6,opt,name=mode,proto3,enum=redrive.v1.Rule_Mode" json:"mode,omitempty"`
 	// The log and the line, counted from 1, of the match; empty and 0 when only
 	// facts matched.
-	Source        string            `protobuf:"bytes,7,opt,name=source,proto3" json:"source,omitempty"`
-	Line          int32             `protobuf:"varint,8,opt,name=line,proto3" json:"line,omitempty"`
-	Text          string            `protobuf:"bytes,9,opt,name=text,proto3" json:"text,omitempty"`
-	Captures      map[string]string `protobuf:"bytes,10,rep,name=captures,proto3" json:"captures,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	Summary       string            `protobuf:"bytes,11,opt,name=summary,proto3" json:"summary,omitempty"`
+	Source   string            `protobuf:"bytes,7,opt,name=source,proto3" json:"source,omitempty"`
+	Line     int32             `protobuf:"varint,8,opt,name=line,proto3" json:"line,omitempty"`
+	Text     string            `protobuf:"bytes,9,opt,name=text,proto3" json:"text,omitempty"`
+	Captures map[string]string `protobuf:"bytes,10,rep,name=captures,proto3" json:"captures,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Summary  string            `protobuf:"bytes,11,opt,name=summary,proto3" json:"summary,omitempty"`
+	// True when the line is in the tail of a cut log: it is counted on from the
+	// head as though nothing were missing.
+	Tail bool `protobuf:"varint,12,opt,name=tail,proto3" json:"tail,omitempty"`
+	// The rest of what a decision takes from the rule as it was then.
+	Runbook       string               `protobuf:"bytes,13,opt,name=runbook,proto3" json:"runbook,omitempty"`
+	RetryAfter    *durationpb.Duration `protobuf:"bytes,14,opt,name=retry_after,json=retryAfter,proto3" json:"retry_after,omitempty"`
+	Remedy        []*PatchOperation    `protobuf:"bytes,15,rep,name=remedy,proto3" json:"remedy,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -512,6 +519,34 @@ func (x *RuleMatch) GetSummary() string {
 		return x.Summary
 	}
 	return ""
+}
+
+func (x *RuleMatch) GetTail() bool {
+	if x != nil {
+		return x.Tail
+	}
+	return false
+}
+
+func (x *RuleMatch) GetRunbook() string {
+	if x != nil {
+		return x.Runbook
+	}
+	return ""
+}
+
+func (x *RuleMatch) GetRetryAfter() *durationpb.Duration {
+	if x != nil {
+		return x.RetryAfter
+	}
+	return nil
+}
+
+func (x *RuleMatch) GetRemedy() []*PatchOperation {
+	if x != nil {
+		return x.Remedy
+	}
+	return nil
 }
 
 // Rule is an ordered, versioned statement: where this pattern is found and
@@ -1766,7 +1801,7 @@ const file_redrive_v1_classifier_proto_rawDesc = "" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12STATE_RECOMMENDING\x10\x01\x12\x12\n" +
 	"\x0eSTATE_PATCHING\x10\x02\x12\x0f\n" +
-	"\vSTATE_FINAL\x10\x03\"\xa2\x03\n" +
+	"\vSTATE_FINAL\x10\x03\"\xc0\x04\n" +
 	"\tRuleMatch\x12\x12\n" +
 	"\x04rule\x18\x01 \x01(\tR\x04rule\x12#\n" +
 	"\rrule_revision\x18\x02 \x01(\x03R\fruleRevision\x12\x14\n" +
@@ -1779,7 +1814,12 @@ const file_redrive_v1_classifier_proto_rawDesc = "" +
 	"\x04text\x18\t \x01(\tR\x04text\x12?\n" +
 	"\bcaptures\x18\n" +
 	" \x03(\v2#.redrive.v1.RuleMatch.CapturesEntryR\bcaptures\x12\x18\n" +
-	"\asummary\x18\v \x01(\tR\asummary\x1a;\n" +
+	"\asummary\x18\v \x01(\tR\asummary\x12\x12\n" +
+	"\x04tail\x18\f \x01(\bR\x04tail\x12\x18\n" +
+	"\arunbook\x18\r \x01(\tR\arunbook\x12:\n" +
+	"\vretry_after\x18\x0e \x01(\v2\x19.google.protobuf.DurationR\n" +
+	"retryAfter\x122\n" +
+	"\x06remedy\x18\x0f \x03(\v2\x1a.redrive.v1.PatchOperationR\x06remedy\x1a;\n" +
 	"\rCapturesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xa5\x06\n" +
@@ -1979,55 +2019,57 @@ var file_redrive_v1_classifier_proto_depIdxs = []int32{
 	29, // 15: redrive.v1.RuleMatch.verdict:type_name -> redrive.v1.Verdict
 	1,  // 16: redrive.v1.RuleMatch.mode:type_name -> redrive.v1.Rule.Mode
 	22, // 17: redrive.v1.RuleMatch.captures:type_name -> redrive.v1.RuleMatch.CapturesEntry
-	5,  // 18: redrive.v1.Rule.facts:type_name -> redrive.v1.RuleFacts
-	29, // 19: redrive.v1.Rule.verdict:type_name -> redrive.v1.Verdict
-	30, // 20: redrive.v1.Rule.retry_after:type_name -> google.protobuf.Duration
-	34, // 21: redrive.v1.Rule.remedy:type_name -> redrive.v1.PatchOperation
-	1,  // 22: redrive.v1.Rule.mode:type_name -> redrive.v1.Rule.Mode
-	32, // 23: redrive.v1.Rule.create_time:type_name -> google.protobuf.Timestamp
-	32, // 24: redrive.v1.Rule.update_time:type_name -> google.protobuf.Timestamp
-	35, // 25: redrive.v1.RuleFacts.termination_reasons:type_name -> redrive.v1.TerminationReason
-	24, // 26: redrive.v1.ClassifyRequest.attempt:type_name -> redrive.v1.AttemptRef
-	25, // 27: redrive.v1.ClassifyRequest.type:type_name -> redrive.v1.JobType
-	26, // 28: redrive.v1.ClassifyRequest.config:type_name -> google.protobuf.Struct
-	26, // 29: redrive.v1.ClassifyRequest.attempt_config:type_name -> google.protobuf.Struct
-	27, // 30: redrive.v1.ClassifyRequest.evidence:type_name -> redrive.v1.Evidence
-	23, // 31: redrive.v1.ClassifyRequest.labels:type_name -> redrive.v1.ClassifyRequest.LabelsEntry
-	33, // 32: redrive.v1.ClassifyRequest.retry_policy:type_name -> redrive.v1.RetryPolicy
-	2,  // 33: redrive.v1.ListFailuresResponse.failures:type_name -> redrive.v1.Failure
-	2,  // 34: redrive.v1.ReplayFailureResponse.failure:type_name -> redrive.v1.Failure
-	4,  // 35: redrive.v1.CreateRuleRequest.rule:type_name -> redrive.v1.Rule
-	4,  // 36: redrive.v1.ListRulesResponse.rules:type_name -> redrive.v1.Rule
-	4,  // 37: redrive.v1.UpdateRuleRequest.rule:type_name -> redrive.v1.Rule
-	36, // 38: redrive.v1.UpdateRuleRequest.update_mask:type_name -> google.protobuf.FieldMask
-	4,  // 39: redrive.v1.TestRuleRequest.rule:type_name -> redrive.v1.Rule
-	27, // 40: redrive.v1.TestRuleRequest.evidence:type_name -> redrive.v1.Evidence
-	3,  // 41: redrive.v1.TestRuleResponse.match:type_name -> redrive.v1.RuleMatch
-	6,  // 42: redrive.v1.ClassifierService.Classify:input_type -> redrive.v1.ClassifyRequest
-	7,  // 43: redrive.v1.ClassifierService.GetFailure:input_type -> redrive.v1.GetFailureRequest
-	8,  // 44: redrive.v1.ClassifierService.ListFailures:input_type -> redrive.v1.ListFailuresRequest
-	10, // 45: redrive.v1.ClassifierService.ReplayFailure:input_type -> redrive.v1.ReplayFailureRequest
-	12, // 46: redrive.v1.ClassifierService.CreateRule:input_type -> redrive.v1.CreateRuleRequest
-	13, // 47: redrive.v1.ClassifierService.GetRule:input_type -> redrive.v1.GetRuleRequest
-	14, // 48: redrive.v1.ClassifierService.ListRules:input_type -> redrive.v1.ListRulesRequest
-	16, // 49: redrive.v1.ClassifierService.UpdateRule:input_type -> redrive.v1.UpdateRuleRequest
-	17, // 50: redrive.v1.ClassifierService.DeleteRule:input_type -> redrive.v1.DeleteRuleRequest
-	19, // 51: redrive.v1.ClassifierService.TestRule:input_type -> redrive.v1.TestRuleRequest
-	2,  // 52: redrive.v1.ClassifierService.Classify:output_type -> redrive.v1.Failure
-	2,  // 53: redrive.v1.ClassifierService.GetFailure:output_type -> redrive.v1.Failure
-	9,  // 54: redrive.v1.ClassifierService.ListFailures:output_type -> redrive.v1.ListFailuresResponse
-	11, // 55: redrive.v1.ClassifierService.ReplayFailure:output_type -> redrive.v1.ReplayFailureResponse
-	4,  // 56: redrive.v1.ClassifierService.CreateRule:output_type -> redrive.v1.Rule
-	4,  // 57: redrive.v1.ClassifierService.GetRule:output_type -> redrive.v1.Rule
-	15, // 58: redrive.v1.ClassifierService.ListRules:output_type -> redrive.v1.ListRulesResponse
-	4,  // 59: redrive.v1.ClassifierService.UpdateRule:output_type -> redrive.v1.Rule
-	18, // 60: redrive.v1.ClassifierService.DeleteRule:output_type -> redrive.v1.DeleteRuleResponse
-	20, // 61: redrive.v1.ClassifierService.TestRule:output_type -> redrive.v1.TestRuleResponse
-	52, // [52:62] is the sub-list for method output_type
-	42, // [42:52] is the sub-list for method input_type
-	42, // [42:42] is the sub-list for extension type_name
-	42, // [42:42] is the sub-list for extension extendee
-	0,  // [0:42] is the sub-list for field type_name
+	30, // 18: redrive.v1.RuleMatch.retry_after:type_name -> google.protobuf.Duration
+	34, // 19: redrive.v1.RuleMatch.remedy:type_name -> redrive.v1.PatchOperation
+	5,  // 20: redrive.v1.Rule.facts:type_name -> redrive.v1.RuleFacts
+	29, // 21: redrive.v1.Rule.verdict:type_name -> redrive.v1.Verdict
+	30, // 22: redrive.v1.Rule.retry_after:type_name -> google.protobuf.Duration
+	34, // 23: redrive.v1.Rule.remedy:type_name -> redrive.v1.PatchOperation
+	1,  // 24: redrive.v1.Rule.mode:type_name -> redrive.v1.Rule.Mode
+	32, // 25: redrive.v1.Rule.create_time:type_name -> google.protobuf.Timestamp
+	32, // 26: redrive.v1.Rule.update_time:type_name -> google.protobuf.Timestamp
+	35, // 27: redrive.v1.RuleFacts.termination_reasons:type_name -> redrive.v1.TerminationReason
+	24, // 28: redrive.v1.ClassifyRequest.attempt:type_name -> redrive.v1.AttemptRef
+	25, // 29: redrive.v1.ClassifyRequest.type:type_name -> redrive.v1.JobType
+	26, // 30: redrive.v1.ClassifyRequest.config:type_name -> google.protobuf.Struct
+	26, // 31: redrive.v1.ClassifyRequest.attempt_config:type_name -> google.protobuf.Struct
+	27, // 32: redrive.v1.ClassifyRequest.evidence:type_name -> redrive.v1.Evidence
+	23, // 33: redrive.v1.ClassifyRequest.labels:type_name -> redrive.v1.ClassifyRequest.LabelsEntry
+	33, // 34: redrive.v1.ClassifyRequest.retry_policy:type_name -> redrive.v1.RetryPolicy
+	2,  // 35: redrive.v1.ListFailuresResponse.failures:type_name -> redrive.v1.Failure
+	2,  // 36: redrive.v1.ReplayFailureResponse.failure:type_name -> redrive.v1.Failure
+	4,  // 37: redrive.v1.CreateRuleRequest.rule:type_name -> redrive.v1.Rule
+	4,  // 38: redrive.v1.ListRulesResponse.rules:type_name -> redrive.v1.Rule
+	4,  // 39: redrive.v1.UpdateRuleRequest.rule:type_name -> redrive.v1.Rule
+	36, // 40: redrive.v1.UpdateRuleRequest.update_mask:type_name -> google.protobuf.FieldMask
+	4,  // 41: redrive.v1.TestRuleRequest.rule:type_name -> redrive.v1.Rule
+	27, // 42: redrive.v1.TestRuleRequest.evidence:type_name -> redrive.v1.Evidence
+	3,  // 43: redrive.v1.TestRuleResponse.match:type_name -> redrive.v1.RuleMatch
+	6,  // 44: redrive.v1.ClassifierService.Classify:input_type -> redrive.v1.ClassifyRequest
+	7,  // 45: redrive.v1.ClassifierService.GetFailure:input_type -> redrive.v1.GetFailureRequest
+	8,  // 46: redrive.v1.ClassifierService.ListFailures:input_type -> redrive.v1.ListFailuresRequest
+	10, // 47: redrive.v1.ClassifierService.ReplayFailure:input_type -> redrive.v1.ReplayFailureRequest
+	12, // 48: redrive.v1.ClassifierService.CreateRule:input_type -> redrive.v1.CreateRuleRequest
+	13, // 49: redrive.v1.ClassifierService.GetRule:input_type -> redrive.v1.GetRuleRequest
+	14, // 50: redrive.v1.ClassifierService.ListRules:input_type -> redrive.v1.ListRulesRequest
+	16, // 51: redrive.v1.ClassifierService.UpdateRule:input_type -> redrive.v1.UpdateRuleRequest
+	17, // 52: redrive.v1.ClassifierService.DeleteRule:input_type -> redrive.v1.DeleteRuleRequest
+	19, // 53: redrive.v1.ClassifierService.TestRule:input_type -> redrive.v1.TestRuleRequest
+	2,  // 54: redrive.v1.ClassifierService.Classify:output_type -> redrive.v1.Failure
+	2,  // 55: redrive.v1.ClassifierService.GetFailure:output_type -> redrive.v1.Failure
+	9,  // 56: redrive.v1.ClassifierService.ListFailures:output_type -> redrive.v1.ListFailuresResponse
+	11, // 57: redrive.v1.ClassifierService.ReplayFailure:output_type -> redrive.v1.ReplayFailureResponse
+	4,  // 58: redrive.v1.ClassifierService.CreateRule:output_type -> redrive.v1.Rule
+	4,  // 59: redrive.v1.ClassifierService.GetRule:output_type -> redrive.v1.Rule
+	15, // 60: redrive.v1.ClassifierService.ListRules:output_type -> redrive.v1.ListRulesResponse
+	4,  // 61: redrive.v1.ClassifierService.UpdateRule:output_type -> redrive.v1.Rule
+	18, // 62: redrive.v1.ClassifierService.DeleteRule:output_type -> redrive.v1.DeleteRuleResponse
+	20, // 63: redrive.v1.ClassifierService.TestRule:output_type -> redrive.v1.TestRuleResponse
+	54, // [54:64] is the sub-list for method output_type
+	44, // [44:54] is the sub-list for method input_type
+	44, // [44:44] is the sub-list for extension type_name
+	44, // [44:44] is the sub-list for extension extendee
+	0,  // [0:44] is the sub-list for field type_name
 }
 
 func init() { file_redrive_v1_classifier_proto_init() }

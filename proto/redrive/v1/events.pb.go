@@ -299,7 +299,8 @@ func (x *AttemptSucceeded) GetJobRevision() int64 {
 	return 0
 }
 
-// FailureClassified says that a failure is final.
+// FailureClassified says that a failure is final. The failure is without the
+// text of its logs, and its matches without their texts: GetFailure has them.
 type FailureClassified struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Failure       *Failure               `protobuf:"bytes,1,opt,name=failure,proto3" json:"failure,omitempty"`
