@@ -43,7 +43,8 @@ type ClassifierServiceClient interface {
 	Classify(ctx context.Context, in *ClassifyRequest, opts ...grpc.CallOption) (*Failure, error)
 	// GetFailure returns one failure with all that matched.
 	GetFailure(ctx context.Context, in *GetFailureRequest, opts ...grpc.CallOption) (*Failure, error)
-	// ListFailures lists failures, newest first.
+	// ListFailures lists failures, newest first. The text of their logs is left
+	// out: GetFailure has it.
 	ListFailures(ctx context.Context, in *ListFailuresRequest, opts ...grpc.CallOption) (*ListFailuresResponse, error)
 	// ReplayFailure runs the finalizer again on the recorded matches, and the
 	// recommender's search on its recorded inputs, and says whether the same
@@ -186,7 +187,8 @@ type ClassifierServiceServer interface {
 	Classify(context.Context, *ClassifyRequest) (*Failure, error)
 	// GetFailure returns one failure with all that matched.
 	GetFailure(context.Context, *GetFailureRequest) (*Failure, error)
-	// ListFailures lists failures, newest first.
+	// ListFailures lists failures, newest first. The text of their logs is left
+	// out: GetFailure has it.
 	ListFailures(context.Context, *ListFailuresRequest) (*ListFailuresResponse, error)
 	// ReplayFailure runs the finalizer again on the recorded matches, and the
 	// recommender's search on its recorded inputs, and says whether the same
