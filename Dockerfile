@@ -18,7 +18,7 @@ COPY --from=build /out/redrive /redrive
 COPY --from=build --chown=65532:65532 /out/data /data
 USER 65532:65532
 VOLUME /data
-EXPOSE 8470 8471
+EXPOSE 8470 8471 8472
 ENTRYPOINT ["/redrive"]
 # Loopback of the container alone; deploy/k8s shows how to listen beyond it.
 CMD ["serve", "--data", "/data"]
