@@ -60,10 +60,10 @@ func (a *app) runSystem(ctx context.Context, o system.Options, stopTimeout time.
 	if err != nil {
 		return err
 	}
-	a.greet(s)
+	a.greet(s, o.Log)
 	select {
 	case <-ctx.Done():
-		a.say("Stopping; once more kills.")
+		o.Log.Info("stopping; one more signal kills")
 	case err = <-s.Failed():
 		o.Log.Error("the system has to stop", "error", err)
 	}
@@ -75,15 +75,17 @@ func (a *app) runSystem(ctx context.Context, o system.Options, stopTimeout time.
 	return err
 }
 
-// greet tells a person where everything is.
-func (a *app) greet(s *system.System) {
+// greet tells where everything is: a person on a terminal, or a log.
+func (a *app) greet(s *system.System, log *slog.Logger) {
 	e := s.Endpoint()
+	if !a.talk.Terminal() {
+		log.Info("serving", "version", e.Version, "data", string(s.Folder()), "grpc", e.GRPC, "http", e.HTTP, "nats", e.NATS)
+		return
+	}
 	a.say("Redrive %s serves the data folder %s", e.Version, s.Folder())
 	a.say("  gRPC    %s", e.GRPC)
 	a.say("  REST    http://%s  (the token is in %s)", e.HTTP, s.Folder().TokenFile())
-	if e.NATS != "" {
-		a.say("  events  %s  (credentials are in %s)", e.NATS, s.Folder().NATSClientFile())
-	}
+	a.say("  events  %s  (credentials are in %s)", e.NATS, s.Folder().NATSClientFile())
 	a.say("Give it a job: redrive submit --wait -- COMMAND")
 }
 

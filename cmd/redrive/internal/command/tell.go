@@ -53,7 +53,7 @@ func factsOf(e *redrivev1.Evidence) string {
 	}
 	add(e.GetDuration() != nil, "after %s", screen.Span(e.GetDuration().AsDuration()))
 	add(e != nil && e.PeakMemoryBytes != nil, "peak memory %s", screen.Bytes(e.GetPeakMemoryBytes()))
-	add(e.GetMemoryLimitBytes() > 0, "limit %s", screen.Bytes(e.GetMemoryLimitBytes()))
+	add(e.GetMemoryLimitBytes() > 0 && e.GetTerminationReason() != redrivev1.TerminationReason_TERMINATION_REASON_OUT_OF_MEMORY, "limit %s", screen.Bytes(e.GetMemoryLimitBytes()))
 	add(e.GetMemoryDriver() != "", "enforced by %s", clean(e.GetMemoryDriver()))
 	add(e.GetNode() != "", "on %s", clean(e.GetNode()))
 	text := strings.Join(parts, ", ")

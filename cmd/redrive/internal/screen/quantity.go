@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -72,7 +73,8 @@ func Dollars(v float64) string {
 	case a == 0:
 		return "$0"
 	case a < 0.01:
-		return "$" + strconv.FormatFloat(v, 'g', 2, 64)
+		digits := 1 - int(math.Floor(math.Log10(a))) // two that count
+		return "$" + strings.TrimRight(strconv.FormatFloat(v, 'f', min(digits, 12), 64), "0")
 	default:
 		return fmt.Sprintf("$%.2f", v)
 	}

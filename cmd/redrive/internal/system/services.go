@@ -21,6 +21,30 @@ type running struct {
 	err  error         // of Run, once done is closed
 }
 
+// startServices makes the services, each with what it stands on, and starts to
+// serve and to run them. The order is that of who is called: the scheduler,
+// which calls the others, is the last to start and the first to stop.
+func (s *System) startServices(Options) error {
+	all := []struct {
+		name string
+		make func() (service, error)
+	}{}
+	made := make([]service, len(all))
+	for i, a := range all {
+		svc, err := a.make()
+		if err != nil {
+			return fmt.Errorf("start the %s: %w", a.name, err)
+		}
+		svc.Register(s.server)
+		made[i] = svc
+	}
+	s.server.Start()
+	for i, a := range all {
+		s.run(a.name, made[i])
+	}
+	return nil
+}
+
 // run starts a service that has been registered. A service that stops although
 // nobody asked it to is a failure of the system.
 func (s *System) run(name string, svc service) {

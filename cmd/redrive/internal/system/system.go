@@ -17,6 +17,7 @@ import (
 	"github.com/redrive-io/redrive/cmd/redrive/internal/home"
 	"github.com/redrive-io/redrive/pkg/bus"
 	"github.com/redrive-io/redrive/pkg/docstore"
+	"github.com/redrive-io/redrive/pkg/errs"
 	"github.com/redrive-io/redrive/pkg/serve"
 )
 
@@ -64,6 +65,9 @@ func Start(ctx context.Context, o Options) (_ *System, err error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
+	if err := o.checkAddrs(); err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	s := &System{log: o.Log, registry: newRegistry(o.Version), failed: make(chan error, 16)}
@@ -79,12 +83,37 @@ func Start(ctx context.Context, o Options) (_ *System, err error) {
 	if s.token, err = serve.EnsureToken(s.home.TokenFile()); err != nil {
 		return nil, err
 	}
+	if err := s.openStore(); err != nil {
+		return nil, err
+	}
+	if err := s.openBus(ctx, o); err != nil {
+		return nil, err
+	}
 	if err := s.startServer(o); err != nil {
 		return nil, err
 	}
-	s.server.Start()
+	s.server.AddCheck("store", s.storeAnswers)
+	s.server.AddCheck("bus", func(context.Context) error { return s.bus.Ready() })
+	if err := s.startServices(o); err != nil {
+		return nil, err
+	}
 	s.closers.Add("server", s.server.Drain)
 	return s, s.publish(o.Version)
+}
+
+// checkAddrs refuses bad addresses before anything is started.
+func (o *Options) checkAddrs() error {
+	var all []error
+	for _, a := range []struct {
+		field string
+		addr  *string
+	}{{"grpc-addr", &o.GRPCAddr}, {"http-addr", &o.HTTPAddr}, {"nats-addr", &o.NATSAddr}} {
+		if *a.addr == "" {
+			*a.addr = "127.0.0.1:0"
+		}
+		all = append(all, serve.CheckAddr(a.field, *a.addr, o.InsecureListen))
+	}
+	return errs.Fields(all...)
 }
 
 // startServer opens the listeners; it serves when the services are registered.
