@@ -204,6 +204,8 @@ func (c *Compiled) first(in Input, lows [][]byte, p *pattern) *hit {
 	return nil
 }
 
+// sees reports whether the patterns look at a log. A log of unknown source is
+// one that every rule looks at.
 func (c *Compiled) sees(source string) bool {
-	return len(c.Rule.Sources) == 0 || slices.Contains(c.Rule.Sources, source)
+	return len(c.Rule.Sources) == 0 || source == "" || slices.Contains(c.Rule.Sources, source)
 }

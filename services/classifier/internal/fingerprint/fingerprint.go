@@ -1,0 +1,69 @@
+// Package fingerprint names what an error says, without the parts of its text
+// that differ from run to run: the same failure in another run has the same
+// fingerprint.
+package fingerprint
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// version is a part of every fingerprint: change it when Mask changes what it
+// returns, so that old and new fingerprints are not compared.
+const version = "1"
+
+// MaxText is how much of a text is looked at, in bytes.
+const MaxText = 2000
+
+// masks are tried in this order; what one has put in its place no later one
+// changes.
+var masks = []struct {
+	find *regexp.Regexp
+	put  string
+}{
+	{regexp.MustCompile(`\x1b\[[0-9;]*[A-Za-z]`), ""},
+	{regexp.MustCompile(`"(?:[^"\\]|\\.)*"` + "|`[^`]*`" + `|(^|[^\pL\pN])'[^']*'`), `$1<str>`},
+	{regexp.MustCompile(`\b[A-Za-z][A-Za-z0-9+.-]*://[^\s<>"',;)\]}]+`), "<url>"},
+	{regexp.MustCompile(`\b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b`), "<uuid>"},
+	{regexp.MustCompile(`\b\d{4}[-/]\d\d[-/]\d\d(?:[T ,]+\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?)?(?:Z\b|\s?[+-]\d\d:?\d\d\b)?|\b\d\d[/-]\d\d[/-]\d\d(?:\d\d)?[ T]\d\d:\d\d:\d\d\b|\b\d\d:\d\d:\d\d(?:[.,]\d+)?\b`), "<time>"},
+	{regexp.MustCompile(`\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? (?:\d\d? )?(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)(?: \d\d?)?\b|\b(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [ \d]\d <time>`), "<time>"},
+	{regexp.MustCompile(`\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b|\[?\b(?:[0-9a-fA-F]{1,4}:){3,7}[0-9a-fA-F]{1,4}\b\]?(?::\d+)?`), "<ip>"},
+	{regexp.MustCompile(`(^|[\s=:('\[,])(?:[A-Za-z]:\\|\\\\|~?/|\.{1,2}/)[^\s:'"|,;()\[\]]+`), "$1<path>"},
+	{regexp.MustCompile(`\b[\w.-]+(?:/[\w.=<>-]+){2,}`), "<path>"},
+	{regexp.MustCompile(`\b0[xX][0-9a-fA-F]+\b|@[0-9a-f]{5,16}\b|\b[0-9a-f]*(?:[0-9][a-f]|[a-f][0-9])[0-9a-f]{5,}\b`), "<hex>"},
+	{regexp.MustCompile(`[-+]?\d+(?:[.,]\d+)*(?:[eE][-+]?\d+)?`), "#"},
+	{regexp.MustCompile(`#(?:\s?#)+`), "#"},
+}
+
+// Mask returns text with numbers, hex, UUIDs, addresses, URLs, paths, times and
+// quoted strings replaced by what they are, and blanks made one. At most
+// MaxText bytes are looked at.
+func Mask(text string) string {
+	if len(text) > MaxText {
+		text = strings.ToValidUTF8(text[:MaxText], "")
+	}
+	for _, m := range masks {
+		text = m.find.ReplaceAllString(text, m.put)
+	}
+	return strings.Join(strings.Fields(text), " ")
+}
+
+// Of returns the fingerprint of a failure: of its class, its masked texts and
+// its facts, each in order. It is 24 hex digits.
+func Of(class string, texts []string, facts ...string) string {
+	h := sha256.New()
+	write := func(s string) { fmt.Fprintf(h, "%d:%s,", len(s), s) }
+	write(version)
+	write(class)
+	for _, t := range texts {
+		write(Mask(t))
+	}
+	write("facts")
+	for _, f := range facts {
+		write(f)
+	}
+	return hex.EncodeToString(h.Sum(nil))[:24]
+}
