@@ -53,8 +53,9 @@ type Profile struct {
 type shape interface {
 	// processLimit returns the limit in bytes of the whole process tree.
 	processLimit(v values) int64
-	// part returns what runs out in a failure of class c.
-	part(v values, c failure.Class) Part
+	// part returns what runs out in a failure of class c. bounded says whether
+	// the configuration gives an amount of memory to a part.
+	part(c failure.Class, bounded func(Part) bool) Part
 	// parts lists the parts that v gives memory to.
 	parts(v values) []Part
 	// size returns what v gives to a part.
@@ -127,12 +128,9 @@ func (p Profile) Sizes(config map[string]any) (map[Part]Size, error) {
 	return sizes, nil
 }
 
-// PartOf returns what runs out in a failure of class c under config, NoPart
-// when no key bears on it. A bad value is errs.Invalid.
-func (p Profile) PartOf(config map[string]any, c failure.Class) (Part, error) {
-	v, err := p.parse(config)
-	if err != nil {
-		return NoPart, err
-	}
-	return p.shape.part(v, c), nil
+// PartOf returns what runs out in a failure of class c, NoPart when no key bears
+// on it. bounded says whether the configuration gives an amount of memory to a
+// part.
+func (p Profile) PartOf(c failure.Class, bounded func(Part) bool) Part {
+	return p.shape.part(c, bounded)
 }

@@ -209,9 +209,14 @@ func TestPartsOfClasses(t *testing.T) {
 		{engine.Spark, config{"spark.executor.pyspark.memory": "1g"}, failure.MemoryPython, engine.Python},
 		{engine.Spark, nil, failure.MemoryGPU, engine.NoPart},
 	} {
-		got, err := lookup(t, tc.engine).PartOf(tc.config, tc.class)
-		if err != nil || got != tc.want {
-			t.Errorf("%s %v %s: part = %q, %v, want %q", tc.engine, tc.config, tc.class, got, err, tc.want)
+		p := lookup(t, tc.engine)
+		s, err := p.Setting(tc.config, tc.class, 0)
+		if err != nil || s.Part != tc.want {
+			t.Errorf("%s %v %s: part = %q, %v, want %q", tc.engine, tc.config, tc.class, s.Part, err, tc.want)
+		}
+		sizes, err := p.Sizes(tc.config)
+		if got := p.PartOf(tc.class, func(part engine.Part) bool { return sizes[part].Memory > 0 }); err != nil || got != tc.want {
+			t.Errorf("%s %v %s: part by sizes = %q, %v, want %q", tc.engine, tc.config, tc.class, got, err, tc.want)
 		}
 	}
 }

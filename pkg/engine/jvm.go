@@ -24,11 +24,11 @@ func (jvmShape) processLimit(v values) int64 { return int64(v[memoryMB]) }
 
 // part: a full heap is about the heap where it is set; the JVM's default heap
 // follows the limit of the tree.
-func (jvmShape) part(v values, c failure.Class) Part {
-	if heapClass(c) && v[heapMB] > 0 {
+func (jvmShape) part(c failure.Class, bounded func(Part) bool) Part {
+	if heapClass(c) && bounded(Heap) {
 		return Heap
 	}
-	return processShape{}.part(v, c)
+	return processShape{}.part(c, bounded)
 }
 
 func (jvmShape) parts(v values) []Part {

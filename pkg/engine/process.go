@@ -28,7 +28,7 @@ func (processShape) processLimit(v values) int64 { return int64(v[memoryMB]) }
 
 // part: whatever ran out of memory in a process tree, the tree's limit is the
 // one setting that bears on it. The memory of a GPU is none of it.
-func (processShape) part(_ values, c failure.Class) Part {
+func (processShape) part(c failure.Class, _ func(Part) bool) Part {
 	if c == failure.MemoryGPU {
 		return NoPart
 	}

@@ -25,7 +25,8 @@ func (p Profile) Setting(config map[string]any, c failure.Class, limit int64) (S
 	if err != nil {
 		return Setting{}, err
 	}
-	s := Setting{Part: p.shape.part(v, c), profile: p, config: config, values: v}
+	part := p.shape.part(c, func(part Part) bool { return p.shape.size(v, part).Memory > 0 })
+	s := Setting{Part: part, profile: p, config: config, values: v}
 	if s.Part != NoPart {
 		s.Size = p.shape.size(v, s.Part)
 	}

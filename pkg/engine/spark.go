@@ -51,7 +51,7 @@ type sparkShape struct{}
 // processLimit is 0: the manager of the containers enforces Spark's limits.
 func (sparkShape) processLimit(values) int64 { return 0 }
 
-func (sparkShape) part(v values, c failure.Class) Part {
+func (sparkShape) part(c failure.Class, bounded func(Part) bool) Part {
 	switch {
 	case c == failure.MemoryGPU:
 		return NoPart
@@ -59,7 +59,7 @@ func (sparkShape) part(v values, c failure.Class) Part {
 		return DriverHeap
 	case c == failure.MemoryExecutor:
 		return ExecutorHeap
-	case c == failure.MemoryPython && v[pythonMemory] > 0:
+	case c == failure.MemoryPython && bounded(Python):
 		return Python
 	}
 	return Overhead

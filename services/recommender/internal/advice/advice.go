@@ -114,10 +114,7 @@ func Prepare(r Request, h history.History, s search.Settings) (Record, error) {
 		return Record{}, err
 	}
 	rec.Part, rec.Proven = setting.Part, r.proven(setting)
-	seen := h.Needs(setting.Part, func(c failure.Class) engine.Part {
-		part, _ := profile.PartOf(r.attemptConfig(), c)
-		return part
-	})
+	seen := h.Needs(profile, setting.Part)
 	for _, o := range seen {
 		rec.Seen = max(rec.Seen, o.Low, o.High)
 	}

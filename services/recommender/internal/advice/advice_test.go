@@ -22,7 +22,7 @@ type config = map[string]any
 const mib, gib = 1 << 20, 1 << 30
 
 var settings = search.Settings{
-	Weight: 0.01, PerGiBHour: 0.005, PerCoreHour: 0.04, NotFeasible: 0.9, MinObservations: 3, MaxMemory: 64 * gib,
+	Weight: 0.001, PerGiBHour: 0.005, PerCoreHour: 0.04, NotFeasible: 0.9, MinObservations: 3, MaxMemory: 64 * gib,
 }
 
 func killedAt(limit int64) failure.Evidence {

@@ -119,19 +119,18 @@ func (h History) Count() (ended, succeeded, memory int) {
 	return ended, succeeded, memory
 }
 
-// Needs returns what the attempts say of the need of one part. ranOut names the
-// part that runs out in a failure of a class.
-func (h History) Needs(part engine.Part, ranOut func(failure.Class) engine.Part) []need.Observation {
+// Needs returns what the attempts say of the need of one part.
+func (h History) Needs(p engine.Profile, part engine.Part) []need.Observation {
 	var all []need.Observation
 	for _, a := range h.Attempts {
-		if o, ok := a.need(part, ranOut); ok {
+		if o, ok := a.need(p, part); ok {
 			all = append(all, o)
 		}
 	}
 	return all
 }
 
-func (a Attempt) need(part engine.Part, ranOut func(failure.Class) engine.Part) (need.Observation, bool) {
+func (a Attempt) need(p engine.Profile, part engine.Part) (need.Observation, bool) {
 	given, peak := a.Sizes[part], int64(0)
 	if part == engine.Tree {
 		given = cmp.Or(given, a.Limit)
@@ -147,13 +146,21 @@ func (a Attempt) need(part engine.Part, ranOut func(failure.Class) engine.Part) 
 			given = min(given, a.Peak) // the heap is within the tree
 		}
 		return need.AtMost(given), given > 0
-	case a.Outcome == Failed && (a.Killed || a.Class.Memory()) && ranOut(cmp.Or(a.Class, failure.Unknown)) == part:
+	case a.Outcome == Failed && a.ranOut(p) == part:
 		enough := max(given, peak)
 		return need.MoreThan(enough), enough > 0
 	case a.Outcome == Failed && peak > 0:
 		return need.MoreThan(peak), true
 	}
 	return need.Observation{}, false
+}
+
+// ranOut returns the part that the attempt had too little of, if any.
+func (a Attempt) ranOut(p engine.Profile) engine.Part {
+	if !a.Killed && !a.Class.Memory() {
+		return engine.NoPart
+	}
+	return p.PartOf(cmp.Or(a.Class, failure.Unknown), func(part engine.Part) bool { return a.Sizes[part] > 0 })
 }
 
 // Retries returns how many attempts that followed a failure of this fingerprint
@@ -196,4 +203,16 @@ func (h History) Seconds() float64 {
 		return 0
 	}
 	return sum / n
+}
+
+// Best returns the part of which the attempts say most, and what they say; no
+// part when they say nothing.
+func (h History) Best(p engine.Profile) (best engine.Part, seen []need.Observation) {
+	for _, part := range []engine.Part{engine.Tree, engine.Heap, engine.ExecutorHeap, engine.DriverHeap, engine.Overhead, engine.Python} {
+		all := h.Needs(p, part)
+		if len(all) > len(seen) {
+			best, seen = part, all
+		}
+	}
+	return best, seen
 }

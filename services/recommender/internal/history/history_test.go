@@ -106,12 +106,11 @@ func TestNeeds(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			tc.attempt.ID = "a"
-			got := learn([]history.Attempt{tc.attempt}).Needs(tc.part, func(c failure.Class) engine.Part {
-				if c == failure.MemoryDriver {
-					return engine.Heap
-				}
-				return engine.Tree
-			})
+			jvm, err := engine.Lookup(engine.JVM)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := learn([]history.Attempt{tc.attempt}).Needs(jvm, tc.part)
 			if !reflect.DeepEqual(got, tc.want) {
 				t.Errorf("Needs = %v, want %v", got, tc.want)
 			}

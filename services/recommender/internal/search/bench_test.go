@@ -26,7 +26,7 @@ func BenchmarkSearchOf10000(b *testing.B) {
 	}
 	in := Inputs{
 		Question: MoreMemory, Setting: setting, Need: need.After(nil, 1<<30).Above(1 << 30), Proven: 1 << 30,
-		Permanent: 0.05, Seconds: 600, Settings: Settings{Weight: 0.01, PerGiBHour: 0.005, PerCoreHour: 0.04, NotFeasible: 0.9},
+		Permanent: 0.05, Seconds: 600, Settings: Settings{Weight: 0.001, PerGiBHour: 0.005, PerCoreHour: 0.04, NotFeasible: 0.9},
 	}
 	for b.Loop() {
 		in.moreMemory(b.Context(), Answer{}, grid)

@@ -18,7 +18,7 @@ import (
 const mib, gib = 1 << 20, 1 << 30
 
 var defaults = search.Settings{
-	Weight: 0.01, PerGiBHour: 0.005, PerCoreHour: 0.04, NotFeasible: 0.9, MinObservations: 3, MaxMemory: 64 * gib,
+	Weight: 0.001, PerGiBHour: 0.005, PerCoreHour: 0.04, NotFeasible: 0.9, MinObservations: 3, MaxMemory: 64 * gib,
 }
 
 func setting(t testing.TB, name string, config map[string]any, c failure.Class) engine.Setting {

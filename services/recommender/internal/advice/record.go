@@ -1,0 +1,52 @@
+package advice
+
+import (
+	"math"
+
+	"github.com/redrive-io/redrive/pkg/errs"
+)
+
+// maxPoints bounds the quantiles of a record.
+const maxPoints = 1000
+
+// Validate names what is wrong with a record that came from outside; field is
+// its name in the request.
+func (rec Record) Validate(field string) error {
+	amount := func(name string, x float64) error {
+		if !(x >= 0) || math.IsInf(x, 0) {
+			return errs.Field(field+"."+name, "%v is not a number of at least 0", x)
+		}
+		return nil
+	}
+	inside := func(name string, x float64) error {
+		if !(x > 0 && x < 1) {
+			return errs.Field(field+"."+name, "%v is not more than 0 and less than 1", x)
+		}
+		return nil
+	}
+	s := rec.Settings
+	return errs.Fields(
+		rec.validateNeed(field+".memory_need"), inside("permanent_probability", rec.Permanent),
+		amount("expected_seconds", rec.Seconds), amount("observations", float64(rec.Observations)),
+		amount("considered", float64(rec.Considered)), amount("proven_bytes", float64(rec.Proven)), amount("seen_bytes", float64(rec.Seen)),
+		amount("settings.weight", s.Weight), amount("settings.dollars_per_gib_hour", s.PerGiBHour),
+		amount("settings.dollars_per_core_hour", s.PerCoreHour), inside("settings.not_feasible_above", s.NotFeasible),
+		amount("settings.min_observations", float64(s.MinObservations)),
+		amount("settings.max_memory_bytes", float64(s.MaxMemory)), amount("settings.max_cores", s.MaxCores),
+	)
+}
+
+func (rec Record) validateNeed(field string) error {
+	if len(rec.Need) > maxPoints {
+		return errs.Field(field, "has %d points; at most %d are allowed", len(rec.Need), maxPoints)
+	}
+	for i, q := range rec.Need {
+		switch {
+		case !(q.Probability >= 0 && q.Probability < 1) || q.Bytes <= 0:
+			return errs.Field(field, "point %d is not a probability of at least 0 and less than 1 with more than 0 bytes", i)
+		case i > 0 && (q.Probability <= rec.Need[i-1].Probability || q.Bytes < rec.Need[i-1].Bytes):
+			return errs.Field(field, "point %d does not come after the one before it", i)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,139 @@
+// Package events teaches the recommender from the events of the bus.
+package events
+
+import (
+	"context"
+	"time"
+
+	"google.golang.org/protobuf/types/known/structpb"
+
+	"github.com/redrive-io/redrive/pkg/bus"
+	"github.com/redrive-io/redrive/pkg/engine"
+	"github.com/redrive-io/redrive/pkg/errs"
+	"github.com/redrive-io/redrive/pkg/failure"
+	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
+	"github.com/redrive-io/redrive/services/recommender/internal/history"
+	"github.com/redrive-io/redrive/services/recommender/internal/wire"
+)
+
+// Learner keeps what is learnt: once for each key, whatever the order.
+type Learner interface {
+	Learn(ctx context.Context, key string, t failure.Type, a history.Attempt, now time.Time) error
+}
+
+// Handler handles attempt.failed, attempt.succeeded and failure.classified.
+type Handler struct{ learner Learner }
+
+// New returns a handler that teaches l.
+func New(l Learner) *Handler { return &Handler{l} }
+
+// Handle implements bus.Handler.
+func (h *Handler) Handle(ctx context.Context, e bus.Event) error {
+	o, err := decode(e)
+	if err != nil {
+		return err
+	}
+	if err := errs.Fields(o.attempt.Validate("attempt"), o.kind.Validate("type")); err != nil {
+		return err
+	}
+	if _, err := engine.Lookup(o.kind.Engine); err != nil {
+		return nil // nothing is ever recommended for an engine without a profile
+	}
+	key := o.attempt.FailureID() + "/" + string(e.Type)
+	return h.learner.Learn(ctx, key, o.kind, o.observed(e.Time), time.Now())
+}
+
+// observation is what an event tells.
+type observation struct {
+	attempt     failure.Attempt
+	kind        failure.Type
+	config      *structpb.Struct // what the attempt ran with
+	evidence    failure.Evidence
+	outcome     history.Outcome
+	class       failure.Class
+	fingerprint string
+}
+
+func decode(e bus.Event) (observation, error) {
+	switch e.Type {
+	case bus.AttemptFailed:
+		var p redrivev1.AttemptFailed
+		err := e.Decode(&p)
+		return observe(&p, history.Failed), err
+	case bus.AttemptSucceeded:
+		var p redrivev1.AttemptSucceeded
+		err := e.Decode(&p)
+		return observe(&p, history.Succeeded), err
+	case bus.FailureClassified:
+		var p redrivev1.FailureClassified
+		err := e.Decode(&p)
+		o := observe(p.GetFailure(), history.Failed)
+		o.class, o.fingerprint = failure.Class(p.GetFailure().GetClass()), p.GetFailure().GetFingerprint()
+		return o, err
+	}
+	return observation{}, errs.New(errs.Invalid, "event type %q is none that the recommender learns from", e.Type)
+}
+
+// told is what all three payloads have.
+type told interface {
+	GetAttempt() *redrivev1.AttemptRef
+	GetType() *redrivev1.JobType
+	GetConfig() *structpb.Struct
+	GetAttemptConfig() *structpb.Struct
+	GetEvidence() *redrivev1.Evidence
+}
+
+func observe(p told, outcome history.Outcome) observation {
+	o := observation{
+		attempt: failure.AttemptFromProto(p.GetAttempt()), kind: failure.TypeFromProto(p.GetType()),
+		config: p.GetAttemptConfig(), evidence: failure.FromProto(p.GetEvidence()), outcome: outcome,
+	}
+	if o.config == nil {
+		o.config = p.GetConfig()
+	}
+	return o
+}
+
+// observed is what an event teaches; told is when it was sent.
+func (o observation) observed(told time.Time) history.Attempt {
+	e := o.evidence
+	a := history.Attempt{
+		ID: o.attempt.FailureID(), Outcome: o.outcome, End: e.End, Limit: max(e.LimitBytes, 0),
+		Killed: o.outcome == history.Failed && e.Reason == failure.OutOfMemory, Class: o.class, Fingerprint: o.fingerprint,
+		Seconds: max(e.Duration.Seconds(), 0), Sizes: o.sizes(),
+	}
+	if o.attempt.Number > 1 {
+		before := o.attempt
+		before.Number--
+		a.Previous = before.FailureID()
+	}
+	if e.PeakBytes != nil {
+		a.Peak = max(*e.PeakBytes, 0)
+	}
+	if a.End.IsZero() {
+		a.End = told
+	}
+	if a.Seconds == 0 && !e.Start.IsZero() {
+		a.Seconds = max(a.End.Sub(e.Start).Seconds(), 0)
+	}
+	a.End = a.End.UTC()
+	return a
+}
+
+// sizes returns what each part was given. A configuration that cannot be read
+// says nothing; what else the attempt taught is kept.
+func (o observation) sizes() map[engine.Part]int64 {
+	profile, err := engine.Lookup(o.kind.Engine)
+	if err != nil {
+		return nil
+	}
+	all, err := profile.Sizes(wire.Config(o.config))
+	if err != nil {
+		return nil
+	}
+	sizes := map[engine.Part]int64{}
+	for part, size := range all {
+		sizes[part] = size.Memory
+	}
+	return sizes
+}

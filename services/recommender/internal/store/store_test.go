@@ -1,0 +1,110 @@
+package store_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/redrive-io/redrive/pkg/docstore/storetest"
+	"github.com/redrive-io/redrive/pkg/engine"
+	"github.com/redrive-io/redrive/pkg/errs"
+	"github.com/redrive-io/redrive/pkg/failure"
+	"github.com/redrive-io/redrive/services/recommender/internal/history"
+	"github.com/redrive-io/redrive/services/recommender/internal/store"
+)
+
+var (
+	start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	kind  = failure.Type{Workflow: "w", Step: "s", Engine: engine.Process}
+)
+
+func attempt(i int) history.Attempt {
+	return history.Attempt{
+		ID: fmt.Sprintf("id-%d", i), Previous: "p", Outcome: history.Failed, End: start.Add(time.Duration(i) * time.Second), Seconds: 1.5,
+		Sizes: map[engine.Part]int64{engine.Tree: 5, engine.Heap: 4}, Limit: 5, Peak: 6, Killed: true, Class: failure.MemoryContainer, Fingerprint: "f",
+	}
+}
+
+func TestWhatIsLearntIsKeptWhole(t *testing.T) {
+	s := store.New(storetest.Open(t))
+	if _, err := s.Get(t.Context(), kind); !errs.Is(err, errs.NotFound) {
+		t.Errorf("Get of nothing = %v, want NotFound", err)
+	}
+	if err := s.Learn(t.Context(), "k", kind, attempt(1), start); err != nil {
+		t.Fatal(err)
+	}
+	got, err := s.Get(t.Context(), kind)
+	want := history.History{Type: kind, Attempts: []history.Attempt{attempt(1)}, Updated: start}
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("Get = %+v, %v, want %+v", got, err, want)
+	}
+}
+
+func TestTheSameKeyTeachesOnce(t *testing.T) {
+	s := store.New(storetest.Open(t))
+	for i := range 3 {
+		if err := s.Learn(t.Context(), "k", kind, attempt(i), start); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, _ := s.Get(t.Context(), kind); len(got.Attempts) != 1 || got.Attempts[0].ID != "id-0" {
+		t.Errorf("attempts = %+v, want the first alone", got.Attempts)
+	}
+}
+
+// Two replicas share one store and learn everything twice, at the same time.
+func TestReplicasLearnTheSame(t *testing.T) {
+	shared := storetest.Open(t)
+	var want history.History
+	for i := range history.MaxAttempts + 8 {
+		want = want.Learn(attempt(i))
+	}
+	var wg sync.WaitGroup
+	for replica := range 2 {
+		s := store.New(shared)
+		for _, i := range rand.New(rand.NewPCG(1, uint64(replica))).Perm(history.MaxAttempts + 8) {
+			wg.Go(func() {
+				for {
+					err := s.Learn(t.Context(), fmt.Sprint(i), kind, attempt(i), start)
+					if errs.Is(err, errs.Conflict) {
+						continue // the bus delivers it again
+					}
+					if err != nil {
+						t.Error(err)
+					}
+					return
+				}
+			})
+		}
+	}
+	wg.Wait()
+	got, err := store.New(shared).Get(t.Context(), kind)
+	if err != nil || !reflect.DeepEqual(got.Attempts, want.Attempts) {
+		t.Errorf("attempts = %+v, %v\nwant %+v", got.Attempts, err, want.Attempts)
+	}
+}
+
+func TestPurgeForgetsWhatIsOld(t *testing.T) {
+	s := store.New(storetest.Open(t))
+	other := kind
+	other.Step = "other"
+	now := start.Add(store.KeepFor + time.Minute)
+	if err := s.Learn(t.Context(), "old", kind, attempt(1), start); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Learn(t.Context(), "new", other, attempt(1), start.Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Purge(t.Context(), now); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Get(t.Context(), kind); !errs.Is(err, errs.NotFound) {
+		t.Errorf("Get of an old job type = %v, want NotFound", err)
+	}
+	if _, err := s.Get(t.Context(), other); err != nil {
+		t.Errorf("Get of a newer job type = %v", err)
+	}
+}

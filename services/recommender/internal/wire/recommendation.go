@@ -1,0 +1,133 @@
+// Package wire translates between the recommender's own words and the messages
+// of its API, its events and its documents.
+package wire
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strings"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/structpb"
+
+	"github.com/redrive-io/redrive/pkg/engine"
+	"github.com/redrive-io/redrive/pkg/errs"
+	"github.com/redrive-io/redrive/pkg/failure"
+	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
+	"github.com/redrive-io/redrive/services/recommender/internal/advice"
+	"github.com/redrive-io/redrive/services/recommender/internal/need"
+	"github.com/redrive-io/redrive/services/recommender/internal/search"
+)
+
+// code names the mathematics: another one gives other answers to the same
+// inputs.
+const code = "need-1"
+
+const failures = "failures/"
+
+// Request reads a request off the wire and checks it; field names it in errors,
+// empty when it is the whole call.
+func Request(p *redrivev1.RecommendRequest) (advice.Request, error) {
+	id, ok := strings.CutPrefix(p.GetFailure(), failures)
+	if p.GetFailure() != "" && (!ok || len(id) > 128) {
+		return advice.Request{}, errs.Field("failure", "%.140q is not %q with an id of at most 128 characters", p.GetFailure(), failures+"{failure}")
+	}
+	r := advice.Request{
+		FailureID: id, Type: failure.TypeFromProto(p.GetType()), Config: p.GetConfig().AsMap(), AttemptConfig: Config(p.GetAttemptConfig()),
+		Evidence: failure.FromProto(p.GetEvidence()), Class: failure.Class(p.GetClass()), Fingerprint: p.GetFingerprint(),
+		SameFailures: int(p.GetSameFailures()), Attempt: int(p.GetAttempt()),
+	}
+	return r, r.Validate()
+}
+
+// Config reads a configuration; it is nil when it is not set.
+func Config(p *structpb.Struct) map[string]any {
+	if p == nil {
+		return nil
+	}
+	return p.AsMap()
+}
+
+// Recommendation writes an answer, with the inputs that it was made from.
+func Recommendation(r *redrivev1.RecommendRequest, rec advice.Record, a advice.Answer) (*redrivev1.Recommendation, error) {
+	p := &redrivev1.Recommendation{
+		Outcome: redrivev1.Recommendation_Outcome(a.Outcome), Reason: a.Reason, Current: candidate(a.Current),
+		CandidateCount: int32(a.Count), Inputs: inputs(r, rec), ModelVersion: modelVersion(rec.Settings),
+	}
+	if a.Chosen != nil {
+		p.Chosen = candidate(*a.Chosen)
+	}
+	for _, c := range a.Best {
+		p.Candidates = append(p.Candidates, candidate(c))
+	}
+	for _, op := range a.Operations {
+		o := &redrivev1.PatchOperation{Op: op.Op, Path: op.Path}
+		if op.Op != "remove" {
+			value, err := structpb.NewValue(op.Value)
+			if err != nil {
+				return nil, fmt.Errorf("write the value of %s: %w", op.Path, err)
+			}
+			o.Value = value
+		}
+		p.Operations = append(p.Operations, o)
+	}
+	return p, nil
+}
+
+func candidate(c search.Candidate) *redrivev1.Candidate {
+	return &redrivev1.Candidate{
+		MemoryBytes: c.Memory, Cores: c.Cores, FailProbability: c.FailProbability, ExpectedCost: c.ExpectedCost,
+		Objective: c.Objective, TotalMemoryBytes: c.Total,
+	}
+}
+
+// inputs keeps what the search saw. Log text is none of it.
+func inputs(r *redrivev1.RecommendRequest, rec advice.Record) *redrivev1.RecommendationInputs {
+	if len(r.GetEvidence().GetLogs()) > 0 {
+		r = proto.CloneOf(r)
+		r.Evidence.Logs = nil
+	}
+	return &redrivev1.RecommendationInputs{
+		Request: r, MemoryNeed: Quantiles(rec.Need), PermanentProbability: rec.Permanent, ExpectedSeconds: rec.Seconds,
+		Observations: int32(rec.Observations), Part: string(rec.Part), ProvenBytes: rec.Proven, SeenBytes: rec.Seen,
+		Considered: int32(rec.Considered), Settings: &redrivev1.RecommenderSettings{
+			Weight: rec.Settings.Weight, DollarsPerGibHour: rec.Settings.PerGiBHour, DollarsPerCoreHour: rec.Settings.PerCoreHour,
+			NotFeasibleAbove: rec.Settings.NotFeasible, MinObservations: int32(rec.Settings.MinObservations),
+			MaxMemoryBytes: rec.Settings.MaxMemory, MaxCores: rec.Settings.MaxCores,
+		},
+	}
+}
+
+// Quantiles writes a distribution.
+func Quantiles(q need.Quantiles) []*redrivev1.Quantile {
+	var all []*redrivev1.Quantile
+	for _, point := range q {
+		all = append(all, &redrivev1.Quantile{Probability: point.Probability, Bytes: point.Bytes})
+	}
+	return all
+}
+
+// Record reads back what a search saw and checks it: the request among it is
+// for the caller to read.
+func Record(p *redrivev1.RecommendationInputs) (advice.Record, error) {
+	s := p.GetSettings()
+	rec := advice.Record{
+		Part: engine.Part(p.GetPart()), Proven: p.GetProvenBytes(), Seen: p.GetSeenBytes(), Permanent: p.GetPermanentProbability(),
+		Seconds: p.GetExpectedSeconds(), Observations: int(p.GetObservations()), Considered: int(p.GetConsidered()),
+		Settings: search.Settings{
+			Weight: s.GetWeight(), PerGiBHour: s.GetDollarsPerGibHour(), PerCoreHour: s.GetDollarsPerCoreHour(),
+			NotFeasible: s.GetNotFeasibleAbove(), MinObservations: int(s.GetMinObservations()),
+			MaxMemory: s.GetMaxMemoryBytes(), MaxCores: s.GetMaxCores(),
+		},
+	}
+	for _, q := range p.GetMemoryNeed() {
+		rec.Need = append(rec.Need, need.Quantile{Probability: q.GetProbability(), Bytes: q.GetBytes()})
+	}
+	return rec, rec.Validate("inputs")
+}
+
+func modelVersion(s search.Settings) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%+v", s))
+	return code + "+" + hex.EncodeToString(sum[:4])
+}

@@ -1,0 +1,36 @@
+package recommender
+
+import (
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+type metrics struct {
+	recommendations *prometheus.CounterVec
+	duration        prometheus.Histogram
+}
+
+// newMetrics registers the service's metrics with r; nil registers nothing.
+func newMetrics(r prometheus.Registerer) (*metrics, error) {
+	m := &metrics{
+		recommendations: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "redrive_recommender_recommendations_total", Help: "Recommendations by their outcome: change, keep or not_feasible.",
+		}, []string{"outcome"}),
+		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "redrive_recommender_recommend_duration_seconds", Help: "How long a recommendation took.",
+			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 13),
+		}),
+	}
+	if r == nil {
+		return m, nil
+	}
+	return m, errors.Join(r.Register(m.recommendations), r.Register(m.duration))
+}
+
+func (m *metrics) observe(outcome string, took time.Duration) {
+	m.recommendations.WithLabelValues(strings.ToLower(strings.TrimPrefix(outcome, "OUTCOME_"))).Inc()
+	m.duration.Observe(took.Seconds())
+}

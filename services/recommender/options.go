@@ -1,0 +1,92 @@
+package recommender
+
+import (
+	"cmp"
+	"math"
+
+	"github.com/redrive-io/redrive/pkg/engine"
+	"github.com/redrive-io/redrive/pkg/errs"
+	"github.com/redrive-io/redrive/services/recommender/internal/search"
+)
+
+// Options are the operator's settings. Zero fields mean the defaults.
+type Options struct {
+	// Weight is what a failed retry costs besides its resources, in US dollars:
+	// 0.001, what a minute of a core with 4 GiB costs, for the time in which it is
+	// noticed, decided on and started again. More of it buys more memory and fewer
+	// failures.
+	Weight float64
+	// DollarsPerGiBHour and DollarsPerCoreHour are the prices of memory and
+	// cores: 0.005 and 0.04, those of on-demand containers at the large clouds.
+	DollarsPerGiBHour  float64
+	DollarsPerCoreHour float64
+	// NotFeasibleAbove is the probability of failing above which no retry is
+	// worth it: 0.9. It must be less than 1.
+	NotFeasibleAbove float64
+	// MinObservations is how many attempts of a job type must have been seen
+	// before its probabilities may stop a retry: 3.
+	MinObservations int
+	// MaxMemory is the most memory in bytes that a process tree or a container
+	// may be recommended. The default for process and jvm is 0.8 of this host's
+	// memory, the rest is for everything else on it; for Spark, whose executors
+	// run elsewhere, it is 64 GiB.
+	MaxMemory int64
+	// MaxCores is the most cores that are recommended; as many as the job has.
+	MaxCores float64
+}
+
+// Defaults.
+const (
+	defaultWeight          = 0.001
+	defaultPerGiBHour      = 0.005
+	defaultPerCoreHour     = 0.04
+	defaultNotFeasible     = 0.9
+	defaultMinObservations = 3
+	defaultSparkMemory     = 64 << 30
+	hostShare              = 0.8
+)
+
+func (o Options) validate() error {
+	amount := func(name string, x float64) error {
+		if !(x >= 0) || math.IsInf(x, 0) {
+			return errs.Field(name, "%v is not a number of at least 0; 0 is the default", x)
+		}
+		return nil
+	}
+	var likely error
+	if !(o.NotFeasibleAbove >= 0 && o.NotFeasibleAbove < 1) {
+		likely = errs.Field("not_feasible_above", "%v is not at least 0 and less than 1; 0 is the default", o.NotFeasibleAbove)
+	}
+	return errs.Fields(
+		amount("weight", o.Weight), amount("dollars_per_gib_hour", o.DollarsPerGiBHour),
+		amount("dollars_per_core_hour", o.DollarsPerCoreHour), likely, amount("min_observations", float64(o.MinObservations)),
+		amount("max_memory", float64(o.MaxMemory)), amount("max_cores", o.MaxCores),
+	)
+}
+
+// withDefaults fills in what is not set, on a host with this much memory.
+func (o Options) withDefaults(host int64) resolved {
+	return resolved{
+		Settings: search.Settings{
+			Weight: cmp.Or(o.Weight, defaultWeight), PerGiBHour: cmp.Or(o.DollarsPerGiBHour, defaultPerGiBHour),
+			PerCoreHour: cmp.Or(o.DollarsPerCoreHour, defaultPerCoreHour), NotFeasible: cmp.Or(o.NotFeasibleAbove, defaultNotFeasible),
+			MinObservations: cmp.Or(o.MinObservations, defaultMinObservations),
+			MaxMemory:       cmp.Or(o.MaxMemory, int64(hostShare*float64(host))), MaxCores: o.MaxCores,
+		},
+		spark: cmp.Or(o.MaxMemory, defaultSparkMemory),
+	}
+}
+
+// resolved are settings that name every value.
+type resolved struct {
+	search.Settings
+	spark int64 // MaxMemory of the spark engine
+}
+
+// settings returns the settings for one engine.
+func (r resolved) settings(name string) search.Settings {
+	if name == engine.Spark {
+		r.MaxMemory = r.spark
+	}
+	return r.Settings
+}

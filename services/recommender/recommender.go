@@ -1,0 +1,92 @@
+// Package recommender is the recommender service: it learns from the outcomes
+// of attempts how much memory a job type needs, predicts for candidate
+// configurations how likely a retry fails and what it costs, and recommends the
+// one of least cost, or none. docs/recommender.md has the mathematics.
+package recommender
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
+
+	"github.com/redrive-io/redrive/pkg/bus"
+	"github.com/redrive-io/redrive/pkg/docstore"
+	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
+	"github.com/redrive-io/redrive/services/recommender/internal/events"
+	"github.com/redrive-io/redrive/services/recommender/internal/server"
+	"github.com/redrive-io/redrive/services/recommender/internal/store"
+)
+
+// purgeEvery is how often old histories are looked for.
+const purgeEvery = time.Hour
+
+// Deps are what the service needs of its process. Store and Bus are required.
+type Deps struct {
+	Store   docstore.Store
+	Bus     *bus.Bus
+	Log     *slog.Logger
+	Metrics prometheus.Registerer
+}
+
+// Service is the recommender service.
+type Service struct {
+	bus       *bus.Bus
+	histories *store.Histories
+	handler   *events.Handler
+	server    *server.Server
+	log       *slog.Logger
+}
+
+// New returns the service; it does nothing before Run. Options that cannot be
+// are errs.Invalid.
+func New(o Options, d Deps) (*Service, error) {
+	if err := o.validate(); err != nil {
+		return nil, err
+	}
+	if d.Log == nil {
+		d.Log = slog.Default()
+	}
+	m, err := newMetrics(d.Metrics)
+	if err != nil {
+		return nil, err
+	}
+	histories := store.New(d.Store)
+	return &Service{
+		bus: d.Bus, histories: histories, handler: events.New(histories), log: d.Log.With("service", "recommender"),
+		server: server.New(histories, o.withDefaults(hostMemory()).settings, m.observe),
+	}, nil
+}
+
+// Register registers the service's gRPC server.
+func (s *Service) Register(r grpc.ServiceRegistrar) {
+	redrivev1.RegisterRecommenderServiceServer(r, s.server)
+}
+
+// Run learns from events until ctx is done, and returns nil then.
+func (s *Service) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return s.bus.Consume(ctx, bus.RecommenderOutcomes, s.handler.Handle) })
+	g.Go(func() error { s.purge(ctx); return nil })
+	return g.Wait()
+}
+
+// purge deletes what is old now and then. When it fails, it is done again: what
+// is left over does no harm meanwhile.
+func (s *Service) purge(ctx context.Context) {
+	tick := time.NewTicker(purgeEvery)
+	defer tick.Stop()
+	for {
+		if err := s.histories.Purge(ctx, time.Now()); err != nil && ctx.Err() == nil {
+			s.log.WarnContext(ctx, "purge failed", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
