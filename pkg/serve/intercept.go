@@ -116,7 +116,7 @@ func (s *Server) end(ctx context.Context, c *call, err error) error {
 	took := time.Since(c.start)
 	s.metrics.observe(c, code, took)
 	attrs := []slog.Attr{
-		slog.String("method", c.method), slog.String("code", code.String()), slog.Duration("duration", took),
+		slog.String("method", c.method), slog.String("code", code.String()), slog.Float64("duration_ms", float64(took.Microseconds())/1000),
 		slog.String("caller", string(c.caller)), slog.String("request_id", c.requestID),
 	}
 	s.log.LogAttrs(ctx, levelOf(c, code), "call", append(attrs, describe(err, code)...)...)

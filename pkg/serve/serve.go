@@ -98,7 +98,7 @@ func New(o Options) (*Server, error) {
 	if o.Registry == nil {
 		o.Registry = prometheus.NewRegistry()
 	}
-	if err := checkToken(o.Token); err != nil {
+	if err := CheckToken(o.Token); err != nil {
 		return nil, err
 	}
 	s := &Server{o: o, log: o.Log, failed: make(chan error, 4)}

@@ -48,7 +48,7 @@ func ReadToken(file string) (string, error) {
 		return "", err
 	}
 	token := strings.TrimSpace(string(b))
-	if err := checkToken(token); err != nil {
+	if err := CheckToken(token); err != nil {
 		return "", fmt.Errorf("%s: %w", file, err)
 	}
 	return token, nil
@@ -103,7 +103,9 @@ func syncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-func checkToken(token string) error {
+// CheckToken is errs.Invalid for a token that is too short to be a secret, or that
+// cannot be sent in a header.
+func CheckToken(token string) error {
 	if len(token) < MinTokenLen {
 		return errs.New(errs.Invalid, "the token has %d characters, it must have at least %d", len(token), MinTokenLen)
 	}
