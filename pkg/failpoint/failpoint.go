@@ -4,6 +4,8 @@
 //
 //	REDRIVE_FAILPOINT=name#n      SIGKILL of this process at the n-th hit of
 //	                              name, counted from 1; "#n" may be left out
+//	REDRIVE_FAILPOINT_ONCE=file   only the process that makes this file is
+//	                              killed: none, once it is there
 //	REDRIVE_FAILPOINT_LOG=file    the name of every hit is appended to file
 //
 // are read at the first hit. The steps of the store are

@@ -16,7 +16,8 @@ var state struct {
 	sync.Mutex
 	read bool
 	name string
-	left int // hits of name until the end; 0 when none is asked for
+	left int    // hits of name until the end; 0 when none is asked for
+	once string // file that only the killed process makes; may be empty
 	log  *os.File
 }
 
@@ -46,13 +47,25 @@ func Hit(name string, details ...string) {
 		return
 	}
 	state.left--
-	if state.left > 0 {
+	if state.left > 0 || !first(state.once) {
 		return
 	}
 	if err := syscall.Kill(os.Getpid(), syscall.SIGKILL); err != nil {
 		panic(fmt.Sprintf("failpoint: kill: %v", err))
 	}
 	select {} // the signal is on its way; no step after this one may run
+}
+
+// first reports whether no other process was killed before this one.
+func first(once string) bool {
+	if once == "" {
+		return true
+	}
+	f, err := os.OpenFile(once, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return false
+	}
+	return f.Close() == nil
 }
 
 // configure panics on what it cannot read: a crash test that silently does not
@@ -76,5 +89,5 @@ func configure(point, logFile string) {
 			panic(fmt.Sprintf("failpoint: REDRIVE_FAILPOINT=%q: the count after # must be 1 or more", point))
 		}
 	}
-	state.name, state.left = name, n
+	state.name, state.left, state.once = name, n, os.Getenv("REDRIVE_FAILPOINT_ONCE")
 }
