@@ -75,15 +75,18 @@ func (l *Ledger) Create(ctx context.Context, d patch.Draft, requestID string, dr
 		return p, nil
 	}
 	return retry(ctx, func() (patch.Patch, error) {
+		// The slot is read first: whoever makes the same patch after that takes
+		// the slot too, and this commit fails.
+		slot, newest, err := l.newest(ctx, p.Scope)
+		if err != nil {
+			return patch.Patch{}, err
+		}
 		if requestID != "" {
-			switch first, err := l.Get(ctx, p.ID, now); {
-			case err == nil:
-				return first, nil
-			case !errs.Is(err, errs.NotFound):
-				return patch.Patch{}, err
+			if first, err := l.Get(ctx, p.ID, now); !errs.Is(err, errs.NotFound) {
+				return first, err
 			}
 		}
-		return l.put(ctx, p, actionCreated, now)
+		return l.put(ctx, p, slot, newest, actionCreated, now)
 	})
 }
 
@@ -97,12 +100,9 @@ func idOf(requestID string) string {
 	return "p" + hex.EncodeToString(sum[:12])
 }
 
-// put stores a new patch in the slot of its scope.
-func (l *Ledger) put(ctx context.Context, p patch.Patch, action string, now time.Time) (patch.Patch, error) {
-	slot, newest, err := l.newest(ctx, p.Scope)
-	if err != nil {
-		return patch.Patch{}, err
-	}
+// put stores a new patch in the slot of its scope, in place of the newest, both
+// as they were read: what was decided on them holds when nothing is lost.
+func (l *Ledger) put(ctx context.Context, p patch.Patch, slot store.Slot, newest *patch.Patch, action string, now time.Time) (patch.Patch, error) {
 	change := store.Change{New: &p, Slot: slot}
 	if newest != nil {
 		if old, changed := patch.Supersede(*newest, now); changed {
@@ -140,7 +140,7 @@ func (l *Ledger) Promote(ctx context.Context, id, reason string, ttl time.Durati
 		if err != nil {
 			return patch.Patch{}, err
 		}
-		_, promoted, err := l.newest(ctx, patch.Scope{Type: source.Type})
+		slot, promoted, err := l.newest(ctx, patch.Scope{Type: source.Type})
 		if err != nil {
 			return patch.Patch{}, err
 		}
@@ -161,7 +161,7 @@ func (l *Ledger) Promote(ctx context.Context, id, reason string, ttl time.Durati
 		if err != nil {
 			return patch.Patch{}, err
 		}
-		return l.put(ctx, p, actionPromoted, now)
+		return l.put(ctx, p, slot, promoted, actionPromoted, now)
 	})
 }
 

@@ -70,6 +70,16 @@ func lifetime(p *durationpb.Duration) (time.Duration, error) {
 	return ttl, nil
 }
 
+// targetOf reads what a configuration is asked for.
+func targetOf(req *redrivev1.ResolveRequest) (patch.Target, error) {
+	t := patch.Target{Type: failure.TypeFromProto(req.GetType())}
+	var jobErr error
+	if req.GetJob() != "" {
+		t.Job, jobErr = patch.JobName("job", req.GetJob())
+	}
+	return t, errs.Fields(t.Type.Validate("type"), jobErr)
+}
+
 // filter reads which patches are asked for.
 func filter(req *redrivev1.ListPatchesRequest) (store.Filter, error) {
 	f := store.Filter{State: patch.State(req.GetState()), Workflow: req.GetWorkflow()}

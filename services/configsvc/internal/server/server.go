@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/redrive-io/redrive/pkg/docstore"
-	"github.com/redrive-io/redrive/pkg/failure"
 	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
 	"github.com/redrive-io/redrive/services/configsvc/internal/ledger"
 	"github.com/redrive-io/redrive/services/configsvc/internal/patch"
@@ -88,17 +87,15 @@ func (s *Server) RevokePatch(ctx context.Context, req *redrivev1.RevokePatchRequ
 
 // Resolve implements redrivev1.ConfigServiceServer.
 func (s *Server) Resolve(ctx context.Context, req *redrivev1.ResolveRequest) (*redrivev1.ResolveResponse, error) {
-	t := patch.Target{Type: failure.TypeFromProto(req.GetType())}
-	if err := t.Type.Validate("type"); err != nil {
+	t, err := targetOf(req)
+	if err != nil {
 		return nil, err
 	}
-	var err error
-	if req.GetJob() != "" {
-		if t.Job, err = patch.JobName("job", req.GetJob()); err != nil {
-			return nil, err
-		}
+	original, err := wire.Config("config", req.GetConfig())
+	if err != nil {
+		return nil, err
 	}
-	r, err := s.ledger.Resolve(ctx, t, req.GetConfig().AsMap(), time.Now())
+	r, err := s.ledger.Resolve(ctx, t, original, time.Now())
 	if err != nil {
 		return nil, err
 	}

@@ -57,7 +57,7 @@ func (s *Store) Older(ctx context.Context, keep int) iter.Seq2[patch.Patch, erro
 	return func(yield func(patch.Patch, error) bool) {
 		q := docstore.Query{Kind: s.patches.Kind(), Index: byCreated, Descending: true}
 		for keep > 0 {
-			q.Limit = min(keep, docstore.MaxLimit)
+			q.Limit = min(keep, pageSize)
 			page, err := s.docs.List(ctx, q)
 			if err != nil {
 				yield(patch.Patch{}, fmt.Errorf("count patches: %w", err))

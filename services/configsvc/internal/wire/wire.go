@@ -71,9 +71,26 @@ func Operations(field string, list []*redrivev1.PatchOperation) ([]patch.Operati
 			wrong = append(wrong, errs.Field(at, `must be unset in a "remove"`))
 		case o.GetOp() != "remove" && none:
 			wrong = append(wrong, errs.Field(at, "is required; null is a value"))
+		case !none && notJSON(o.GetValue()) != nil:
+			wrong = append(wrong, errs.Field(at, "is not JSON: %w", notJSON(o.GetValue())))
 		}
 	}
 	return values(list), errs.Fields(wrong...)
+}
+
+// Config reads a configuration; nil is an empty one.
+func Config(field string, p *structpb.Struct) (map[string]any, error) {
+	if err := notJSON(structpb.NewStructValue(p)); p != nil && err != nil {
+		return nil, errs.Field(field, "is not JSON: %w", err)
+	}
+	return p.AsMap(), nil
+}
+
+// notJSON says what of a value JSON has no words for: protobuf can hold infinite
+// numbers and values of no kind, and would turn them into something else.
+func notJSON(v *structpb.Value) error {
+	_, err := v.MarshalJSON()
+	return err
 }
 
 func values(list []*redrivev1.PatchOperation) []patch.Operation {
