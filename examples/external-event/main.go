@@ -2,19 +2,19 @@
 // Redrive only as events on NATS: when an attempt fails it publishes a
 // CloudEvent with a JSON payload, and waits for the decision.made of its job.
 //
-//	external-event -nats URL -user USER -password-file FILE -- PROGRAM ARGS...
+//	external-event -credentials DATA/nats-client.json -- PROGRAM ARGS...
 package main
 
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -25,18 +25,16 @@ import (
 )
 
 func main() {
-	url := flag.String("nats", "nats://127.0.0.1:8472", "address of Redrive's bus")
-	user := flag.String("user", "client", "user on the bus")
-	passwordFile := flag.String("password-file", "", "file with the user's password")
+	file := flag.String("credentials", "", "the nats-client.json of Redrive's data folder")
 	job := flag.String("job", "hourly-import", "this scheduler's name for the job")
 	flag.Parse()
-	if flag.NArg() == 0 || *passwordFile == "" {
-		fmt.Fprintln(os.Stderr, "usage: external-event -nats URL -password-file FILE -- PROGRAM ARGS...")
+	if flag.NArg() == 0 || *file == "" {
+		fmt.Fprintln(os.Stderr, "usage: external-event -credentials FILE -- PROGRAM ARGS...")
 		os.Exit(2)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
-	if err := run(ctx, *url, *user, *passwordFile, *job, flag.Args()); err != nil {
+	if err := run(ctx, *file, *job, flag.Args()); err != nil {
 		fmt.Fprintln(os.Stderr, "external-event:", err)
 		os.Exit(1)
 	}
@@ -49,12 +47,16 @@ const (
 	subject     = "redrive.v1."
 )
 
-func run(ctx context.Context, url, user, passwordFile, job string, args []string) error {
-	password, err := os.ReadFile(passwordFile)
+func run(ctx context.Context, file, job string, args []string) error {
+	text, err := os.ReadFile(file)
 	if err != nil {
 		return err
 	}
-	conn, err := nats.Connect(url, nats.UserInfo(user, strings.TrimSpace(string(password))))
+	var login struct{ URL, User, Password string }
+	if err := json.Unmarshal(text, &login); err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	conn, err := nats.Connect(login.URL, nats.UserInfo(login.User, login.Password))
 	if err != nil {
 		return err
 	}

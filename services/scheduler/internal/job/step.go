@@ -67,7 +67,7 @@ type Started struct {
 }
 
 func (e Started) apply(j Job, now time.Time) (Job, []Effect, error) {
-	if j.State != Queued && j.State != Waiting {
+	if !j.Own() || (j.State != Queued && j.State != Waiting) {
 		return j, nil, nil
 	}
 	last, _ := j.Last()

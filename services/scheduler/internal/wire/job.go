@@ -19,7 +19,7 @@ import (
 
 // Job writes a job for callers.
 func Job(j job.Job) (*redrivev1.Job, error) {
-	config, err := toStruct(j.Config)
+	config, err := Struct(j.Config)
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +47,7 @@ func Job(j job.Job) (*redrivev1.Job, error) {
 func Etag(revision int64) string { return strconv.FormatInt(revision, 10) }
 
 func attemptProto(a job.Attempt) (*redrivev1.Attempt, error) {
-	config, err := toStruct(a.Config)
+	config, err := Struct(a.Config)
 	if err != nil {
 		return nil, err
 	}
@@ -151,7 +151,8 @@ func FromOverrides(p *redrivev1.RetryPolicy) policy.Overrides {
 	}
 }
 
-func toStruct(m map[string]any) (*structpb.Struct, error) {
+// Struct writes a JSON object; nil stays nil.
+func Struct(m map[string]any) (*structpb.Struct, error) {
 	if m == nil {
 		return nil, nil
 	}

@@ -1,0 +1,94 @@
+// Package events translates the events that the scheduler listens to: ends of
+// attempts that other schedulers ran, and classified failures.
+package events
+
+import (
+	"context"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/redrive-io/redrive/pkg/bus"
+	"github.com/redrive-io/redrive/pkg/errs"
+	"github.com/redrive-io/redrive/pkg/failure"
+	"github.com/redrive-io/redrive/pkg/redact"
+	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
+	"github.com/redrive-io/redrive/services/scheduler/internal/job"
+	"github.com/redrive-io/redrive/services/scheduler/internal/runner"
+	"github.com/redrive-io/redrive/services/scheduler/internal/wire"
+)
+
+// Handler hands events to the runner.
+type Handler struct{ runner *runner.Runner }
+
+// New returns a handler.
+func New(r *runner.Runner) *Handler { return &Handler{r} }
+
+// Run listens until ctx is done.
+func (h *Handler) Run(ctx context.Context, b *bus.Bus) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return b.Consume(ctx, bus.SchedulerAttempts, h.Attempt) })
+	group.Go(func() error { return b.Consume(ctx, bus.SchedulerVerdicts, h.Verdict) })
+	return group.Wait()
+}
+
+// Attempt handles attempt.failed and attempt.succeeded of other schedulers.
+func (h *Handler) Attempt(ctx context.Context, e bus.Event) error {
+	if strings.HasPrefix(e.Source, "redrive/") {
+		return nil // said by ourselves
+	}
+	var m redrivev1.AttemptFailed
+	succeeded := e.Type == bus.AttemptSucceeded
+	if succeeded {
+		var s redrivev1.AttemptSucceeded
+		if err := e.Decode(&s); err != nil {
+			return err
+		}
+		m.Attempt, m.Type, m.Config, m.AttemptConfig, m.Evidence = s.GetAttempt(), s.GetType(), s.GetConfig(), s.GetAttemptConfig(), s.GetEvidence()
+	} else if err := e.Decode(&m); err != nil {
+		return err
+	}
+	if m.GetAttempt().GetSource() != e.Source {
+		return errs.Field("attempt.source", "is %q, but the event's ce-source is %q; they must be the same", m.GetAttempt().GetSource(), e.Source)
+	}
+	r := runner.Report{
+		Ref: failure.AttemptFromProto(m.GetAttempt()),
+		Job: job.Job{
+			Type: failure.TypeFromProto(m.GetType()), Config: m.GetConfig().AsMap(), Overrides: wire.FromOverrides(m.GetRetryPolicy()),
+			Labels: m.GetLabels(), Owner: m.GetOwner(),
+		},
+		Evidence: redact.Evidence(failure.FromProto(m.GetEvidence())), Succeeded: succeeded, Told: true,
+	}
+	if m.GetAttemptConfig() != nil {
+		r.Config = m.GetAttemptConfig().AsMap()
+	}
+	_, err := h.runner.Report(ctx, r)
+	return err
+}
+
+// Verdict handles failure.classified.
+func (h *Handler) Verdict(ctx context.Context, e bus.Event) error {
+	var m redrivev1.FailureClassified
+	if err := e.Decode(&m); err != nil {
+		return err
+	}
+	f := m.GetFailure()
+	r := runner.Report{
+		Ref: failure.AttemptFromProto(f.GetAttempt()),
+		Job: job.Job{
+			Type: failure.TypeFromProto(f.GetType()), Config: f.GetConfig().AsMap(), Overrides: wire.FromOverrides(f.GetRetryPolicy()),
+			Labels: f.GetLabels(), Owner: f.GetOwner(),
+		},
+		Evidence: failure.FromProto(f.GetEvidence()), Told: true,
+	}
+	if f.GetAttemptConfig() != nil {
+		r.Config = f.GetAttemptConfig().AsMap()
+	}
+	if err := r.Ref.Validate("failure.attempt"); err != nil {
+		return err
+	}
+	_, err := h.runner.Decide(ctx, runner.Classified{
+		Report: r, Verdict: wire.Verdict(f), Summary: f.GetSummary(), Runbook: f.GetRunbook(), Excerpt: f.GetExcerpt(),
+	})
+	return err
+}

@@ -1,0 +1,265 @@
+package runner
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/redrive-io/redrive/pkg/engine"
+	"github.com/redrive-io/redrive/pkg/errs"
+	"github.com/redrive-io/redrive/pkg/failure"
+	"github.com/redrive-io/redrive/pkg/redact"
+	"github.com/redrive-io/redrive/services/scheduler/internal/job"
+	"github.com/redrive-io/redrive/services/scheduler/internal/process"
+)
+
+const (
+	resolveTimeout = 2 * time.Second  // of one call
+	postponeMin    = time.Second      // first delay when Resolve cannot be asked
+	postponeMax    = 30 * time.Second // and the longest
+	idleWait       = time.Minute      // of the due loop when nothing waits
+)
+
+func rand64() uint64 { return rand.Uint64() }
+
+// dueLoop starts what is due, at its time.
+func (r *Runner) dueLoop(ctx context.Context, group *errgroup.Group) error {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-r.wake:
+		case <-timer.C:
+		}
+		next, err := r.startDue(ctx, group)
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			r.log.Error("look for due jobs", "error", err)
+			next = time.Now().Add(postponeMin)
+		}
+		wait := idleWait
+		if !next.IsZero() {
+			wait = min(wait, max(time.Until(next), 0))
+		}
+		timer.Reset(wait)
+	}
+}
+
+// startDue starts what is due as far as there is room, and returns when to look
+// again; zero when only a nudge can change anything.
+func (r *Runner) startDue(ctx context.Context, group *errgroup.Group) (time.Time, error) {
+	busy := r.busy()
+	room := r.o.MaxRunning - busy
+	if room <= 0 {
+		return time.Time{}, nil // the end of an attempt nudges
+	}
+	// Jobs in flight may still be among the due ones.
+	due, next, err := r.store.Due(ctx, time.Now().UTC(), room+busy)
+	if err != nil {
+		return time.Time{}, err
+	}
+	for _, j := range due {
+		if room == 0 {
+			return time.Time{}, nil
+		}
+		if !r.claim(j.ID) {
+			continue
+		}
+		room--
+		group.Go(func() error { r.start(ctx, j); return nil })
+	}
+	if room == 0 {
+		return time.Time{}, nil
+	}
+	return next, nil
+}
+
+// start takes a job from due to running, and follows the attempt to its end. The
+// caller has claimed the job.
+func (r *Runner) start(ctx context.Context, j job.Job) {
+	// Read again: between listing and claiming another start may have come and
+	// gone.
+	j, err := r.store.Job(ctx, j.ID)
+	if err == nil && (j.State == job.Queued || j.State == job.Waiting) && !j.Due.After(time.Now()) {
+		j, err = r.begin(ctx, j)
+	}
+	if err != nil {
+		if ctx.Err() == nil && !errs.Is(err, errs.NotFound) {
+			r.log.Error("start attempt", "job", j.ID, "error", err)
+			r.later(ctx)
+		}
+		r.release(j.ID)
+		return
+	}
+	if j.State != job.Running {
+		r.release(j.ID)
+		return
+	}
+	r.follow(ctx, j)
+}
+
+// later keeps a job that the store could not serve from being tried in a hurry.
+func (r *Runner) later(ctx context.Context) {
+	timer := time.NewTimer(postponeMin)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
+
+// begin resolves the configuration and puts the job to RUNNING, or postpones or
+// gives up. What runs is what the put says: the process starts after it.
+func (r *Runner) begin(ctx context.Context, j job.Job) (job.Job, error) {
+	if end := j.Overrides.Deadline; end > 0 && time.Now().After(j.BudgetStart.Add(end)) {
+		return r.apply(ctx, j.ID, job.GivenUp{Reason: "the job's deadline has passed"})
+	}
+	call, cancel := context.WithTimeout(ctx, resolveTimeout)
+	res, err := r.configs.Resolve(call, j)
+	cancel()
+	switch {
+	case ctx.Err() != nil:
+		return j, ctx.Err()
+	case errs.Is(err, errs.Invalid), errs.Is(err, errs.FailedPrecondition):
+		return r.apply(ctx, j.ID, job.GivenUp{Reason: "the configuration cannot be resolved: " + err.Error()})
+	case err != nil:
+		return r.postpone(ctx, j, err)
+	}
+	if j.RequiredPatch != "" {
+		if last, ok := j.Last(); ok && reflect.DeepEqual(res.Config, last.Config) {
+			return r.apply(ctx, j.ID, job.GivenUp{Reason: notApplied(j.RequiredPatch, res.Skipped)})
+		}
+	}
+	return r.apply(ctx, j.ID, job.Started{Config: res.Config, Applied: res.Applied, Skipped: res.Skipped})
+}
+
+func notApplied(patch string, skipped []job.Skip) string {
+	for _, s := range skipped {
+		if s.Patch == patch {
+			return fmt.Sprintf("%s did not apply (%s), and the configuration that failed is not tried again", patch, s.Reason)
+		}
+	}
+	return fmt.Sprintf("%s changes nothing any more, and the configuration that failed is not tried again", patch)
+}
+
+// postpone waits for the config service, up to a deadline. Then an attempt that
+// needs its patch is given up, and any other runs on the original configuration.
+func (r *Runner) postpone(ctx context.Context, j job.Job, cause error) (job.Job, error) {
+	now := time.Now().UTC()
+	waited := time.Duration(0)
+	if !j.PostponedSince.IsZero() {
+		waited = now.Sub(j.PostponedSince)
+	}
+	switch {
+	case waited < r.o.ResolveDeadline:
+		delay := min(max(waited, postponeMin), postponeMax)
+		return r.apply(ctx, j.ID, job.Postponed{Due: now.Add(delay), Reason: "waits for the config service: " + cause.Error()})
+	case j.RequiredPatch != "":
+		return r.apply(ctx, j.ID, job.GivenUp{Reason: fmt.Sprintf("%s could not be read within %s: %v", j.RequiredPatch, r.o.ResolveDeadline, cause)})
+	}
+	return r.apply(ctx, j.ID, job.Started{
+		Config:  j.Config,
+		Skipped: []job.Skip{{Reason: fmt.Sprintf("the config service could not be asked within %s", r.o.ResolveDeadline)}},
+	})
+}
+
+// follow sees a running job's last attempt to its end, starting its process
+// where no process before this one did. It releases the job.
+func (r *Runner) follow(ctx context.Context, j job.Job) {
+	defer r.release(j.ID)
+	last, _ := j.Last()
+	id := process.ID{Job: j.ID, Attempt: last.Number}
+	for {
+		ended, err := r.execute(ctx, j, id)
+		if err == nil {
+			_, err = r.apply(ctx, j.ID, ended)
+		}
+		if err == nil || ctx.Err() != nil {
+			return
+		}
+		r.log.Error("follow attempt", "job", j.ID, "attempt", last.Number, "error", err)
+		r.later(ctx)
+	}
+}
+
+// execute starts an attempt unless it was started, and waits for its end.
+func (r *Runner) execute(ctx context.Context, j job.Job, id process.ID) (job.Ended, error) {
+	spec, err := r.spec(j)
+	if err != nil {
+		return notStarted(id, err), nil
+	}
+	if j.CancelRequested {
+		if err := r.kill(ctx, j); err != nil {
+			return job.Ended{}, err
+		}
+	}
+	if err := r.exec.Start(ctx, id, spec); errs.Is(err, errs.Invalid) {
+		return notStarted(id, err), nil
+	} else if err != nil {
+		return job.Ended{}, err
+	}
+	res, err := r.exec.Wait(ctx, id)
+	if err != nil {
+		return job.Ended{}, err
+	}
+	return job.Ended{Attempt: id.Attempt, Succeeded: res.Succeeded, Evidence: redact.Evidence(res.Evidence)}, nil
+}
+
+// notStarted is the end of an attempt whose task cannot be made from its
+// configuration.
+func notStarted(id process.ID, err error) job.Ended {
+	now := time.Now().UTC()
+	text := redact.Text("redrive: cannot start the task: " + err.Error() + "\n")
+	return job.Ended{Attempt: id.Attempt, Evidence: failure.Evidence{
+		Reason: failure.NotStarted, Start: now, End: now,
+		Logs: []failure.Log{{Source: "stderr", Head: text, SizeBytes: int64(len(text))}},
+	}}
+}
+
+// spec is what to run: the task with the values of the attempt's configuration.
+func (r *Runner) spec(j job.Job) (process.Spec, error) {
+	a, _ := j.Last()
+	task, err := j.Task.Expand(a.Config)
+	if err != nil {
+		return process.Spec{}, err
+	}
+	profile, err := engine.Lookup(j.Type.Engine)
+	if err != nil {
+		return process.Spec{}, err
+	}
+	limit, err := profile.ProcessLimit(a.Config)
+	if err != nil {
+		return process.Spec{}, err
+	}
+	env, err := environment(j, a, task)
+	if err != nil {
+		return process.Spec{}, err
+	}
+	return process.Spec{Args: task.Args, Env: env, WorkDir: task.WorkDir, MemoryLimit: limit, RunTimeout: runTimeout(j, a)}, nil
+}
+
+// runTimeout is the attempt's own, cut at the job's deadline.
+func runTimeout(j job.Job, a job.Attempt) time.Duration {
+	run := j.Overrides.RunTimeout
+	if j.Overrides.Deadline <= 0 {
+		return run
+	}
+	left := max(j.BudgetStart.Add(j.Overrides.Deadline).Sub(a.Start), time.Millisecond)
+	if run <= 0 {
+		return left
+	}
+	return min(run, left)
+}
+
+func (r *Runner) kill(ctx context.Context, j job.Job) error {
+	last, _ := j.Last()
+	return r.exec.Kill(ctx, process.ID{Job: j.ID, Attempt: last.Number}, failure.WasCancelled)
+}

@@ -1,0 +1,217 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/redrive-io/redrive/pkg/engine"
+	"github.com/redrive-io/redrive/pkg/errs"
+	"github.com/redrive-io/redrive/pkg/failure"
+	"github.com/redrive-io/redrive/services/scheduler/internal/job"
+	"github.com/redrive-io/redrive/services/scheduler/internal/policy"
+	"github.com/redrive-io/redrive/services/scheduler/internal/store"
+)
+
+// Submission is a job to accept.
+type Submission struct {
+	Job       job.Job // what to run; the runner fills in the rest
+	JobID     string  // empty: one is made
+	RequestID string  // empty: the submission is not idempotent
+	CheckOnly bool
+}
+
+// Submit accepts a job. The same request returns the first job.
+func (r *Runner) Submit(ctx context.Context, s Submission) (job.Job, error) {
+	j := s.Job
+	id := s.JobID
+	if id == "" {
+		id = "j-" + uuid.NewString()
+	}
+	err := errs.Fields(job.ValidateID(id), j.Validate(), validateEngine(j))
+	if err != nil {
+		return job.Job{}, err
+	}
+	if s.RequestID != "" {
+		first, err := r.store.Requested(ctx, s.RequestID)
+		if err == nil || !errs.Is(err, errs.NotFound) {
+			return first, err
+		}
+	}
+	now := time.Now().UTC()
+	j.ID, j.Source, j.SourceJob = id, failure.Own, id
+	j.State, j.Reason, j.StateSince, j.Due = job.Queued, "accepted", now, now
+	j.Created, j.Updated, j.BudgetStart = now, now, now
+	if s.CheckOnly {
+		return j, nil
+	}
+	after, err := r.store.Put(ctx, store.Put{Job: j, RequestID: s.RequestID}, now)
+	if errs.Is(err, errs.Conflict) {
+		// Either the same request at the same time, or the id is taken.
+		if first, err := r.store.Requested(ctx, s.RequestID); s.RequestID != "" && err == nil {
+			return first, nil
+		}
+		return job.Job{}, errs.New(errs.AlreadyExists, "job %q exists already; leave job_id out to get a new one", id)
+	}
+	if err != nil {
+		return job.Job{}, err
+	}
+	r.moved(job.Job{}, after, nil)
+	return after, nil
+}
+
+func validateEngine(j job.Job) error {
+	if j.Type.Engine == "" {
+		return nil // told by Validate
+	}
+	p, err := engine.Lookup(j.Type.Engine)
+	if err != nil {
+		return errs.Field("job.type.engine", "%w", err)
+	}
+	if err := p.Validate(j.Config); err != nil {
+		return errs.Field("job.config", "%w", err)
+	}
+	return nil
+}
+
+// Cancel stops a job. The etag, when not empty, must be the job's.
+func (r *Runner) Cancel(ctx context.Context, id, reason, etag string, tag func(int64) string) (job.Job, error) {
+	j, err := r.call(ctx, id, job.CancelAsked{Reason: reason}, etag, tag)
+	if err == nil && j.CancelRequested {
+		err = r.kill(ctx, j)
+	}
+	return j, err
+}
+
+// Retry puts a job back to work. The etag, when not empty, must be the job's.
+func (r *Runner) Retry(ctx context.Context, id string, e job.Unblocked, etag string, tag func(int64) string) (job.Job, error) {
+	if e.Task != nil {
+		if err := e.Task.Validate("process"); err != nil {
+			return job.Job{}, err
+		}
+	}
+	return r.call(ctx, id, e, etag, tag)
+}
+
+func (r *Runner) call(ctx context.Context, id string, e job.Event, etag string, tag func(int64) string) (job.Job, error) {
+	return r.transition(ctx, id, func(j job.Job, now time.Time) (store.Put, bool, error) {
+		switch {
+		case j.Revision == 0:
+			return store.Put{}, false, errs.New(errs.NotFound, "job %q does not exist", id)
+		case etag != "" && etag != tag(j.Revision):
+			return store.Put{}, false, errs.New(errs.Conflict, "job %q has changed since etag %q; read it again", id, etag)
+		}
+		return one(j, e, now)
+	})
+}
+
+// Report is what another scheduler says of one of its attempts.
+type Report struct {
+	Ref       failure.Attempt
+	Job       job.Job // type, configuration, overrides, labels, owner
+	Config    map[string]any
+	Evidence  failure.Evidence // redacted
+	Succeeded bool
+	Told      bool // by an event that everybody gets
+}
+
+// Validate names all that is wrong with a report.
+func (p Report) Validate() error {
+	own := error(nil)
+	if p.Ref.Source == failure.Own {
+		own = errs.Field("attempt.source", "%q is Redrive's own name; use the name of your scheduler", failure.Own)
+	}
+	return errs.Fields(p.Ref.Validate("attempt"), own, p.Job.ValidateReport(), job.ValidateConfig("attempt_config", p.Config))
+}
+
+// Report records the end of an attempt of another scheduler, once.
+func (r *Runner) Report(ctx context.Context, p Report) (job.Job, error) {
+	if err := p.Validate(); err != nil {
+		return job.Job{}, err
+	}
+	return r.transition(ctx, p.Ref.JobID(), func(j job.Job, now time.Time) (store.Put, bool, error) {
+		return one(p.onto(j, now), p.ended(), now)
+	})
+}
+
+func (p Report) ended() job.Ended {
+	config := p.Config
+	if config == nil {
+		config = p.Job.Config
+	}
+	return job.Ended{Attempt: p.Ref.Number, Succeeded: p.Succeeded, Evidence: p.Evidence, Config: config, Told: p.Told}
+}
+
+// onto returns the job that the report is about: j, or a new one.
+func (p Report) onto(j job.Job, now time.Time) job.Job {
+	if j.Revision != 0 {
+		return j
+	}
+	j = p.Job
+	j.ID, j.Source, j.SourceJob = p.Ref.JobID(), p.Ref.Source, p.Ref.Job
+	j.State, j.Reason, j.StateSince = job.Running, "run by "+p.Ref.Source, now
+	j.Created, j.BudgetStart = now, now
+	return j
+}
+
+// Classified is what the classifier says of one failure. It carries the report
+// of the failure, because it may come before it.
+type Classified struct {
+	Report  Report
+	Verdict policy.Verdict
+	Summary string
+	Runbook string
+	Excerpt []string
+}
+
+// Decide makes the decision on a classified failure, once. It is errs.NotFound
+// while Redrive's own attempt is not known to have failed.
+func (r *Runner) Decide(ctx context.Context, c Classified) (job.Job, error) {
+	ref := c.Report.Ref
+	seed := rand64()
+	return r.transition(ctx, ref.JobID(), func(j job.Job, now time.Time) (store.Put, bool, error) {
+		if ref.Source != failure.Own {
+			next, _, _, err := job.Step(c.Report.onto(j, now), c.Report.ended(), now)
+			if err != nil {
+				return store.Put{}, false, err
+			}
+			j = next
+		} else if a, ok := j.Attempt(ref.Number); !ok || a.End.IsZero() {
+			return store.Put{}, false, errs.New(errs.NotFound, "job %q has no failed attempt %d", j.ID, ref.Number)
+		}
+		class := r.table.Of(c.Verdict.Class, c.Verdict.Verdict)
+		d := policy.Decide(j.PolicyInputs(ref.Number, c.Verdict, class, seed, now))
+		d.Job, d.Attempt = ref.JobID(), ref.Number
+		p, changed, err := one(j, job.Decided{Decision: d}, now)
+		p.Attempt, p.Decision, p.Summary, p.Runbook, p.Excerpt = ref.Number, &d, c.Summary, c.Runbook, c.Excerpt
+		return p, changed, err
+	})
+}
+
+// Decision waits for the decision on an attempt, until ctx ends: then ok is
+// false.
+func (r *Runner) Decision(ctx context.Context, jobID string, attempt int) (d policy.Decision, ok bool, err error) {
+	changes, end, err := r.Watch(jobID)
+	if err != nil {
+		return d, false, err
+	}
+	defer end()
+	for {
+		d, err := r.store.Decision(ctx, jobID, attempt)
+		switch {
+		case err == nil:
+			return d, true, nil
+		case errors.Is(err, context.DeadlineExceeded):
+			return d, false, nil
+		case !errs.Is(err, errs.NotFound):
+			return d, false, err
+		}
+		select {
+		case <-ctx.Done():
+			return d, false, nil
+		case <-changes:
+		}
+	}
+}

@@ -1,0 +1,259 @@
+// Package runner carries out what the state machine and the policy decide: it
+// puts transitions, starts attempts that are due, follows those that run, and
+// sweeps what stands too long. Whatever it holds in memory can be made again
+// from the store.
+package runner
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/redrive-io/redrive/pkg/errs"
+	"github.com/redrive-io/redrive/pkg/failure"
+	"github.com/redrive-io/redrive/services/scheduler/internal/job"
+	"github.com/redrive-io/redrive/services/scheduler/internal/policy"
+	"github.com/redrive-io/redrive/services/scheduler/internal/process"
+	"github.com/redrive-io/redrive/services/scheduler/internal/store"
+)
+
+// Executor runs attempts. *process.Executor is one.
+type Executor interface {
+	// Start starts an attempt. An attempt that was started is not started again,
+	// and that is no error.
+	Start(ctx context.Context, id process.ID, s process.Spec) error
+	// Wait blocks until a started attempt has ended, whoever started it. It is
+	// errs.NotFound for one that was not started.
+	Wait(ctx context.Context, id process.ID) (process.Result, error)
+	// Kill ends an attempt with its whole process tree, or keeps it from ever
+	// starting. It does not wait for the end.
+	Kill(ctx context.Context, id process.ID, r failure.Reason) error
+	// Sweep removes what is left of ended attempts, beyond bounds of age and
+	// number, and keeps those that keep wants.
+	Sweep(ctx context.Context, keep func(process.ID) bool) error
+}
+
+// Resolution is the configuration that an attempt is to run with.
+type Resolution struct {
+	Config  map[string]any
+	Applied []string
+	Skipped []job.Skip
+}
+
+// Resolver asks the config service. It is errs.Unavailable when it cannot be
+// asked now.
+type Resolver interface {
+	Resolve(ctx context.Context, j job.Job) (Resolution, error)
+}
+
+// Options are the runner's settings; zero values mean the defaults.
+type Options struct {
+	MaxRunning      int           // attempts at the same time; 16
+	VerdictTimeout  time.Duration // until the plain policy decides; 30 s
+	ResolveDeadline time.Duration // until an attempt starts without its patches; 10 min
+	Retention       time.Duration // of ended jobs; 30 days
+	MaxEnded        int           // ended jobs kept; 100,000
+}
+
+func (o Options) withDefaults() Options {
+	if o.MaxRunning <= 0 {
+		o.MaxRunning = 16
+	}
+	if o.VerdictTimeout <= 0 {
+		o.VerdictTimeout = 30 * time.Second
+	}
+	if o.ResolveDeadline <= 0 {
+		o.ResolveDeadline = 10 * time.Minute
+	}
+	if o.Retention <= 0 {
+		o.Retention = 30 * 24 * time.Hour
+	}
+	if o.MaxEnded <= 0 {
+		o.MaxEnded = 100_000
+	}
+	return o
+}
+
+// Observer is told of every transition, for metrics. It must not block.
+type Observer interface {
+	Moved(before, after job.Job, decision *policy.Decision)
+}
+
+// Runner drives jobs.
+type Runner struct {
+	store    *store.Store
+	exec     Executor
+	configs  Resolver
+	table    policy.Table
+	o        Options
+	log      *slog.Logger
+	observer Observer
+
+	wake    chan struct{} // nudges the due loop
+	ended   atomic.Int64  // jobs that have ended, for MaxEnded
+	watches watches
+
+	mu       sync.Mutex
+	inFlight map[string]bool // jobs that a goroutine starts or follows, at most MaxRunning and those that a restart found
+}
+
+// New returns a runner. Nothing happens before Run.
+func New(s *store.Store, e Executor, r Resolver, t policy.Table, o Options, log *slog.Logger, observer Observer) *Runner {
+	return &Runner{
+		store: s, exec: e, configs: r, table: t, o: o.withDefaults(), log: log, observer: observer,
+		wake: make(chan struct{}, 1), inFlight: map[string]bool{},
+	}
+}
+
+// Run takes up the jobs that ran when the last process ended, and then starts
+// what is due and sweeps, until ctx is done. Attempts that run go on running:
+// the next process takes them up.
+func (r *Runner) Run(ctx context.Context) error {
+	n, err := r.store.CountEnded(ctx)
+	if err != nil {
+		return err
+	}
+	r.ended.Store(int64(n))
+	group, ctx := errgroup.WithContext(ctx)
+	if err := r.recover(ctx, group); err != nil {
+		return err
+	}
+	group.Go(func() error { return r.dueLoop(ctx, group) })
+	group.Go(func() error { return r.sweepLoop(ctx) })
+	return group.Wait()
+}
+
+// recover follows the attempts that run.
+func (r *Runner) recover(ctx context.Context, group *errgroup.Group) error {
+	for after := ""; ; {
+		jobs, next, err := r.store.Running(ctx, after)
+		if err != nil {
+			return err
+		}
+		for _, j := range jobs {
+			if j.Own() && r.claim(j.ID) {
+				group.Go(func() error { r.follow(ctx, j); return nil })
+			}
+		}
+		if next == "" {
+			return nil
+		}
+		after = next
+	}
+}
+
+// claim marks a job as being started or followed here; it is false when it is.
+func (r *Runner) claim(id string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.inFlight[id] {
+		return false
+	}
+	r.inFlight[id] = true
+	return true
+}
+
+func (r *Runner) release(id string) {
+	r.mu.Lock()
+	delete(r.inFlight, id)
+	r.mu.Unlock()
+	r.nudge()
+}
+
+func (r *Runner) busy() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.inFlight)
+}
+
+func (r *Runner) nudge() {
+	select {
+	case r.wake <- struct{}{}:
+	default: // the loop will look anyway
+	}
+}
+
+// transition reads a job, lets step change it, and puts it, again from the start
+// when another transition came in between. A step that changes nothing puts
+// nothing. Jobs that do not exist are step's to make: it gets the zero Job.
+func (r *Runner) transition(ctx context.Context, id string, step func(j job.Job, now time.Time) (store.Put, bool, error)) (job.Job, error) {
+	const tries = 20
+	for try := 1; ; try++ {
+		before, err := r.store.Job(ctx, id)
+		if err != nil && !errs.Is(err, errs.NotFound) {
+			return job.Job{}, err
+		}
+		now := time.Now().UTC()
+		p, changed, err := step(before, now)
+		if err != nil || !changed {
+			return before, err
+		}
+		after, err := r.store.Put(ctx, p, now)
+		switch {
+		case err == nil:
+			r.moved(before, after, p.Decision)
+			return after, nil
+		case !errs.Is(err, errs.Conflict) || try == tries:
+			return before, err
+		}
+		// Lost a race. Step aside for a moment that differs from racer to racer.
+		pause := time.NewTimer(time.Duration(rand.Int64N(int64(time.Duration(try) * time.Millisecond))))
+		select {
+		case <-ctx.Done():
+			pause.Stop()
+			return before, ctx.Err()
+		case <-pause.C:
+		}
+	}
+}
+
+// moved tells those in this process who wait for the job.
+func (r *Runner) moved(before, after job.Job, d *policy.Decision) {
+	if after.State.Ended() && !before.State.Ended() {
+		r.ended.Add(1)
+	}
+	if before.State.Ended() && !after.State.Ended() {
+		r.ended.Add(-1)
+	}
+	if r.observer != nil {
+		r.observer.Moved(before, after, d)
+	}
+	r.watches.tell(after.ID)
+	if after.Own() && (after.State == job.Queued || after.State == job.Waiting) {
+		r.nudge()
+	}
+}
+
+// apply steps an existing job by one event.
+func (r *Runner) apply(ctx context.Context, id string, e job.Event) (job.Job, error) {
+	return r.transition(ctx, id, func(j job.Job, now time.Time) (store.Put, bool, error) {
+		if j.Revision == 0 {
+			return store.Put{}, false, errs.New(errs.NotFound, "job %q does not exist", id)
+		}
+		return one(j, e, now)
+	})
+}
+
+// one is the put of a single step.
+func one(j job.Job, e job.Event, now time.Time) (store.Put, bool, error) {
+	next, effects, changed, err := job.Step(j, e, now)
+	if err != nil || !changed {
+		return store.Put{}, false, err
+	}
+	p := store.Put{Job: next, Effects: effects}
+	if last, ok := next.Last(); ok {
+		p.Attempt = last.Number
+	}
+	if ended, ok := e.(job.Ended); ok {
+		p.Attempt = ended.Attempt
+		if !ended.Succeeded {
+			p.Evidence = &ended.Evidence
+		}
+	}
+	return p, true, nil
+}

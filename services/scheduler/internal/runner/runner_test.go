@@ -1,0 +1,361 @@
+package runner_test
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/redrive-io/redrive/pkg/docstore"
+	"github.com/redrive-io/redrive/pkg/docstore/storetest"
+	"github.com/redrive-io/redrive/pkg/errs"
+	"github.com/redrive-io/redrive/pkg/failure"
+	"github.com/redrive-io/redrive/pkg/outbox"
+	"github.com/redrive-io/redrive/services/scheduler/internal/job"
+	"github.com/redrive-io/redrive/services/scheduler/internal/policy"
+	"github.com/redrive-io/redrive/services/scheduler/internal/process"
+	"github.com/redrive-io/redrive/services/scheduler/internal/runner"
+	"github.com/redrive-io/redrive/services/scheduler/internal/store"
+
+	"github.com/redrive-io/redrive/pkg/bus/bustest"
+)
+
+// machine executes attempts in memory: they end when the test says so. It
+// outlives runners, as supervisors do.
+type machine struct {
+	mu      sync.Mutex
+	runs    map[process.ID]*run
+	started chan process.ID // every real start
+}
+
+type run struct {
+	starts int
+	spec   process.Spec
+	done   chan struct{}
+	result process.Result
+}
+
+func newMachine() *machine {
+	return &machine{runs: map[process.ID]*run{}, started: make(chan process.ID, 100)}
+}
+
+func (m *machine) Start(_ context.Context, id process.ID, s process.Spec) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.runs[id] != nil {
+		return nil
+	}
+	m.runs[id] = &run{starts: 1, spec: s, done: make(chan struct{})}
+	m.started <- id
+	return nil
+}
+
+func (m *machine) Wait(ctx context.Context, id process.ID) (process.Result, error) {
+	m.mu.Lock()
+	r := m.runs[id]
+	m.mu.Unlock()
+	if r == nil {
+		return process.Result{}, errs.New(errs.NotFound, "%v was not started", id)
+	}
+	select {
+	case <-ctx.Done():
+		return process.Result{}, ctx.Err()
+	case <-r.done:
+		return r.result, nil
+	}
+}
+
+func (m *machine) Kill(_ context.Context, id process.ID, reason failure.Reason) error {
+	m.end(id, process.Result{Evidence: failure.Evidence{Reason: reason, Signal: 15}})
+	return nil
+}
+
+func (m *machine) Sweep(context.Context, func(process.ID) bool) error { return nil }
+
+func (m *machine) end(id process.ID, res process.Result) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	select {
+	case <-m.runs[id].done:
+	default:
+		m.runs[id].result = res
+		close(m.runs[id].done)
+	}
+}
+
+// configs resolves with what the test sets.
+type configs struct {
+	mu  sync.Mutex
+	res runner.Resolution
+	err error
+}
+
+func (c *configs) Resolve(_ context.Context, j job.Job) (runner.Resolution, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	res := c.res
+	if res.Config == nil {
+		res.Config = j.Config
+	}
+	return res, c.err
+}
+
+func (c *configs) set(res runner.Resolution, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.res, c.err = res, err
+}
+
+// world is one scheduler's surroundings.
+type world struct {
+	t       *testing.T
+	db      docstore.Store
+	docs    *store.Store
+	machine *machine
+	configs *configs
+	runner  *runner.Runner
+	stop    func()
+}
+
+func newWorld(t *testing.T, o runner.Options) *world {
+	w := &world{t: t, db: storetest.Open(t), machine: newMachine(), configs: &configs{}}
+	w.docs = store.New(w.db, outbox.New(w.db, bustest.New(t), "scheduler", slog.New(slog.DiscardHandler)))
+	w.start(o)
+	return w
+}
+
+// start runs a new runner on the same store and machine, as a new process would.
+func (w *world) start(o runner.Options) {
+	table, err := policy.Load([]byte(`classes: {"*": {base_delay: 0s}}`))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.runner = runner.New(w.docs, w.machine, w.configs, table, o, slog.New(slog.DiscardHandler), nil)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- w.runner.Run(ctx) }()
+	w.stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil {
+			w.t.Errorf("runner: %v", err)
+		}
+	})
+	w.t.Cleanup(func() { w.stop() })
+}
+
+func (w *world) submit(id string) job.Job {
+	w.t.Helper()
+	j, err := w.runner.Submit(w.t.Context(), runner.Submission{JobID: id, Job: job.Job{
+		Type: failure.Type{Workflow: "w", Step: "s", Engine: "process"}, Task: &job.Task{Args: []string{"x", "{{config.memory_mb}}"}},
+		Config: map[string]any{"memory_mb": 64.0},
+	}})
+	if err != nil {
+		w.t.Fatalf("submit: %v", err)
+	}
+	return j
+}
+
+// until waits for a job to satisfy want.
+func (w *world) until(id string, want func(job.Job) bool) job.Job {
+	w.t.Helper()
+	changes, end, err := w.runner.Watch(id)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer end()
+	for {
+		j, err := w.docs.Job(w.t.Context(), id)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if want(j) {
+			return j
+		}
+		select {
+		case <-changes:
+		case <-w.t.Context().Done():
+			w.t.Fatalf("job %q stays %v: %s", id, j.State, j.Reason)
+		}
+	}
+}
+
+func in(s job.State) func(job.Job) bool { return func(j job.Job) bool { return j.State == s } }
+
+func (w *world) decide(j job.Job, n int, c failure.Class, change func(*policy.Verdict)) job.Job {
+	w.t.Helper()
+	m, _ := failure.MeaningOf(c)
+	v := policy.Verdict{Failure: "failures/f", Class: c, Category: m.Category, Verdict: m.Verdict}
+	if change != nil {
+		change(&v)
+	}
+	after, err := w.runner.Decide(w.t.Context(), runner.Classified{Report: runner.Report{Ref: j.Ref(n), Job: j, Told: true}, Verdict: v})
+	if err != nil {
+		w.t.Fatalf("decide: %v", err)
+	}
+	return after
+}
+
+var failedRun = process.Result{Evidence: failure.Evidence{Reason: failure.OutOfMemory, Signal: 9}}
+
+func TestFailedAttemptIsRetriedWithItsPatch(t *testing.T) {
+	w := newWorld(t, runner.Options{})
+	j := w.submit("etl")
+	first := <-w.machine.started
+	w.machine.end(first, failedRun)
+	w.until("etl", in(job.Classifying))
+	w.configs.set(runner.Resolution{Config: map[string]any{"memory_mb": 128.0}, Applied: []string{"patches/p"}}, nil)
+	w.decide(j, 1, failure.MemoryContainer, func(v *policy.Verdict) { v.Patch = "patches/p" })
+	second := <-w.machine.started
+	if got := w.machine.runs[second].spec; got.Args[1] != "128" || got.MemoryLimit != 128<<20 {
+		t.Errorf("second attempt runs %q below %d bytes, want the patched configuration", got.Args, got.MemoryLimit)
+	}
+	w.machine.end(second, process.Result{Succeeded: true})
+	done := w.until("etl", in(job.Succeeded))
+	if len(done.Attempts) != 2 || done.Attempts[1].Applied[0] != "patches/p" {
+		t.Errorf("attempts = %+v, want two, the second with the patch", done.Attempts)
+	}
+}
+
+func TestTheFailedConfigurationIsNotTriedAgain(t *testing.T) {
+	w := newWorld(t, runner.Options{})
+	j := w.submit("etl")
+	w.machine.end(<-w.machine.started, failedRun)
+	w.until("etl", in(job.Classifying))
+	w.configs.set(runner.Resolution{Skipped: []job.Skip{{Patch: "patches/p", Reason: "guard"}}}, nil)
+	w.decide(j, 1, failure.MemoryContainer, func(v *policy.Verdict) { v.Patch = "patches/p" })
+	if j := w.until("etl", in(job.Failed)); len(j.Attempts) != 1 {
+		t.Errorf("%d attempts, want one", len(j.Attempts))
+	}
+}
+
+func TestAttemptsOutliveTheRunner(t *testing.T) {
+	w := newWorld(t, runner.Options{})
+	w.submit("etl")
+	id := <-w.machine.started
+	w.until("etl", in(job.Running))
+	w.stop()
+	w.machine.end(id, process.Result{Succeeded: true}) // while nobody looks
+	w.start(runner.Options{})
+	j := w.until("etl", in(job.Succeeded))
+	if len(j.Attempts) != 1 || w.machine.runs[id].starts != 1 {
+		t.Errorf("%d attempts, started %d times, want one", len(j.Attempts), w.machine.runs[id].starts)
+	}
+}
+
+func TestNoVerdictMeansThePlainPolicy(t *testing.T) {
+	w := newWorld(t, runner.Options{VerdictTimeout: 30 * time.Millisecond})
+	j := w.submit("etl")
+	w.machine.end(<-w.machine.started, failedRun)
+	second := <-w.machine.started // nobody classified
+	d, err := w.docs.Decision(t.Context(), "etl", 1)
+	if err != nil || !d.Inputs.Verdict.Degraded || d.Action != policy.Retry {
+		t.Fatalf("decision = %+v (%v), want a degraded retry", d, err)
+	}
+	w.decide(j, 1, failure.CodeBug, nil) // the verdict comes at last
+	if got, _ := w.docs.Decision(t.Context(), "etl", 1); got.Action != policy.Retry {
+		t.Errorf("a late verdict made the decision %v", got.Action)
+	}
+	w.machine.end(second, process.Result{Succeeded: true})
+	w.until("etl", in(job.Succeeded))
+}
+
+func TestConfigServiceAway(t *testing.T) {
+	w := newWorld(t, runner.Options{ResolveDeadline: time.Nanosecond})
+	w.configs.set(runner.Resolution{}, errs.New(errs.Unavailable, "away"))
+	w.submit("etl")
+	w.until("etl", func(j job.Job) bool { return !j.PostponedSince.IsZero() })
+	id := <-w.machine.started // after the deadline it runs as it is
+	j := w.until("etl", in(job.Running))
+	if len(j.Attempts[0].Skipped) != 1 {
+		t.Errorf("attempt does not say that the config service was away: %+v", j.Attempts[0])
+	}
+	w.machine.end(id, process.Result{Succeeded: true})
+	w.until("etl", in(job.Succeeded))
+}
+
+func TestCancelKillsTheAttempt(t *testing.T) {
+	w := newWorld(t, runner.Options{})
+	w.submit("etl")
+	<-w.machine.started
+	w.until("etl", in(job.Running))
+	if _, err := w.runner.Cancel(t.Context(), "etl", "not needed", "", nil); err != nil {
+		t.Fatal(err)
+	}
+	w.until("etl", in(job.Cancelled))
+}
+
+func TestQueueTimeout(t *testing.T) {
+	w := newWorld(t, runner.Options{MaxRunning: 1, VerdictTimeout: 120 * time.Millisecond})
+	w.submit("first")
+	blocker := <-w.machine.started
+	_, err := w.runner.Submit(t.Context(), runner.Submission{JobID: "second", Job: job.Job{
+		Type: failure.Type{Workflow: "w", Step: "s", Engine: "process"}, Task: &job.Task{Args: []string{"x"}},
+		Overrides: policy.Overrides{QueueTimeout: time.Millisecond},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.until("second", in(job.Failed))
+	w.machine.end(blocker, process.Result{Succeeded: true})
+	w.until("first", in(job.Succeeded))
+}
+
+func TestSameRequestIsOneJob(t *testing.T) {
+	w := newWorld(t, runner.Options{})
+	submission := runner.Submission{RequestID: "r1", Job: job.Job{
+		Type: failure.Type{Workflow: "w", Step: "s", Engine: "process"}, Task: &job.Task{Args: []string{"x"}},
+	}}
+	ids := make(chan string, 8)
+	var group sync.WaitGroup
+	for range cap(ids) {
+		group.Go(func() {
+			j, err := w.runner.Submit(t.Context(), submission)
+			if err != nil {
+				t.Errorf("submit: %v", err)
+			}
+			ids <- j.ID
+		})
+	}
+	group.Wait()
+	close(ids)
+	first := <-ids
+	for id := range ids {
+		if id != first {
+			t.Errorf("the same request made %q and %q", first, id)
+		}
+	}
+	submission.JobID, submission.RequestID = first, ""
+	if _, err := w.runner.Submit(t.Context(), submission); !errs.Is(err, errs.AlreadyExists) {
+		t.Errorf("a taken id = %v, want AlreadyExists", err)
+	}
+}
+
+func TestManyReportsOfOneFailureMakeOneDecision(t *testing.T) {
+	w := newWorld(t, runner.Options{})
+	ref := failure.Attempt{Source: "airflow", Job: "dag/run/1", Number: 1}
+	report := runner.Report{Ref: ref, Job: job.Job{Type: failure.Type{Workflow: "w", Step: "s", Engine: "process"}, Source: "airflow", SourceJob: ref.Job}}
+	var group sync.WaitGroup
+	for i := range 12 {
+		group.Go(func() {
+			var err error
+			if i%2 == 0 {
+				_, err = w.runner.Report(t.Context(), report)
+			} else {
+				told := report
+				told.Told = true
+				_, err = w.runner.Decide(t.Context(), runner.Classified{Report: told, Verdict: policy.Verdict{
+					Class: failure.NetworkTransient, Category: failure.CategorySystem, Verdict: failure.Retry,
+				}})
+			}
+			if err != nil {
+				t.Errorf("report %d: %v", i, err)
+			}
+		})
+	}
+	group.Wait()
+	j, err := w.docs.Job(t.Context(), ref.JobID())
+	if err != nil || j.State != job.Waiting || len(j.Attempts) != 1 || j.FailuresByClass[failure.NetworkTransient] != 1 {
+		t.Errorf("job = %v with %d attempts, counted %v (%v); want one failure and one decision", j.State, len(j.Attempts), j.FailuresByClass, err)
+	}
+}

@@ -1,0 +1,293 @@
+// Package store keeps the scheduler's documents: jobs, decisions, the evidence
+// of failures that are being classified, and the requests that made jobs.
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/redrive-io/redrive/pkg/bus"
+	"github.com/redrive-io/redrive/pkg/docstore"
+	"github.com/redrive-io/redrive/pkg/errs"
+	"github.com/redrive-io/redrive/pkg/failure"
+	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
+	"github.com/redrive-io/redrive/services/scheduler/internal/job"
+	"github.com/redrive-io/redrive/services/scheduler/internal/policy"
+	"github.com/redrive-io/redrive/services/scheduler/internal/wire"
+)
+
+// The indexes of jobs.
+const (
+	byCreated  = "created"  // all: creation time
+	byState    = "state"    // all: state, creation time
+	byWorkflow = "workflow" // all: workflow, creation time
+	byDue      = "due"      // own jobs that wait: due time
+	byStanding = "standing" // jobs being classified: last change
+	byEnd      = "end"      // ended jobs: end time
+)
+
+// Outbox is where transitions go: documents and events in one commit.
+// *outbox.Outbox is one. Its errors are those of docstore.Store.Commit.
+type Outbox interface {
+	Commit(ctx context.Context, events []bus.Event, writes ...docstore.Write) error
+}
+
+// Store keeps the scheduler's documents.
+type Store struct {
+	out       Outbox
+	jobs      docstore.Collection[job.Job]
+	decisions docstore.Collection[policy.Decision]
+	evidence  docstore.Collection[failure.Evidence]
+	requests  docstore.Collection[request]
+	db        docstore.Store
+}
+
+// request is the job that a request_id made.
+type request struct {
+	JobID string
+	Time  time.Time
+}
+
+// New returns the documents of db; transitions go through out.
+func New(db docstore.Store, out Outbox) *Store {
+	return &Store{
+		out: out, db: db,
+		jobs: docstore.NewCollection(db, "scheduler.job", docstore.Codec[job.Job]{
+			Encode: func(j job.Job) ([]byte, error) {
+				r, err := wire.Record(j)
+				if err != nil {
+					return nil, err
+				}
+				return proto.Marshal(r)
+			},
+			Decode: func(d docstore.Doc) (job.Job, error) {
+				r := &redrivev1.JobRecord{}
+				if err := proto.Unmarshal(d.Value, r); err != nil {
+					return job.Job{}, err
+				}
+				return wire.FromRecord(r, d.Revision), nil
+			},
+			Index: jobIndex,
+		}),
+		decisions: docstore.NewCollection(db, "scheduler.decision", docstore.Codec[policy.Decision]{
+			Encode: func(d policy.Decision) ([]byte, error) {
+				return proto.Marshal(wire.Decision(DecisionName(d.Job, d.Attempt), d))
+			},
+			Decode: func(d docstore.Doc) (policy.Decision, error) {
+				p := &redrivev1.Decision{}
+				err := proto.Unmarshal(d.Value, p)
+				return wire.FromDecision(p), err
+			},
+		}),
+		evidence: docstore.NewCollection(db, "scheduler.evidence", docstore.Codec[failure.Evidence]{
+			Encode: func(e failure.Evidence) ([]byte, error) { return proto.Marshal(e.Proto()) },
+			Decode: func(d docstore.Doc) (failure.Evidence, error) {
+				p := &redrivev1.Evidence{}
+				err := proto.Unmarshal(d.Value, p)
+				return failure.FromProto(p), err
+			},
+		}),
+		requests: docstore.NewCollection(db, "scheduler.request", docstore.Codec[request]{
+			Encode: func(r request) ([]byte, error) { return []byte(docstore.TimeKey(r.Time) + r.JobID), nil },
+			Decode: func(d docstore.Doc) (request, error) {
+				n := len(docstore.TimeKey(time.Time{}))
+				if len(d.Value) < n {
+					return request{}, errs.New(errs.Internal, "request record of %d bytes", len(d.Value))
+				}
+				at, _ := docstore.KeyTime(string(d.Value[:n]))
+				return request{string(d.Value[n:]), at}, nil
+			},
+			Index: func(r request) []docstore.Entry { return []docstore.Entry{{Name: byCreated, Value: docstore.TimeKey(r.Time)}} },
+		}),
+	}
+}
+
+func jobIndex(j job.Job) []docstore.Entry {
+	created := docstore.TimeKey(j.Created)
+	all := []docstore.Entry{
+		{Name: byCreated, Value: created},
+		{Name: byState, Value: j.State.String() + "/" + created},
+		{Name: byWorkflow, Value: j.Type.Workflow + "\x00" + created},
+	}
+	switch {
+	case j.State == job.Classifying:
+		all = append(all, docstore.Entry{Name: byStanding, Value: docstore.TimeKey(j.Updated)})
+	case (j.State == job.Queued || j.State == job.Waiting) && j.Own():
+		all = append(all, docstore.Entry{Name: byDue, Value: docstore.TimeKey(j.Due)})
+	case j.State.Ended():
+		all = append(all, docstore.Entry{Name: byEnd, Value: docstore.TimeKey(j.Ended)})
+	}
+	return all
+}
+
+// DecisionName returns "jobs/{job}/decisions/{attempt}".
+func DecisionName(jobID string, attempt int) string {
+	return fmt.Sprintf("jobs/%s/decisions/%d", jobID, attempt)
+}
+
+// attemptID orders the attempts of a job by number.
+func attemptID(jobID string, attempt int) string { return fmt.Sprintf("%s/%06d", jobID, attempt) }
+
+// Put is one transition: the job as it is now, what the world is told of it, and
+// what is kept with it.
+type Put struct {
+	// Job has the revision that it was read at; 0 when it is new.
+	Job     job.Job
+	Effects []job.Effect
+	// Attempt is what the effects are about.
+	Attempt int
+	// Evidence, of a failed attempt, is kept until its decision.
+	Evidence *failure.Evidence
+	// Decision is kept for good.
+	Decision *policy.Decision
+	Summary  string
+	Runbook  string
+	Excerpt  []string
+	// RequestID, of a submission, makes it idempotent.
+	RequestID string
+}
+
+// Put commits a transition and returns the job with its new revision. It is
+// errs.Conflict when the job is not at its revision any more.
+func (s *Store) Put(ctx context.Context, p Put, now time.Time) (job.Job, error) {
+	read := p.Job.Revision
+	p.Job.Revision++
+	var writes []docstore.Write
+	add := func(w docstore.Write, err error) error {
+		writes = append(writes, w)
+		return err
+	}
+	if err := add(s.jobs.Write(p.Job.ID, read, p.Job)); err != nil {
+		return job.Job{}, err
+	}
+	if p.RequestID != "" {
+		if err := add(s.requests.Write(p.RequestID, docstore.Absent, request{p.Job.ID, now})); err != nil {
+			return job.Job{}, err
+		}
+	}
+	if p.Decision != nil {
+		if err := add(s.decisions.Write(attemptID(p.Job.ID, p.Attempt), docstore.Absent, *p.Decision)); err != nil {
+			return job.Job{}, err
+		}
+		writes = append(writes, s.evidence.Delete(attemptID(p.Job.ID, p.Attempt), docstore.AnyRevision))
+	} else if p.Evidence != nil {
+		if err := add(s.evidence.Write(attemptID(p.Job.ID, p.Attempt), docstore.AnyRevision, *p.Evidence)); err != nil {
+			return job.Job{}, err
+		}
+	}
+	events, err := s.events(ctx, p, now)
+	if err != nil {
+		return job.Job{}, err
+	}
+	if err := s.out.Commit(ctx, events, writes...); err != nil {
+		return job.Job{}, fmt.Errorf("put job %q: %w", p.Job.ID, err)
+	}
+	return p.Job, nil
+}
+
+func (s *Store) events(ctx context.Context, p Put, now time.Time) ([]bus.Event, error) {
+	told := wire.Told{Job: p.Job, Attempt: p.Attempt, Summary: p.Summary, Runbook: p.Runbook, Excerpt: p.Excerpt}
+	if p.Decision != nil {
+		told.Decision = *p.Decision
+	}
+	var all []bus.Event
+	for _, effect := range p.Effects {
+		if effect == job.TellFailed {
+			e, err := s.failed(ctx, p)
+			if err != nil {
+				return nil, err
+			}
+			told.Evidence = e
+		}
+		event, err := wire.Event(effect, told, now)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, event)
+	}
+	return all, nil
+}
+
+// failed returns the evidence to tell: what comes with the transition, else
+// what was kept, else the facts in the attempt.
+func (s *Store) failed(ctx context.Context, p Put) (failure.Evidence, error) {
+	if p.Evidence != nil {
+		return *p.Evidence, nil
+	}
+	e, err := s.evidence.Get(ctx, attemptID(p.Job.ID, p.Attempt))
+	if errs.Is(err, errs.NotFound) {
+		a, _ := p.Job.Attempt(p.Attempt)
+		return a.Evidence, nil
+	}
+	return e, err
+}
+
+// Job returns one job, or errs.NotFound.
+func (s *Store) Job(ctx context.Context, id string) (job.Job, error) {
+	j, err := s.jobs.Get(ctx, id)
+	if errs.Is(err, errs.NotFound) {
+		return j, errs.New(errs.NotFound, "job %q does not exist", id)
+	}
+	return j, err
+}
+
+// Requested returns the job that a request made, or errs.NotFound.
+func (s *Store) Requested(ctx context.Context, requestID string) (job.Job, error) {
+	r, err := s.requests.Get(ctx, requestID)
+	if err != nil {
+		return job.Job{}, err
+	}
+	return s.Job(ctx, r.JobID)
+}
+
+// Decision returns the decision on one attempt, or errs.NotFound.
+func (s *Store) Decision(ctx context.Context, jobID string, attempt int) (policy.Decision, error) {
+	d, err := s.decisions.Get(ctx, attemptID(jobID, attempt))
+	if errs.Is(err, errs.NotFound) {
+		return d, errs.New(errs.NotFound, "decision %q does not exist", DecisionName(jobID, attempt))
+	}
+	return d, err
+}
+
+// purgeMost is how many entries one Purge deletes.
+const purgeMost = 100
+
+// Purge deletes jobs that ended before a time, with their decisions, and
+// requests of that age. It deletes at most 100 of each and returns the jobs'
+// ids.
+func (s *Store) Purge(ctx context.Context, before time.Time) ([]string, error) {
+	jobs, _, err := s.jobs.List(ctx, docstore.Query{Index: byEnd, Until: docstore.TimeKey(before), Limit: purgeMost})
+	if err != nil {
+		return nil, err
+	}
+	var ids []string
+	for _, j := range jobs {
+		writes := []docstore.Write{s.jobs.Delete(j.ID, j.Revision)}
+		for _, a := range j.Attempts {
+			writes = append(writes,
+				s.decisions.Delete(attemptID(j.ID, a.Number), docstore.AnyRevision),
+				s.evidence.Delete(attemptID(j.ID, a.Number), docstore.AnyRevision))
+		}
+		if err := s.db.Commit(ctx, writes...); err != nil && !errs.Is(err, errs.Conflict) {
+			return ids, fmt.Errorf("purge job %q: %w", j.ID, err)
+		}
+		ids = append(ids, j.ID)
+	}
+	return ids, s.purgeRequests(ctx, before)
+}
+
+func (s *Store) purgeRequests(ctx context.Context, before time.Time) error {
+	page, err := s.db.List(ctx, docstore.Query{Kind: s.requests.Kind(), Index: byCreated, Until: docstore.TimeKey(before), Limit: purgeMost})
+	if err != nil || len(page.Docs) == 0 {
+		return err
+	}
+	writes := make([]docstore.Write, len(page.Docs))
+	for i, d := range page.Docs {
+		writes[i] = s.requests.Delete(d.ID, docstore.AnyRevision)
+	}
+	return s.db.Commit(ctx, writes...)
+}
+

@@ -1,0 +1,84 @@
+package wire
+
+import (
+	"fmt"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/redrive-io/redrive/pkg/bus"
+	"github.com/redrive-io/redrive/pkg/failure"
+	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
+	"github.com/redrive-io/redrive/services/scheduler/internal/job"
+	"github.com/redrive-io/redrive/services/scheduler/internal/policy"
+)
+
+// Source is the ce-source of everything that the scheduler says.
+const Source = "redrive/scheduler"
+
+// Told is what an effect is about.
+type Told struct {
+	Job     job.Job
+	Attempt int
+	// Evidence has the logs of the attempt, for job.TellFailed.
+	Evidence failure.Evidence
+	// Decision and the rest are for job.TellDecided.
+	Decision policy.Decision
+	Summary  string
+	Runbook  string
+	Excerpt  []string
+}
+
+// Event writes an effect as the event that tells it.
+func Event(e job.Effect, t Told, now time.Time) (bus.Event, error) {
+	config, err := Struct(t.Job.Config)
+	if err != nil {
+		return bus.Event{}, err
+	}
+	a, _ := t.Job.Attempt(t.Attempt)
+	attemptConfig, err := Struct(a.Config)
+	if err != nil {
+		return bus.Event{}, err
+	}
+	ref := t.Job.Ref(t.Attempt)
+	id := fmt.Sprintf("%s/%d", t.Job.ID, t.Attempt)
+	revision := t.Job.Revision
+	emission := 0
+	var kind bus.Type
+	var m proto.Message
+	switch e {
+	case job.TellStarted:
+		kind, id = bus.AttemptStarted, id+"/started"
+		m = &redrivev1.AttemptStarted{Attempt: ref.Proto(), Type: t.Job.Type.Proto(), AttemptConfig: attemptConfig, StartTime: stamp(a.Start), JobRevision: revision}
+	case job.TellFailed:
+		kind, id = bus.AttemptFailed, ref.FailureID()
+		emission = max(t.Job.Emissions-1, 0)
+		m = &redrivev1.AttemptFailed{
+			Attempt: ref.Proto(), Type: t.Job.Type.Proto(), Config: config, AttemptConfig: attemptConfig, Evidence: t.Evidence.Proto(),
+			Labels: t.Job.Labels, Owner: t.Job.Owner, RetryPolicy: Overrides(t.Job.Overrides), JobRevision: revision,
+		}
+	case job.TellSucceeded:
+		kind, id = bus.AttemptSucceeded, id+"/succeeded"
+		m = &redrivev1.AttemptSucceeded{
+			Attempt: ref.Proto(), Type: t.Job.Type.Proto(), Config: config, AttemptConfig: attemptConfig,
+			Evidence: a.Evidence.Proto(), JobRevision: revision,
+		}
+	case job.TellDecided:
+		kind, id = bus.DecisionMade, ref.DecisionName()
+		d := t.Decision
+		m = &redrivev1.DecisionMade{
+			Decision: Decision(ref.DecisionName(), d), Attempt: ref.Proto(), Type: t.Job.Type.Proto(), Owner: t.Job.Owner,
+			Summary: t.Summary, Runbook: t.Runbook, Excerpt: t.Excerpt,
+			WillRetry: d.Action != policy.Stop, NextRetryTime: stamp(d.Due), JobRevision: revision,
+		}
+	case job.TellFinished:
+		kind, id = bus.JobFinished, fmt.Sprintf("%s/finished/%d", t.Job.ID, revision)
+		m = &redrivev1.JobFinished{
+			Job: t.Job.Name(), Attempt: ref.Proto(), Type: t.Job.Type.Proto(),
+			State: redrivev1.Job_State(t.Job.State), Reason: t.Job.Reason, JobRevision: revision,
+		}
+	}
+	event, err := bus.NewEvent(kind, id, Source, t.Job.Name(), now, m)
+	event.Emission = emission
+	return event, err
+}
