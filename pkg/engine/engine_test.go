@@ -121,27 +121,32 @@ func TestChanges(t *testing.T) {
 	}{
 		{
 			"a replace is guarded by the original value", engine.Process,
-			config{"memory_mb": 512.0, "x": 1.0}, config{"memory_mb": 1024.0, "x": 1.0},
+			config{"memory_mb": 512.0, "x": 1.0},
+			config{"memory_mb": 1024.0, "x": 1.0},
 			[]engine.Operation{{"test", "/memory_mb", 512.0}, {"replace", "/memory_mb", 1024.0}},
 		},
 		{
 			"what is absent is added", engine.Process,
-			config{}, config{"memory_mb": 1024.0},
+			config{},
+			config{"memory_mb": 1024.0},
 			[]engine.Operation{{"add", "/memory_mb", 1024.0}},
 		},
 		{
 			"what is taken away is guarded", engine.Process,
-			config{"memory_mb": 512.0}, config{},
+			config{"memory_mb": 512.0},
+			config{},
 			[]engine.Operation{{"test", "/memory_mb", 512.0}, {Op: "remove", Path: "/memory_mb"}},
 		},
 		{
 			"the same value written differently is no change", engine.Spark,
-			config{"spark.executor.memory": "4g"}, config{"spark.executor.memory": "4096m"},
+			config{"spark.executor.memory": "4g"},
+			config{"spark.executor.memory": "4096m"},
 			nil,
 		},
 		{
 			"other members are not the profile's business", engine.Process,
-			config{"x": 1.0}, config{"x": 2.0},
+			config{"x": 1.0},
+			config{"x": 2.0},
 			nil,
 		},
 	} {

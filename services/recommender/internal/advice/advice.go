@@ -160,10 +160,13 @@ func (r Request) question() (engine.Setting, search.Question, error) {
 	if err != nil {
 		return engine.Setting{}, 0, err
 	}
+	mayGrow := setting.Part != engine.NoPart && setting.Memory > 0
 	switch {
-	case (r.Class.Memory() || r.Class == failure.Unknown && r.ranOut()) && setting.Part != engine.NoPart && setting.Memory > 0:
+	case mayGrow && (r.Class.Memory() || r.Class == failure.Unknown && r.ranOut()):
 		return setting, search.MoreMemory, nil
-	case r.Class.Memory() || r.Class == failure.Unknown:
+	case r.Class.Memory():
+		return setting, search.NoSetting, nil
+	case r.Class == failure.Unknown:
 		return setting, search.RetryOrNot, nil
 	}
 	return setting, search.KeepAlways, nil

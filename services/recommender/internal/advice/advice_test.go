@@ -115,22 +115,29 @@ func TestMemoryIsRaisedOnlyWhereMemoryIsShown(t *testing.T) {
 		{"a memory class", failure.MemoryPython, config{"memory_mb": 512.0}, failure.Evidence{}, search.Change},
 		{"an unexplained kill with proof", failure.Unknown, config{"memory_mb": 512.0}, killedAt(512 * mib), search.Change},
 		{
-			"an unexplained SIGKILL at the limit", failure.Unknown, config{"memory_mb": 512.0},
-			failure.Evidence{ExitCode: &code, LimitBytes: 512 * mib, PeakBytes: &at}, search.Change,
+			"an unexplained SIGKILL at the limit", failure.Unknown,
+			config{"memory_mb": 512.0},
+			failure.Evidence{ExitCode: &code, LimitBytes: 512 * mib, PeakBytes: &at},
+			search.Change,
 		},
 		{
-			"an unexplained SIGKILL far below the limit", failure.Unknown, config{"memory_mb": 512.0},
-			failure.Evidence{Signal: 9, LimitBytes: 512 * mib, PeakBytes: &below}, search.Keep,
+			"an unexplained SIGKILL far below the limit", failure.Unknown,
+			config{"memory_mb": 512.0},
+			failure.Evidence{Signal: 9, LimitBytes: 512 * mib, PeakBytes: &below},
+			search.Keep,
 		},
 		{
-			"a timeout at the limit", failure.Unknown, config{"memory_mb": 512.0},
-			failure.Evidence{Signal: 9, Reason: failure.TimedOut, LimitBytes: 512 * mib, PeakBytes: &at}, search.Keep,
+			"a timeout at the limit", failure.Unknown,
+			config{"memory_mb": 512.0},
+			failure.Evidence{Signal: 9, Reason: failure.TimedOut, LimitBytes: 512 * mib, PeakBytes: &at},
+			search.Keep,
 		},
 		{"an unexplained exit", failure.Unknown, config{"memory_mb": 512.0}, failure.Evidence{Reason: failure.Exited}, search.Keep},
 		{"another class", failure.Preemption, config{"memory_mb": 512.0}, killedAt(512 * mib), search.Keep},
-		{"a kill where no limit is known", failure.MemoryContainer, config{}, failure.Evidence{}, search.Keep},
+		{"a kill where no limit is known", failure.MemoryContainer, config{}, failure.Evidence{}, search.NotFeasible},
+		{"an unexplained kill where no limit is known", failure.Unknown, config{}, failure.Evidence{Reason: failure.OutOfMemory}, search.Keep},
 		{"a kill at a limit that the configuration does not have", failure.MemoryContainer, config{}, killedAt(512 * mib), search.Change},
-		{"a GPU has no setting", failure.MemoryGPU, config{"memory_mb": 512.0}, failure.Evidence{}, search.Keep},
+		{"a GPU has no setting", failure.MemoryGPU, config{"memory_mb": 512.0}, failure.Evidence{}, search.NotFeasible},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			r := unexplained(1)

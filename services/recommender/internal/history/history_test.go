@@ -123,9 +123,11 @@ func TestRetries(t *testing.T) {
 		return history.Attempt{ID: id, Previous: previous, Outcome: history.Failed, Fingerprint: print}
 	}
 	h := learn([]history.Attempt{
-		failed("a1", "a0", "x"), failed("a2", "a1", "x"), {ID: "a3", Previous: "a2", Outcome: history.Succeeded},
+		failed("a1", "a0", "x"), failed("a2", "a1", "x"),
+		{ID: "a3", Previous: "a2", Outcome: history.Succeeded},
 		failed("b1", "b0", "x"), failed("b2", "b1", "y"),
-		failed("c1", "c0", "y"), {ID: "c2", Previous: "c1", Outcome: history.Succeeded},
+		failed("c1", "c0", "y"),
+		{ID: "c2", Previous: "c1", Outcome: history.Succeeded},
 		failed("d1", "d0", "z"),
 	})
 	for print, want := range map[string][2]int{"x": {1, 1}, "y": {0, 1}, "z": {0, 0}, "": {0, 0}, "other": {0, 0}} {

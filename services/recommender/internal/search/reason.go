@@ -35,6 +35,13 @@ func (in Inputs) hopeless(best Candidate) string {
 		best.FailProbability, in.Settings.NotFeasible, in.Observations)
 }
 
+func (in Inputs) noSetting() string {
+	if in.Setting.Part == engine.NoPart {
+		return "memory ran out of which no setting of the engine gives more"
+	}
+	return fmt.Sprintf("%s ran out, and neither the configuration nor the evidence names a limit that could be raised", names[in.Setting.Part])
+}
+
 func (in Inputs) ceiling() string {
 	return fmt.Sprintf("%s of more than %s is needed, and at most %s in all may be given",
 		names[in.Setting.Part], Bytes(in.Proven), Bytes(in.Settings.MaxMemory))

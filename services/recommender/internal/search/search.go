@@ -35,6 +35,9 @@ const (
 	RetryOrNot
 	// MoreMemory: a part ran out, how much more is asked.
 	MoreMemory
+	// NoSetting: memory ran out, and the configuration has no setting that could
+	// give more. The same again is no remedy.
+	NoSetting
 )
 
 // Inputs is everything that the search sees.
@@ -101,7 +104,11 @@ const (
 // is one that may do.
 func Find(ctx context.Context, in Inputs) Answer {
 	a := Answer{Current: in.score(in.Setting.Size), Count: 1}
-	if in.Question != MoreMemory {
+	switch in.Question {
+	case NoSetting:
+		a.Outcome, a.Reason, a.Best = NotFeasible, in.noSetting(), []Candidate{a.Current}
+		return a
+	case KeepAlways, RetryOrNot:
 		return in.retryOrNot(a)
 	}
 	grid := in.Setting.Grid(engine.Limits{Memory: in.Settings.MaxMemory, Part: in.reach(), Cores: in.Settings.MaxCores})
