@@ -6,13 +6,29 @@ package bus
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/redrive-io/redrive/pkg/errs"
+)
+
+const (
+	// inboxPrefix keeps replies, and with them delivered events, out of reach
+	// of users that may subscribe to "_INBOX.>" alone.
+	inboxPrefix    = "_REDRIVE_INBOX"
+	connectTimeout = 5 * time.Second
+	reconnectWait  = 200 * time.Millisecond
+	// callTimeout bounds a request to the server whose caller gave no deadline.
+	callTimeout    = 10 * time.Second
+	defaultAckWait = 30 * time.Second
+	// headroom is for the headers of an event of MaxData bytes.
+	headroom = 64 << 10
 )
 
 // Config says where the bus is; one of URL and InProcess is required.
@@ -33,6 +49,9 @@ type Config struct {
 	// MaxBytes bounds the event stream; 0 is DefaultMaxBytes. The oldest events
 	// go first.
 	MaxBytes int64
+	// AckWait is how long after a crash an event that was being handled waits
+	// until it is handled again; 0 is 30 s, and less than 1 s is not possible.
+	AckWait time.Duration
 	// Log gets what is worth knowing; nil is silent.
 	Log *slog.Logger
 	// Metrics gets the bus's counters; nil is none.
@@ -40,55 +59,159 @@ type Config struct {
 }
 
 // Bus is one connection. Its methods may be called concurrently.
-type Bus struct{}
+type Bus struct {
+	config  Config
+	log     *slog.Logger
+	metrics *metrics
+	conn    *nats.Conn
+	js      jetstream.JetStream
+	back    reconnects
+	close   func()
+}
 
 // Connect connects. It tries until ctx is done and then is errs.Unavailable;
-// credentials that the server refuses are errs.Unauthenticated. After that the
-// connection comes back by itself whenever it is lost.
+// credentials that the server refuses are errs.Unauthenticated, and a server
+// whose messages are too small for our events is errs.FailedPrecondition. After
+// that the connection comes back by itself whenever it is lost.
+//
+// A server with permissions of its own must let the user subscribe to
+// "_REDRIVE_INBOX.>", where replies go.
 func Connect(ctx context.Context, c Config) (*Bus, error) {
-	return nil, errs.New(errs.Unavailable, "not connected")
+	switch {
+	case (c.URL == "") == (c.InProcess == nil):
+		return nil, errs.New(errs.Invalid, "connect to NATS: give either a URL or a server in this process")
+	case c.Replicas < 0 || c.Replicas > 5:
+		return nil, errs.New(errs.Invalid, "connect to NATS: %d replicas; 1 to 5 are possible", c.Replicas)
+	case c.AckWait != 0 && c.AckWait < time.Second:
+		return nil, errs.New(errs.Invalid, "connect to NATS: an ack wait of %v; 1 s is the least", c.AckWait)
+	case c.MaxBytes < 0:
+		return nil, errs.New(errs.Invalid, "connect to NATS: a stream of %d bytes", c.MaxBytes)
+	}
+	if c.Name == "" {
+		c.Name = "redrive"
+	}
+	if c.Replicas == 0 {
+		c.Replicas = 1
+	}
+	if c.AckWait == 0 {
+		c.AckWait = defaultAckWait
+	}
+	if c.MaxBytes == 0 {
+		c.MaxBytes = DefaultMaxBytes
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	b := &Bus{config: c, log: c.Log.With("component", "bus")}
+	var err error
+	if b.metrics, err = newMetrics(c.Metrics); err != nil {
+		return nil, err
+	}
+	if b.conn, err = b.dial(ctx); err != nil {
+		return nil, err
+	}
+	b.close = sync.OnceFunc(b.conn.Close)
+	if most := b.conn.MaxPayload(); most < MaxData+headroom {
+		b.Close()
+		return nil, errs.New(errs.FailedPrecondition, "NATS takes messages of at most %d bytes: set its max_payload to %d or more", most, MaxData+headroom)
+	}
+	b.js, err = jetstream.New(b.conn,
+		jetstream.WithPublishAsyncMaxPending(maxPending),
+		jetstream.WithPublishAsyncTimeout(publishTimeout),
+		jetstream.WithDefaultTimeout(callTimeout),
+	)
+	if err != nil {
+		b.Close()
+		return nil, errs.New(errs.Internal, "use JetStream: %w", err)
+	}
+	return b, nil
 }
 
-// Close ends the connection. What is not acknowledged is delivered again.
-func (b *Bus) Close() {}
+// dial tries to connect until ctx is done.
+func (b *Bus) dial(ctx context.Context) (*nats.Conn, error) {
+	for {
+		conn, err := nats.Connect(b.config.URL, b.options()...)
+		switch {
+		case err == nil:
+			return conn, nil
+		case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired):
+			return nil, errs.New(errs.Unauthenticated, "NATS refuses the credentials of user %q", b.config.User)
+		}
+		b.log.Warn("NATS cannot be reached, trying again", "err", err)
+		select {
+		case <-ctx.Done():
+			return nil, errs.New(errs.Unavailable, "connect to NATS: %w", errors.Join(err, ctx.Err()))
+		case <-time.After(reconnectWait):
+		}
+	}
+}
+
+func (b *Bus) options() []nats.Option {
+	all := []nats.Option{
+		nats.Name(b.config.Name),
+		nats.Timeout(connectTimeout),
+		nats.CustomInboxPrefix(inboxPrefix),
+		nats.MaxReconnects(-1),
+		nats.ReconnectWait(reconnectWait),
+		nats.ReconnectJitter(reconnectWait, reconnectWait),
+		// What is published while the connection is away fails at once: the
+		// outbox keeps it, and a second memory of it would only reorder.
+		nats.ReconnectBufSize(-1),
+		// A password may be changed on both sides one after the other.
+		nats.IgnoreAuthErrorAbort(),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			if err != nil {
+				b.log.Warn("connection to NATS is lost", "err", err)
+			}
+		}),
+		nats.ReconnectHandler(func(c *nats.Conn) {
+			b.log.Info("connection to NATS is back", "server", c.ConnectedServerName())
+			b.back.happened()
+		}),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+			b.log.Warn("error on the connection to NATS", "err", err)
+		}),
+	}
+	if b.config.User != "" {
+		all = append(all, nats.UserInfo(b.config.User, b.config.Password))
+	}
+	if b.config.Token != "" {
+		all = append(all, nats.Token(b.config.Token))
+	}
+	if b.config.TLS != nil {
+		all = append(all, nats.Secure(b.config.TLS))
+	}
+	if b.config.InProcess != nil {
+		all = append(all, nats.InProcessServer(b.config.InProcess))
+	}
+	return all
+}
+
+// Close ends the connection. What is not acknowledged is delivered again. A
+// second call does nothing.
+func (b *Bus) Close() { b.close() }
 
 // Ready is nil while the connection is up and else errs.Unavailable.
-func (b *Bus) Ready() error { return errs.New(errs.Unavailable, "not connected") }
-
-// Provision makes the streams and the durable consumers, and corrects those
-// that differ from what this program needs. Several replicas may call it at the
-// same time.
-func (b *Bus) Provision(ctx context.Context) error {
-	return errs.New(errs.Unavailable, "not connected")
+func (b *Bus) Ready() error {
+	if status := b.conn.Status(); status != nats.CONNECTED {
+		return errs.New(errs.Unavailable, "the connection to NATS is %s", status)
+	}
+	return nil
 }
 
-// Publish sends events, in order, and waits until all are durable. It is
-// errs.Invalid, and nothing is sent, when one of them is; errs.Unavailable when
-// any is not known to be durable: send all again, the stream drops those that
-// it has.
-func (b *Bus) Publish(ctx context.Context, events ...Event) error {
-	return errs.New(errs.Unavailable, "not connected")
+// callContext gives a call to the server a deadline when it has none.
+func callContext(ctx context.Context) (context.Context, context.CancelFunc) {
+	if _, ok := ctx.Deadline(); ok {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, callTimeout)
 }
 
-// DeadLetter is an event that a consumer gave up.
-type DeadLetter struct {
-	Sequence   uint64 // of the dead letter, for Reemit
-	Consumer   string
-	Reason     string
-	Subject    string // the NATS subject that it came by
-	Deliveries int
-	Time       time.Time // when it was given up
-	Event      Event
-}
-
-// DeadLetters returns the newest dead letters, newest first, at most limit.
-func (b *Bus) DeadLetters(ctx context.Context, limit int) ([]DeadLetter, error) {
-	return nil, errs.New(errs.Unavailable, "not connected")
-}
-
-// Reemit publishes a dead letter's event again, as a new emission, to all
-// consumers of its type, and removes the dead letter. It is errs.NotFound when
-// there is none of this sequence.
-func (b *Bus) Reemit(ctx context.Context, sequence uint64) error {
-	return errs.New(errs.Unavailable, "not connected")
+// callError gives an error of a call to the server its kind.
+func callError(err error, format string, args ...any) error {
+	kind := errs.Unavailable
+	if api, ok := errors.AsType[*jetstream.APIError](err); ok && api.Code < 500 {
+		kind = errs.FailedPrecondition
+	}
+	return errs.New(kind, format+": %w", append(args, err)...)
 }

@@ -3,6 +3,7 @@ package bus
 import (
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
@@ -62,6 +63,8 @@ func (e Event) Validate() error {
 			return errs.Field(field, "is required")
 		case len(s) > maxAttribute:
 			return errs.Field(field, "has %d bytes; at most %d are allowed", len(s), maxAttribute)
+		case !utf8.ValidString(s):
+			return errs.Field(field, "is not UTF-8")
 		}
 		return nil
 	}

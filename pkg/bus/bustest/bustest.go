@@ -8,7 +8,8 @@ import (
 	"github.com/redrive-io/redrive/pkg/bus/natsserver"
 )
 
-const password = "test"
+// Password is that of both users of Start.
+const Password = "test"
 
 // New returns a provisioned bus on a server of its own, with its files in a
 // temporary folder; both live until the test ends.
@@ -21,7 +22,7 @@ func New(t testing.TB) *bus.Bus {
 func Start(t testing.TB) *natsserver.Server {
 	t.Helper()
 	s, err := natsserver.Start(natsserver.Options{
-		Dir: t.TempDir(), Port: -1, RedrivePassword: password, ClientPassword: password, NoSync: true,
+		Dir: t.TempDir(), Port: -1, RedrivePassword: Password, ClientPassword: Password, NoSync: true,
 	})
 	if err != nil {
 		t.Fatalf("start NATS: %v", err)
@@ -34,7 +35,7 @@ func Start(t testing.TB) *natsserver.Server {
 // several replicas.
 func Connect(t testing.TB, s *natsserver.Server) *bus.Bus {
 	t.Helper()
-	b, err := bus.Connect(t.Context(), bus.Config{InProcess: s, User: natsserver.UserRedrive, Password: password})
+	b, err := bus.Connect(t.Context(), bus.Config{InProcess: s, User: natsserver.UserRedrive, Password: Password})
 	if err != nil {
 		t.Fatalf("connect: %v", err)
 	}

@@ -2,17 +2,28 @@
 package natsserver
 
 import (
+	"errors"
+	"fmt"
 	"log/slog"
 	"net"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
 
 	"github.com/redrive-io/redrive/pkg/errs"
 )
 
-// The users. Redrive itself may do everything; a client, which is another
-// scheduler, may tell how its attempts end and listen to what Redrive decides.
 const (
-	UserRedrive = "redrive"
-	UserClient  = "client"
+	loopback = "127.0.0.1"
+	// maxPayload holds an event of bus.MaxData with its headers.
+	maxPayload = 2 << 20
+	// maxMemory bounds what streams in memory may use; ours are files.
+	maxMemory    = 64 << 20
+	startTimeout = 30 * time.Second
+	// connectPatience is how long the server waits for the credentials of a
+	// connection.
+	connectPatience = 5 * time.Second
 )
 
 // Options are the server's settings. Dir and RedrivePassword are required.
@@ -35,23 +46,95 @@ type Options struct {
 }
 
 // Server is a running server.
-type Server struct{}
+type Server struct {
+	server *server.Server
+	stop   func()
+}
 
-// Start starts a server; it is ready when Start returns. errs.Unavailable says
-// that it cannot listen or that Dir cannot be used.
+// Start starts a server; it is ready when Start returns. It is errs.Invalid for
+// bad options and errs.Unavailable when the server cannot listen or cannot use
+// Dir.
 func Start(o Options) (*Server, error) {
-	return nil, errs.New(errs.Unavailable, "not started")
+	switch {
+	case o.Dir == "":
+		return nil, errs.New(errs.Invalid, "start NATS: no folder for the streams")
+	case o.RedrivePassword == "":
+		return nil, errs.New(errs.Invalid, "start NATS: no password for user %q", UserRedrive)
+	case o.Port < -1 || o.Port > 65535:
+		return nil, errs.New(errs.Invalid, "start NATS: %d is no port", o.Port)
+	}
+	if o.Host == "" {
+		o.Host = loopback
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	s, err := server.NewServer(&server.Options{
+		ServerName:             "redrive",
+		Host:                   o.Host,
+		Port:                   o.Port,
+		Users:                  users(o),
+		AuthTimeout:            connectPatience.Seconds(),
+		MaxPayload:             maxPayload,
+		JetStream:              true,
+		StoreDir:               o.Dir,
+		JetStreamMaxMemory:     maxMemory,
+		JetStreamMaxStore:      maxStore,
+		SyncAlways:             !o.NoSync,
+		DisableJetStreamBanner: true,
+		NoSigs:                 true,
+	})
+	if err != nil {
+		return nil, errs.New(errs.Invalid, "start NATS: %w", err)
+	}
+	log := &logger{log: o.Log.With("component", "nats"), fatal: make(chan string, 1)}
+	s.SetLoggerV2(log, false, false, false)
+	started := &Server{server: s, stop: sync.OnceFunc(func() {
+		s.Shutdown()
+		s.WaitForShutdown()
+	})}
+	go s.Start()
+	if err := started.wait(log.fatal); err != nil {
+		started.Stop()
+		return nil, errs.New(errs.Unavailable, "start NATS on %s with its files in %s: %w", net.JoinHostPort(o.Host, fmt.Sprint(o.Port)), o.Dir, err)
+	}
+	return started, nil
+}
+
+// maxStore holds both streams; their own bounds are the ones that matter, also
+// where an operator made the event stream larger.
+const maxStore = 64 << 30
+
+// wait waits until the server is ready or says why it never will be.
+func (s *Server) wait(fatal <-chan string) error {
+	ready := make(chan bool, 1)
+	go func() { ready <- s.server.ReadyForConnections(startTimeout) }()
+	select {
+	case text := <-fatal:
+		return errors.New(text)
+	case ok := <-ready:
+		if !ok {
+			return fmt.Errorf("it was not ready after %v", startTimeout)
+		}
+		return nil
+	}
 }
 
 // ClientURL is where clients connect: "nats://host:port", without credentials.
-func (s *Server) ClientURL() string { return "" }
+func (s *Server) ClientURL() string { return s.server.ClientURL() }
+
+// Port is the port that it listens on.
+func (s *Server) Port() int {
+	if addr, ok := s.server.Addr().(*net.TCPAddr); ok {
+		return addr.Port
+	}
+	return 0
+}
 
 // InProcessConn connects without a socket; bus.Config.InProcess takes the
 // server itself.
-func (s *Server) InProcessConn() (net.Conn, error) {
-	return nil, errs.New(errs.Unavailable, "not started")
-}
+func (s *Server) InProcessConn() (net.Conn, error) { return s.server.InProcessConn() }
 
 // Stop stops the server and waits until its files are closed. A second call
-// does nothing.
-func (s *Server) Stop() {}
+// waits too.
+func (s *Server) Stop() { s.stop() }

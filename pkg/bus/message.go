@@ -1,0 +1,164 @@
+package bus
+
+import (
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/redrive-io/redrive/pkg/errs"
+)
+
+// Events travel as CloudEvents 1.0 in the binary mode of the NATS binding: one
+// header "ce-NAME" per attribute, "content-type" for datacontenttype, and the
+// payload as it is. Header values are percent-encoded. Redrive's own extension
+// attribute is "emission"; "traceparent" is the header of W3C trace context.
+const (
+	headerSpecVersion = "ce-specversion"
+	headerID          = "ce-id"
+	headerSource      = "ce-source"
+	headerType        = "ce-type"
+	headerSubject     = "ce-subject"
+	headerTime        = "ce-time"
+	headerEmission    = "ce-emission"
+	headerContentType = "content-type"
+	headerTrace       = "traceparent"
+	headerMessageID   = "Nats-Msg-Id"
+	specVersion       = "1.0"
+)
+
+// message returns e as a NATS message.
+func (e Event) message() *nats.Msg {
+	m := nats.NewMsg(SubjectPrefix + string(e.Type))
+	m.Data = e.Data
+	set := func(name, value string) {
+		if value != "" {
+			m.Header[name] = []string{percentEncode(value)}
+		}
+	}
+	set(headerSpecVersion, specVersion)
+	set(headerID, e.ID)
+	set(headerSource, e.Source)
+	set(headerType, string(e.Type))
+	set(headerSubject, e.Subject)
+	set(headerTime, e.Time.UTC().Format(time.RFC3339Nano))
+	set(headerContentType, e.ContentType)
+	set(headerTrace, e.TraceParent)
+	if e.Emission > 0 {
+		set(headerEmission, strconv.Itoa(e.Emission))
+	}
+	m.Header[headerMessageID] = []string{e.messageID()}
+	return m
+}
+
+// messageID is the same for the same event of the same emission. The type is
+// part of it: a publisher that uses one id for events of two types means two
+// events, whatever CloudEvents says, and none may be dropped.
+func (e Event) messageID() string {
+	part := func(s string) string { return strings.ReplaceAll(percentEncode(s), "/", "%2F") }
+	return part(e.Source) + "/" + part(string(e.Type)) + "/" + part(e.ID) + "/" + strconv.Itoa(e.Emission)
+}
+
+// eventOf reads a NATS message that was stored at a time. The type comes from
+// the subject, because permissions are on subjects. What is no event is
+// errs.Invalid; the event then has what could be read.
+func eventOf(subject string, header nats.Header, data []byte, stored time.Time) (Event, error) {
+	e := Event{Type: Type(strings.TrimPrefix(subject, SubjectPrefix)), Time: stored, Data: data}
+	attributes := make(map[string]string, len(header))
+	var bad []error
+	for name, values := range header {
+		name = strings.ToLower(name)
+		if len(values) == 0 || !strings.HasPrefix(name, "ce-") && name != headerContentType && name != headerTrace {
+			continue
+		}
+		value, ok := percentDecode(values[0])
+		if !ok {
+			bad = append(bad, errs.Field(name, "%.100q is not percent-encoded UTF-8", values[0]))
+		}
+		attributes[name] = value
+	}
+	e.ID, e.Source, e.Subject = attributes[headerID], attributes[headerSource], attributes[headerSubject]
+	e.TraceParent = attributes[headerTrace]
+	if e.TraceParent == "" {
+		e.TraceParent = attributes["ce-"+headerTrace]
+	}
+	e.ContentType = attributes[headerContentType]
+	if e.ContentType == "" {
+		e.ContentType = ContentJSON
+	}
+	if strings.HasPrefix(mediaType(e.ContentType), "application/cloudevents") {
+		bad = append(bad, errs.Field(headerContentType, "%q is the structured mode; send the binary mode, with the attributes in ce- headers", e.ContentType))
+	} else if version := attributes[headerSpecVersion]; version != specVersion {
+		bad = append(bad, errs.Field(headerSpecVersion, "is %q; it must be %q", version, specVersion))
+	}
+	if t := attributes[headerType]; t != string(e.Type) {
+		bad = append(bad, errs.Field(headerType, "is %q, but the subject %q says %q", t, subject, e.Type))
+	}
+	if at := attributes[headerTime]; at != "" {
+		parsed, err := time.Parse(time.RFC3339Nano, at)
+		if err != nil {
+			bad = append(bad, errs.Field(headerTime, "%.100q is not a time of RFC 3339", at))
+		} else {
+			e.Time = parsed
+		}
+	}
+	if n := attributes[headerEmission]; n != "" {
+		parsed, err := strconv.Atoi(n)
+		if err != nil {
+			bad = append(bad, errs.Field(headerEmission, "%.100q is not a number", n))
+		}
+		e.Emission = parsed
+	}
+	return e, errs.Fields(append(bad, e.Validate())...)
+}
+
+// percentEncode writes s as the NATS binding asks: space, double quote, percent
+// and everything outside of printable ASCII as %XX.
+func percentEncode(s string) string {
+	const hex = "0123456789ABCDEF"
+	plain := func(c byte) bool { return c > ' ' && c < 0x7F && c != '"' && c != '%' }
+	i := 0
+	for i < len(s) && plain(s[i]) {
+		i++
+	}
+	if i == len(s) {
+		return s
+	}
+	var b strings.Builder
+	b.WriteString(s[:i])
+	for ; i < len(s); i++ {
+		if c := s[i]; plain(c) {
+			b.WriteByte(c)
+		} else {
+			b.Write([]byte{'%', hex[c>>4], hex[c&15]})
+		}
+	}
+	return b.String()
+}
+
+// percentDecode reads what percentEncode wrote, and also what was encoded less
+// strictly. It reports false for a broken escape or what is not UTF-8.
+func percentDecode(s string) (string, bool) {
+	if !strings.Contains(s, "%") {
+		return s, utf8.ValidString(s)
+	}
+	b := make([]byte, 0, len(s))
+	for i := 0; i < len(s); i++ {
+		if s[i] != '%' {
+			b = append(b, s[i])
+			continue
+		}
+		if i+2 >= len(s) {
+			return "", false
+		}
+		c, err := strconv.ParseUint(s[i+1:i+3], 16, 8)
+		if err != nil {
+			return "", false
+		}
+		b = append(b, byte(c))
+		i += 2
+	}
+	return string(b), utf8.Valid(b)
+}
