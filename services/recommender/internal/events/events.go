@@ -88,7 +88,7 @@ func observe(p told, outcome history.Outcome) observation {
 		attempt: failure.AttemptFromProto(p.GetAttempt()), kind: failure.TypeFromProto(p.GetType()),
 		config: p.GetAttemptConfig(), evidence: failure.FromProto(p.GetEvidence()), outcome: outcome,
 	}
-	if o.config == nil {
+	if len(o.config.GetFields()) == 0 {
 		o.config = p.GetConfig()
 	}
 	return o

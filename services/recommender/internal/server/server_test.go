@@ -113,6 +113,16 @@ func TestRecommendAndReplay(t *testing.T) {
 	}
 }
 
+func TestAnEmptyAttemptConfigurationIsNone(t *testing.T) {
+	s, _, _ := newServer(t)
+	req := killed(t, 512)
+	req.AttemptConfig = &structpb.Struct{}
+	got, err := s.Recommend(t.Context(), req)
+	if err != nil || got.GetOutcome() != redrivev1.Recommendation_OUTCOME_CHANGE || got.GetCurrent().GetMemoryBytes() != 512*mib {
+		t.Errorf("Recommend = %s, %v, want a change from 512 MiB", protojson.Format(got), err)
+	}
+}
+
 func TestWhatTheHistoryKnowsDecides(t *testing.T) {
 	s, histories, _ := newServer(t)
 	learn(t, histories, 20, 700*mib)

@@ -41,9 +41,9 @@ func Request(p *redrivev1.RecommendRequest) (advice.Request, error) {
 	return r, r.Validate()
 }
 
-// Config reads a configuration; it is nil when it is not set.
+// Config reads a configuration; it is nil when nothing is set in it.
 func Config(p *structpb.Struct) map[string]any {
-	if p == nil {
+	if len(p.GetFields()) == 0 {
 		return nil
 	}
 	return p.AsMap()
