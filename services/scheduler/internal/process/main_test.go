@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/redrive-io/redrive/pkg/failure"
 	"github.com/redrive-io/redrive/services/scheduler/internal/process"
 	"github.com/redrive-io/redrive/services/scheduler/internal/process/memlimit"
 	"github.com/redrive-io/redrive/services/scheduler/internal/process/proctree"
@@ -128,7 +129,9 @@ func (b *bench) nothingLeft() {
 		if err == nil {
 			b.t.Logf("%s still runs: %s", id, claim)
 		}
-		b.Kill(context.Background(), id, 6) //nolint:errcheck // Wait says it
+		if err := b.Kill(context.Background(), id, failure.WasCancelled); err != nil {
+			b.t.Errorf("Kill %s: %v", id, err)
+		}
 		if _, err := b.Wait(context.Background(), id); err != nil {
 			b.t.Errorf("Wait for %s: %v", id, err)
 		}
