@@ -1,0 +1,95 @@
+// Package events translates the events that the notifier listens to: decisions,
+// successes and ends of jobs.
+package events
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/redrive-io/redrive/pkg/bus"
+	"github.com/redrive-io/redrive/pkg/errs"
+	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
+	"github.com/redrive-io/redrive/services/notifier/internal/ledger"
+	"github.com/redrive-io/redrive/services/notifier/internal/wire"
+)
+
+// Handler hands events to the ledger.
+type Handler struct{ ledger *ledger.Ledger }
+
+// New returns a handler.
+func New(l *ledger.Ledger) *Handler { return &Handler{l} }
+
+// Run listens until ctx is done.
+func (h *Handler) Run(ctx context.Context, b *bus.Bus) error {
+	return b.Consume(ctx, bus.NotifierEvents, h.Handle)
+}
+
+// Handle handles one event.
+func (h *Handler) Handle(ctx context.Context, e bus.Event) error {
+	switch e.Type {
+	case bus.DecisionMade:
+		return h.decision(ctx, e)
+	case bus.AttemptSucceeded:
+		return h.success(ctx, e)
+	case bus.JobFinished:
+		return h.finish(ctx, e)
+	default:
+		return errs.Field("type", "%q is nothing that the notifier listens to", e.Type)
+	}
+}
+
+// own is the prefix of the sources of Redrive's own events.
+const own = "redrive/"
+
+func (h *Handler) decision(ctx context.Context, e bus.Event) error {
+	if !strings.HasPrefix(e.Source, own) {
+		return errs.Field("source", "%q may not say what Redrive decided", e.Source)
+	}
+	var m redrivev1.DecisionMade
+	if err := e.Decode(&m); err != nil {
+		return err
+	}
+	job, f, err := wire.Failure(&m)
+	if err != nil {
+		return err
+	}
+	return h.ledger.Failed(ctx, job, f, time.Now())
+}
+
+// success handles the success of an attempt. Another scheduler may speak of its
+// own attempts alone.
+func (h *Handler) success(ctx context.Context, e bus.Event) error {
+	var m redrivev1.AttemptSucceeded
+	if err := e.Decode(&m); err != nil {
+		return err
+	}
+	if source := m.GetAttempt().GetSource(); !strings.HasPrefix(e.Source, own) && source != e.Source {
+		return errs.Field("attempt.source", "is %q, but the event's ce-source is %q; they must be the same", source, e.Source)
+	}
+	job, end, err := wire.Success(&m, e.Time)
+	if err != nil {
+		return err
+	}
+	return h.ledger.Ended(ctx, job, end, time.Now())
+}
+
+func (h *Handler) finish(ctx context.Context, e bus.Event) error {
+	if !strings.HasPrefix(e.Source, own) {
+		return errs.Field("source", "%q may not say how a job ended", e.Source)
+	}
+	var m redrivev1.JobFinished
+	if err := e.Decode(&m); err != nil {
+		return err
+	}
+	job, end, stop, err := wire.Finished(&m, e.Time)
+	switch {
+	case err != nil:
+		return err
+	case end != nil:
+		return h.ledger.Ended(ctx, job, *end, time.Now())
+	case stop != nil:
+		return h.ledger.Stopped(ctx, job, *stop, time.Now())
+	}
+	return nil
+}
