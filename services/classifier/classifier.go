@@ -1,0 +1,157 @@
+// Package classifier is the classifier service: it owns rules and failures. It
+// hears of failed attempts, reads their evidence, says by its rules what
+// happened, asks the recommender where memory or nothing known is the cause,
+// has the patch made, and tells what came out. docs/rules.md says how a rule is
+// written.
+package classifier
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
+
+	"github.com/redrive-io/redrive/pkg/bus"
+	"github.com/redrive-io/redrive/pkg/docstore"
+	"github.com/redrive-io/redrive/pkg/errs"
+	"github.com/redrive-io/redrive/pkg/outbox"
+	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
+	"github.com/redrive-io/redrive/rules"
+	"github.com/redrive-io/redrive/services/classifier/internal/book"
+	"github.com/redrive-io/redrive/services/classifier/internal/collect"
+	"github.com/redrive-io/redrive/services/classifier/internal/events"
+	"github.com/redrive-io/redrive/services/classifier/internal/record"
+	"github.com/redrive-io/redrive/services/classifier/internal/rule"
+	"github.com/redrive-io/redrive/services/classifier/internal/server"
+	"github.com/redrive-io/redrive/services/classifier/internal/store"
+	"github.com/redrive-io/redrive/services/classifier/internal/wire"
+)
+
+// Options are the operator's settings. Zero fields mean the defaults.
+type Options struct {
+	// LogRoots are the folders, as absolute paths, below which file:// URLs in
+	// evidence are read; none are read without.
+	LogRoots []string
+	// RecommendTimeout bounds each call to the recommender and to the config
+	// service; 2 s.
+	RecommendTimeout time.Duration
+	// Retention is how long failures are kept; 90 days.
+	Retention time.Duration
+	// MaxFailures is how many failures are kept, the newest; 100,000.
+	MaxFailures int
+}
+
+// Deps are what the service needs of its process. All but Log and Metrics are
+// required.
+type Deps struct {
+	Store       docstore.Store
+	Bus         *bus.Bus
+	Recommender redrivev1.RecommenderServiceClient
+	Config      redrivev1.ConfigServiceClient
+	Log         *slog.Logger
+	Metrics     prometheus.Registerer
+}
+
+// Service is the classifier service.
+type Service struct {
+	options  Options
+	bus      *bus.Bus
+	outbox   *outbox.Outbox
+	failures *store.Failures
+	book     *book.Book
+	driver   *record.Driver
+	handler  *events.Handler
+	server   *server.Server
+	metrics  *metrics
+	log      *slog.Logger
+}
+
+// loadTimeout bounds how long New waits for the stored rules.
+const loadTimeout = 10 * time.Second
+
+// New returns the service with its rules read; it does nothing before Run.
+// Options that cannot be are errs.Invalid, and a store that does not answer is
+// errs.Unavailable: without the stored rules the built-in ones alone would
+// decide otherwise.
+func New(o Options, d Deps) (*Service, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	if d.Log == nil {
+		d.Log = slog.Default()
+	}
+	s := &Service{options: o, bus: d.Bus, log: d.Log.With("service", store.Service)}
+	packs, err := rule.LoadPacks(rules.FS)
+	if err != nil {
+		return nil, fmt.Errorf("load the built-in rules: %w", err)
+	}
+	s.outbox = outbox.New(d.Store, d.Bus, store.Service, s.log)
+	s.failures = store.NewFailures(d.Store, s.outbox)
+	if s.book, err = book.New(packs, store.NewRules(d.Store, s.outbox), s.log); err != nil {
+		return nil, fmt.Errorf("load the built-in rules: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), loadTimeout)
+	defer cancel()
+	if err := s.book.Reload(ctx); err != nil {
+		return nil, fmt.Errorf("load the stored rules: %w", err)
+	}
+	if s.metrics, err = newMetrics(d.Metrics, s.book); err != nil {
+		return nil, err
+	}
+	s.driver = &record.Driver{
+		Store: s.failures, Rules: s.book.Set, Collector: collect.New(o.LogRoots),
+		Recommender: wire.NewRecommender(d.Recommender), Patcher: wire.NewPatcher(d.Config), Timeout: o.RecommendTimeout,
+		Done: s.metrics.done, Classified: s.metrics.classified,
+	}
+	s.handler = events.New(s.driver, s.book)
+	s.server = server.New(s.driver, s.failures, s.book, d.Recommender, o.RecommendTimeout)
+	return s, nil
+}
+
+func (o Options) withDefaults() (Options, error) {
+	for i, root := range o.LogRoots {
+		if !filepath.IsAbs(root) {
+			return o, errs.Field(fmt.Sprintf("log_roots[%d]", i), "%q is not an absolute path", root)
+		}
+	}
+	if o.RecommendTimeout < 0 || o.Retention < 0 || o.MaxFailures < 0 {
+		return o, errs.New(errs.Invalid, "the timeout, the retention and the number of failures of the classifier must not be negative")
+	}
+	if o.RecommendTimeout == 0 {
+		o.RecommendTimeout = 2 * time.Second
+	}
+	if o.Retention == 0 {
+		o.Retention = 90 * 24 * time.Hour
+	}
+	if o.MaxFailures == 0 {
+		o.MaxFailures = 100_000
+	}
+	return o, nil
+}
+
+// Register registers the service's gRPC server.
+func (s *Service) Register(r grpc.ServiceRegistrar) {
+	redrivev1.RegisterClassifierServiceServer(r, s.server)
+}
+
+// Run hears events, relays the service's own, and sweeps, until ctx is done,
+// and returns nil then.
+func (s *Service) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	changes := bus.ClassifierRules
+	// What was changed before this replica listened is read when it does.
+	changes.Listening = func() { s.reload(ctx) }
+	g.Go(func() error { return s.outbox.Run(ctx) })
+	g.Go(func() error { return s.bus.Consume(ctx, changes, s.handler.RuleChanged) })
+	g.Go(func() error { return s.bus.Consume(ctx, bus.ClassifierFailures, s.handler.AttemptFailed) })
+	g.Go(func() error { every(ctx, pollEvery, s.reload); return nil })
+	g.Go(func() error { every(ctx, sweepEvery, s.sweep); return nil })
+	g.Go(func() error { every(ctx, purgeEvery, s.purge); return nil })
+	return g.Wait()
+}

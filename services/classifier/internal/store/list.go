@@ -1,0 +1,126 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/redrive-io/redrive/pkg/docstore"
+	"github.com/redrive-io/redrive/pkg/failure"
+	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
+)
+
+// Filter selects failures; what is empty selects all.
+type Filter struct {
+	Class, Job, Workflow string // Job is "jobs/{job}"
+}
+
+// List returns failures, newest first, without the text of their logs, and the
+// cursor of the next page. A page may be short and still have a next one.
+func (s *Failures) List(ctx context.Context, f Filter, p docstore.Paging) ([]*redrivev1.Failure, string, error) {
+	q := docstore.Query{Index: byTime, Descending: true}
+	// The index that selects fewest leads; the rest is looked at one by one.
+	switch {
+	case f.Job != "":
+		q.Index, q.From, q.Until = byJob, f.Job+sep, f.Job+"\x01"
+	case f.Workflow != "":
+		q.Index, q.From, q.Until = byWorkflow, f.Workflow+sep, f.Workflow+"\x01"
+	case f.Class != "":
+		q.Index, q.From, q.Until = byClass, f.Class+sep, f.Class+"\x01"
+	}
+	found, next, err := s.records.Find(ctx, p.Query(q), func(k kept) bool {
+		p := k.GetFailure()
+		return (f.Class == "" || p.GetClass() == f.Class) && (f.Workflow == "" || p.GetType().GetWorkflow() == f.Workflow) &&
+			(f.Job == "" || jobName(p) == f.Job)
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	all := make([]*redrivev1.Failure, 0, len(found))
+	for _, k := range found {
+		all = append(all, k.GetFailure())
+	}
+	return all, p.Token(next), nil
+}
+
+func jobName(p *redrivev1.Failure) string {
+	return failure.AttemptFromProto(p.GetAttempt()).JobName()
+}
+
+// Open is a failure that is not final.
+type Open struct {
+	ID         string
+	CreateTime time.Time
+}
+
+// Open returns failures that stand as they do, short of final, since before a
+// time; the oldest first, at most limit.
+func (s *Failures) Open(ctx context.Context, before time.Time, limit int) ([]Open, error) {
+	found, _, err := s.records.List(ctx, docstore.Query{Index: byOpen, Until: docstore.TimeKey(before), Limit: limit})
+	var all []Open
+	for _, k := range found {
+		f := k.GetFailure()
+		all = append(all, Open{failure.AttemptFromProto(f.GetAttempt()).FailureID(), f.GetCreateTime().AsTime()})
+	}
+	return all, err
+}
+
+// purgeBatch failures are looked at and deleted at a time: three documents each.
+const purgeBatch = 200
+
+// Purge deletes the failures that were made before a time, and the oldest
+// beyond the newest most, in small steps. It returns how many.
+func (s *Failures) Purge(ctx context.Context, before time.Time, most int) (purged int, err error) {
+	q := docstore.Query{Kind: ageKind, Index: byTime, Until: docstore.TimeKey(before), Limit: purgeBatch}
+	for {
+		page, err := s.store.List(ctx, q)
+		if err != nil {
+			return purged, err
+		}
+		if len(page.Docs) == 0 {
+			break
+		}
+		if err := s.delete(ctx, page.Docs); err != nil {
+			return purged, err
+		}
+		purged += len(page.Docs)
+	}
+	surplus, err := s.beyond(ctx, most)
+	for ; err == nil && len(surplus) > 0; surplus = surplus[min(len(surplus), purgeBatch):] {
+		batch := surplus[:min(len(surplus), purgeBatch)]
+		if err = s.delete(ctx, batch); err == nil {
+			purged += len(batch)
+		}
+	}
+	return purged, err
+}
+
+// beyond returns failures that come after the newest most, at most 10,000 of
+// them: the rest is another purge's.
+func (s *Failures) beyond(ctx context.Context, most int) ([]docstore.Doc, error) {
+	const atOnce = 10_000
+	var surplus []docstore.Doc
+	q := docstore.Query{Kind: ageKind, Index: byTime, Descending: true, Limit: docstore.DefaultLimit}
+	for seen := 0; len(surplus) < atOnce; {
+		page, err := s.store.List(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		surplus = append(surplus, page.Docs[min(len(page.Docs), max(0, most-seen)):]...)
+		seen += len(page.Docs)
+		if page.Next == "" {
+			break
+		}
+		q.After = page.Next
+	}
+	return surplus, nil
+}
+
+func (s *Failures) delete(ctx context.Context, docs []docstore.Doc) error {
+	var writes []docstore.Write
+	for _, doc := range docs {
+		for _, kind := range []string{ageKind, logsKind, failureKind} {
+			writes = append(writes, docstore.Write{Kind: kind, ID: doc.ID, Revision: docstore.AnyRevision})
+		}
+	}
+	return s.store.Commit(ctx, writes...)
+}

@@ -1,0 +1,73 @@
+package wire
+
+import (
+	"context"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/redrive-io/redrive/pkg/errs"
+	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
+	"github.com/redrive-io/redrive/services/classifier/internal/record"
+)
+
+// Recommender asks the recommender service.
+type Recommender struct {
+	client redrivev1.RecommenderServiceClient
+}
+
+// NewRecommender returns the recommender behind client.
+func NewRecommender(client redrivev1.RecommenderServiceClient) Recommender {
+	return Recommender{client}
+}
+
+// Recommend implements record.Recommender. Log text is not sent.
+func (r Recommender) Recommend(ctx context.Context, q record.Question) (record.Recommendation, error) {
+	config, err := structOf(q.Config)
+	if err != nil {
+		return record.Recommendation{}, errs.Field("config", "%w", err)
+	}
+	attemptConfig, err := structOf(q.AttemptConfig)
+	if err != nil {
+		return record.Recommendation{}, errs.Field("attempt_config", "%w", err)
+	}
+	answer, err := r.client.Recommend(ctx, &redrivev1.RecommendRequest{
+		Failure: FailureName(q.ID()), Type: q.Type.Proto(), Config: config, AttemptConfig: attemptConfig,
+		Evidence: q.Evidence.Facts().Proto(), Class: string(q.Result.Class), Fingerprint: q.Result.Fingerprint,
+		SameFailures: int32(q.SameFailures), Attempt: int32(q.Attempt.Number),
+	})
+	if err != nil {
+		return record.Recommendation{}, errs.FromStatus(err)
+	}
+	return Recommendation(answer)
+}
+
+// Recommendation reads a recommendation off the wire.
+func Recommendation(p *redrivev1.Recommendation) (record.Recommendation, error) {
+	raw, err := proto.MarshalOptions{Deterministic: true}.Marshal(p)
+	if err != nil {
+		return record.Recommendation{}, errs.New(errs.Internal, "encode the recommendation: %w", err)
+	}
+	return record.Recommendation{Outcome: record.Outcome(p.GetOutcome()), Operations: OperationsFromProto(p.GetOperations()), Raw: raw}, nil
+}
+
+// Patcher asks the config service.
+type Patcher struct{ client redrivev1.ConfigServiceClient }
+
+// NewPatcher returns the patcher behind client.
+func NewPatcher(client redrivev1.ConfigServiceClient) Patcher { return Patcher{client} }
+
+// CreatePatch implements record.Patcher: the patch is for the job's remaining
+// attempts.
+func (p Patcher) CreatePatch(ctx context.Context, f record.Failure) (string, error) {
+	made, err := p.client.CreatePatch(ctx, &redrivev1.CreatePatchRequest{
+		Patch: &redrivev1.Patch{
+			Scope: &redrivev1.PatchScope{Job: f.Attempt.JobName()}, Type: f.Type.Proto(), Operations: Operations(f.Operations()),
+			Failure: FailureName(f.ID()), Reason: f.Result.Summary,
+		},
+		RequestId: f.ID(),
+	})
+	if err != nil {
+		return "", errs.FromStatus(err)
+	}
+	return made.GetName(), nil
+}
