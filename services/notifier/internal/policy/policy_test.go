@@ -236,6 +236,43 @@ func TestLoadReadsFilesBesideThePolicy(t *testing.T) {
 	}
 }
 
+// TestTheExampleInTheDocsWorks reads the policy in docs/notifications.md.
+func TestTheExampleInTheDocsWorks(t *testing.T) {
+	page, err := os.ReadFile("../../../../docs/notifications.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(page), "```yaml\n")
+	example, _, found := strings.Cut(rest, "```")
+	if !found {
+		t.Fatal("the page has no example")
+	}
+	p, err := policy.Parse([]byte(example), "example.yaml", policy.Lookup{
+		Env: func(string) (string, bool) { return "https://hooks.example.com/x", true },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		owner string
+		class failure.Class
+		at    alert.Severity
+		want  []string
+	}{
+		{"data-eu", failure.CodeBug, alert.Page, []string{"oncall", "tickets", "data-team"}},
+		{"web", failure.DataInvalid, alert.Page, []string{"chat"}},
+		{"web", failure.CodeBug, alert.Info, nil},
+	} {
+		if got := p.Told(alert.Alert{Owner: tc.owner, Class: tc.class}, tc.at); !slices.Equal(got, tc.want) {
+			t.Errorf("%s of %s at %s: told %v, want %v", tc.class, tc.owner, tc.at, got, tc.want)
+		}
+	}
+	lab := alert.Failure{Type: failure.Type{Workflow: "experiments"}, Attention: alert.Permanent, Consecutive: 1}
+	if got := p.Severity(lab); got != alert.Warning {
+		t.Errorf("an experiment that stopped is worth %s, want warning", got)
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(hook))
 	f.Add([]byte("thresholds: {first: none}\nrules: [{match: ['class=~a|b'], page_in_a_row: 5}]\nroutes: [{severities: [page], receivers: []}]"))
