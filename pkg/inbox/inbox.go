@@ -55,7 +55,7 @@ func (b *Inbox) Seen(ctx context.Context, key string) (bool, error) {
 }
 
 // Purge forgets the keys that were written before a time, and returns how
-// many. It stops early, without an error of its own kind, when ctx ends.
+// many. With an error, those before it are forgotten.
 func (b *Inbox) Purge(ctx context.Context, before time.Time) (int, error) {
 	purged := 0
 	for {
