@@ -29,8 +29,16 @@ help: ## Print this list
 build: ## Build bin/redrive, one static binary
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/redrive ./cmd/redrive
 
+# The jobs of the demo and the clients of other schedulers.
+.PHONY: examples
+examples:
+	@mkdir -p bin/examples
+	CGO_ENABLED=0 go build -trimpath -o bin/examples/ ./examples/aggregate ./examples/fetch ./examples/mystery ./examples/external-grpc ./examples/external-event
+	CGO_ENABLED=0 go build -trimpath -o bin/examples/report ./examples/report/broken
+	CGO_ENABLED=0 go build -trimpath -o bin/examples/report-fixed ./examples/report/fixed
+
 .PHONY: demo
-demo: build ## Run the demo on the real system; ARGS=--exit ends by itself
+demo: build examples ## Run the demo on the real system; ARGS=--exit ends by itself
 	bin/redrive demo $(ARGS)
 
 .PHONY: test

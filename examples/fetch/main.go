@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 )
 
@@ -35,7 +36,7 @@ func fetch(url string) error {
 		return err
 	}
 	if res.StatusCode/100 != 2 {
-		return fmt.Errorf("GET %s: HTTP %s: %s", url, res.Status, body)
+		return fmt.Errorf("GET %s: HTTP %s: %s", url, res.Status, strings.TrimSpace(string(body)))
 	}
 	fmt.Printf("got %d bytes\n", len(body))
 	return nil

@@ -115,11 +115,7 @@ func (t *Teller) why(ctx context.Context, at *redrivev1.Attempt) ([]string, erro
 	if err != nil {
 		return nil, err
 	}
-	line := indent + t.Style.Action(d)
-	if d.GetRetryLimit() > 0 && d.GetAction() != redrivev1.Decision_ACTION_STOP {
-		line += fmt.Sprintf(" (retry %d of %d)", d.GetRetriesUsed(), d.GetRetryLimit())
-	}
-	lines = append(lines, line+": "+screen.Clean(d.GetReason()))
+	lines = append(lines, indent+t.Style.Action(d)+": "+screen.Clean(d.GetReason()))
 	switch d.GetAttention() {
 	case redrivev1.Decision_ATTENTION_BEFORE_CAP:
 		lines = append(lines, indent+t.Style.Warn("a human is told: whoever acts now can still save it"))

@@ -102,6 +102,9 @@ func (e Ended) apply(j Job, now time.Time) (Job, []Effect, error) {
 			return j, nil, nil // forgotten long ago
 		}
 		a = Attempt{Number: e.Attempt, Config: e.Config, Start: e.Evidence.Start}
+		if a.Start.IsZero() { // its scheduler does not say
+			a.Start = now.Add(-e.Evidence.Duration)
+		}
 		j.Attempts = j.insert(a)
 	}
 	a.End, a.Succeeded, a.Evidence = now, e.Succeeded, e.Evidence.Facts()

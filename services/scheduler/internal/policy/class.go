@@ -75,12 +75,14 @@ func Load(file []byte) (Table, error) {
 	t := Defaults()
 	if all, ok := doc.Classes["*"]; ok {
 		for name, class := range t.classes {
-			kept := class.Retries
-			class = all.over(class)
-			if kept == 0 { // a class that is not retried stays so
-				class.Retries = 0
+			changed := all.over(class)
+			if class.Retries == 0 { // a class that is not retried stays so
+				changed.Retries = 0
 			}
-			t.classes[name] = class
+			if class.BaseDelay == 0 { // and so does one that is retried at once
+				changed.BaseDelay = 0
+			}
+			t.classes[name] = changed
 		}
 	}
 	for name, change := range doc.Classes {
