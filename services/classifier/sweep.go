@@ -58,6 +58,7 @@ func (s *Service) driveOn(ctx context.Context, now time.Time) error {
 	}
 	var waiting error
 	for _, f := range open {
+		var err error
 		if now.Sub(f.CreateTime) >= giveUpAfter {
 			err = s.driver.GiveUp(ctx, f.ID, now)
 		} else if waiting == nil {

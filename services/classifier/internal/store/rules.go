@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"time"
 
@@ -94,7 +95,8 @@ func (s *Rules) Delete(ctx context.Context, e book.Entry, now time.Time) error {
 }
 
 func (s *Rules) change(ctx context.Context, r rule.Rule, w docstore.Write, now time.Time) error {
-	id := fmt.Sprintf("%s@%d.%d", r.ID, r.Revision, now.UnixNano())
+	// A rule may come again with the revision of one that was deleted.
+	id := fmt.Sprintf("%s@%d-%s", r.ID, r.Revision, rand.Text()[:8])
 	e, err := bus.NewEvent(bus.RuleChanged, id, Source, "", now, &redrivev1.RuleChanged{Rule: wire.RuleName(r.ID), Revision: r.Revision})
 	if err != nil {
 		return err
