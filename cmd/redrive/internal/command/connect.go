@@ -72,21 +72,26 @@ func (a *app) target(folder home.Folder) (string, credentials.TransportCredentia
 	}
 }
 
-// token returns the token to present: of --token-file, of the environment, or
-// of the data folder.
+// token returns the token to present: the one that is given, or that of the
+// data folder.
 func (a *app) token(folder home.Folder) (string, error) {
-	switch {
-	case a.tokenFile != "":
-		return serve.ReadToken(a.tokenFile)
-	case os.Getenv("REDRIVE_TOKEN") != "":
-		return os.Getenv("REDRIVE_TOKEN"), nil
-	default:
-		token, err := folder.Token()
-		if errs.Is(err, errs.NotFound) {
-			return "", errs.New(errs.NotFound, "%w: give the server's token with --token-file or REDRIVE_TOKEN, or its data folder with --data", err)
-		}
-		return token, err
+	if given, err := a.givenToken(); given != "" || err != nil {
+		return given, err
 	}
+	token, err := folder.Token()
+	if errs.Is(err, errs.NotFound) {
+		return "", errs.New(errs.NotFound, "%w: give the server's token with --token-file or REDRIVE_TOKEN, or its data folder with --data", err)
+	}
+	return token, err
+}
+
+// givenToken returns the token of --token-file or else of the environment, or
+// none.
+func (a *app) givenToken() (string, error) {
+	if a.tokenFile != "" {
+		return serve.ReadToken(a.tokenFile)
+	}
+	return os.Getenv("REDRIVE_TOKEN"), nil
 }
 
 func firstOf(all ...string) string {

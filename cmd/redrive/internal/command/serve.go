@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -23,7 +24,7 @@ func (a *app) serve() *cobra.Command {
 		Long: `Run Redrive: all services, the store and the event bus in one process. It keeps
 everything in the data folder, listens on loopback alone, and answers nobody who
 does not present the token that it makes at its first start (DATA/token; the
-other commands find it). Other schedulers connect to the events with what is in
+other commands find it), or that REDRIVE_TOKEN or --token-file gives. Other schedulers connect to the events with what is in
 DATA/nats-client.json.
 
 SIGINT or SIGTERM stops it in order; a second one kills it. Attempts that run go
@@ -37,12 +38,25 @@ on running, and the next start finds them.`,
 	flags.StringVar(&o.NATSAddr, "nats-addr", "127.0.0.1:8472", "where other schedulers connect to the events")
 	flags.BoolVar(&o.InsecureListen, "insecure-listen", false, "consent to addresses that other machines can reach, unencrypted")
 	flags.StringSliceVar(&o.AllowHosts, "allow-host", nil, "a host name that REST requests may be addressed to, besides loopback")
+	flags.StringVar(&o.RetryPolicy, "retry-policy", "", "YAML that changes what the classes of failures mean for a retry")
+	flags.StringVar(&o.AlertPolicy, "alert-policy", "", "YAML that says who is told of what (default: alerts are only kept)")
+	flags.StringVar(&o.CostPolicy, "cost-policy", "", "YAML with prices, the weight of a failed retry and ceilings")
+	flags.StringSliceVar(&o.LogRoots, "log-root", nil, "a folder below which logs may be read that a failure points to")
+	flags.StringVar(&o.PublicURL, "public-url", "", "where people reach the REST API, for links in notifications")
 	stopTimeout := flags.Duration("stop-timeout", 25*time.Second, "how long an orderly stop may take")
 	level := slog.LevelInfo
 	flags.TextVar(&level, "log-level", slog.LevelInfo, "debug, info, warn or error")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
 		if o.Data, err = a.folder(); err != nil {
 			return err
+		}
+		if o.Token, err = a.givenToken(); err != nil {
+			return err
+		}
+		for i, root := range o.LogRoots {
+			if o.LogRoots[i], err = filepath.Abs(root); err != nil {
+				return err
+			}
 		}
 		o.Version, _ = buildOf(a.version)
 		o.Log = a.logger(level)

@@ -150,7 +150,7 @@ func TestSubmitWaitTellsWhatHappensAndHowItEnded(t *testing.T) {
 		"attempt 1  fails after 2 s: killed at its memory limit of 128 MiB, peak memory 127 MiB\n",
 		"           memory.container: killed at the memory limit (rules/memory-limit)\n",
 		"           256 MiB costs least\n",
-		"           retry with a changed configuration at once (retry 1 of 3): more memory is worth a retry\n",
+		"           retry with the configuration of patches/p1 1 of 3 after memory.container, at once\n",
 		"attempt 2  starts with memory_mb 128 → 256\n",
 	}
 	for _, tc := range []struct {

@@ -138,9 +138,16 @@ func (a *app) tellRecommendation(r *redrivev1.Recommendation) error {
 
 func candidateRow(c *redrivev1.Candidate) []string {
 	return []string{
-		"", screen.Bytes(c.GetMemoryBytes()), fmt.Sprintf("%g", c.GetCores()), screen.Percent(c.GetFailProbability()),
+		"", orNotSet(c.GetMemoryBytes() > 0, screen.Bytes(c.GetMemoryBytes())), orNotSet(c.GetCores() > 0, fmt.Sprintf("%g", c.GetCores())), screen.Percent(c.GetFailProbability()),
 		screen.Dollars(c.GetExpectedCost()), screen.Dollars(c.GetObjective()),
 	}
+}
+
+func orNotSet(set bool, text string) string {
+	if set {
+		return text
+	}
+	return "–"
 }
 
 // tellDecision says what was decided and why.
@@ -150,10 +157,7 @@ func (a *app) tellDecision(d *redrivev1.Decision) {
 		a.lines("nothing yet")
 		return
 	}
-	a.lines(a.out.Action(d) + ": " + clean(d.GetReason()))
-	if d.GetRetryLimit() > 0 {
-		a.lines(fmt.Sprintf("retry %d of %d in the budget of this class of failure", d.GetRetriesUsed(), d.GetRetryLimit()))
-	}
+	a.lines(a.out.Decision(d))
 	if d.GetDegraded() {
 		a.lines(a.out.Warn("No verdict came in time: the plain policy decided."))
 	}

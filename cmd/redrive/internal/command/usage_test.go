@@ -13,7 +13,7 @@ import (
 
 func TestAWrongCommandLineSaysWhatWouldBeRight(t *testing.T) {
 	job := filepath.Join(t.TempDir(), "job.yaml")
-	if err := os.WriteFile(job, []byte("type: {workflow: w}\nproces: {}\n"), 0o600); err != nil {
+	if err := os.WriteFile(job, []byte("type: {workflow: w}\nargz: {}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for _, tc := range []struct {
@@ -32,7 +32,7 @@ func TestAWrongCommandLineSaysWhatWouldBeRight(t *testing.T) {
 		{[]string{"submit"}, "say what to run: a FILE, or -- COMMAND"},
 		{[]string{"submit", "python3", "x.py"}, "a command is written after --: redrive submit -- python3"},
 		{[]string{"submit", "/no/such/file"}, "/no/such/file"},
-		{[]string{"submit", job}, `unknown field "proces"`},
+		{[]string{"submit", job}, `unknown field "argz"`},
 		{[]string{"submit", "--memory", "512", "--", "x"}, "not a size such as 512MiB or 2GiB"},
 		{[]string{"submit", "--memory", "1.0001MiB", "--", "x"}, "not a whole number of MiB"},
 		{[]string{"submit", "--memory", "1G", "--engine", "spark", "--", "x"}, "--config spark.executor.memory=4g"},

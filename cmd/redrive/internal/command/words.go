@@ -25,9 +25,11 @@ func (a *app) heading(title string) {
 	_, _ = fmt.Fprintln(a.stdout, a.out.Strong(title)) // the next line tells whether stdout is gone
 }
 
-// lines writes lines below a heading.
+// lines writes lines below a heading, leaving out empty ones.
 func (a *app) lines(all ...string) {
 	for _, l := range all {
-		_, _ = fmt.Fprintln(a.stdout, "  "+l)
+		if l != "" {
+			_, _ = fmt.Fprintln(a.stdout, "  "+l) // the next line tells whether stdout is gone
+		}
 	}
 }

@@ -77,23 +77,27 @@ func (s Style) State(state redrivev1.Job_State) string {
 	}
 }
 
-// Action says what a decision makes happen.
-func (s Style) Action(d *redrivev1.Decision) string {
-	delay := ""
-	if d.GetDueTime() != nil && d.GetInputs().GetNow() != nil {
-		delay = " at once"
-		if wait := d.GetDueTime().AsTime().Sub(d.GetInputs().GetNow().AsTime()); wait > 0 {
-			delay = " after " + Span(wait)
-		}
-	}
+// Decision says what was decided, and for when. The decision's own reason is a
+// sentence that says what and why.
+func (s Style) Decision(d *redrivev1.Decision) string {
+	reason := Clean(d.GetReason())
 	switch d.GetAction() {
-	case redrivev1.Decision_ACTION_RETRY:
-		return s.Good("retry" + delay)
-	case redrivev1.Decision_ACTION_RETRY_WITH_CONFIG:
-		return s.Good("retry with a changed configuration" + delay)
 	case redrivev1.Decision_ACTION_STOP:
-		return s.Bad("stop")
+		return s.Bad("stop") + ": " + reason
+	case redrivev1.Decision_ACTION_RETRY, redrivev1.Decision_ACTION_RETRY_WITH_CONFIG:
+		return s.Good(reason) + delay(d)
 	default:
-		return "nothing"
+		return reason
 	}
+}
+
+// delay says how long after the decision the retry is due.
+func delay(d *redrivev1.Decision) string {
+	if d.GetDueTime() == nil || d.GetInputs().GetNow() == nil {
+		return ""
+	}
+	if wait := d.GetDueTime().AsTime().Sub(d.GetInputs().GetNow().AsTime()); wait > 0 {
+		return ", in " + Span(wait)
+	}
+	return ", at once"
 }

@@ -115,7 +115,7 @@ func (t *Teller) why(ctx context.Context, at *redrivev1.Attempt) ([]string, erro
 	if err != nil {
 		return nil, err
 	}
-	lines = append(lines, indent+t.Style.Action(d)+": "+screen.Clean(d.GetReason()))
+	lines = append(lines, indent+t.Style.Decision(d))
 	switch d.GetAttention() {
 	case redrivev1.Decision_ATTENTION_BEFORE_CAP:
 		lines = append(lines, indent+t.Style.Warn("a human is told: whoever acts now can still save it"))

@@ -4,43 +4,66 @@ import (
 	"context"
 	"fmt"
 
-	"google.golang.org/grpc"
+	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
+	"github.com/redrive-io/redrive/services/classifier"
+	"github.com/redrive-io/redrive/services/configsvc"
+	"github.com/redrive-io/redrive/services/notifier"
+	"github.com/redrive-io/redrive/services/recommender"
+	"github.com/redrive-io/redrive/services/scheduler"
 )
 
-// service is what every service's face offers.
-type service interface {
-	Register(r grpc.ServiceRegistrar)
-	Run(ctx context.Context) error
-}
-
-// running is a service whose Run is under way.
-type running struct {
-	name string
-	stop context.CancelFunc
-	done chan struct{} // closed when Run has returned
-	err  error         // of Run, once done is closed
-}
-
 // startServices makes the services, each with what it stands on, and starts to
-// serve and to run them. The order is that of who is called: the scheduler,
-// which calls the others, is the last to start and the first to stop.
-func (s *System) startServices(Options) error {
-	all := []struct {
+// serve and to run them. A service comes after those that it calls, so that it
+// stops before them.
+func (s *System) startServices(o Options) error {
+	costs, err := loadCosts(o.CostPolicy)
+	if err != nil {
+		return err
+	}
+	supervisor, err := o.supervisor()
+	if err != nil {
+		return err
+	}
+	calls := s.server.Conn()
+	parts := []struct {
 		name string
 		make func() (service, error)
-	}{}
-	made := make([]service, len(all))
-	for i, a := range all {
-		svc, err := a.make()
-		if err != nil {
-			return fmt.Errorf("start the %s: %w", a.name, err)
+	}{
+		{"config service", func() (service, error) {
+			return configsvc.New(
+				configsvc.Options{MaxMemory: costs.MaxMemory, MaxCores: costs.MaxCores},
+				configsvc.Deps{Store: s.store, Bus: s.bus, Log: s.log, Metrics: s.registry})
+		}},
+		{"recommender", func() (service, error) {
+			return recommender.New(costs, recommender.Deps{Store: s.store, Bus: s.bus, Log: s.log, Metrics: s.registry})
+		}},
+		{"classifier", func() (service, error) {
+			return classifier.New(classifier.Options{LogRoots: append([]string{s.home.Attempts()}, o.LogRoots...)}, classifier.Deps{
+				Store: s.store, Bus: s.bus, Log: s.log, Metrics: s.registry,
+				Recommender: redrivev1.NewRecommenderServiceClient(calls), Config: redrivev1.NewConfigServiceClient(calls),
+			})
+		}},
+		{"notifier", func() (service, error) {
+			return notifier.New(
+				notifier.Options{PolicyFile: o.AlertPolicy, ExternalURL: o.PublicURL},
+				notifier.Deps{Store: s.store, Bus: s.bus, Log: s.log, Metrics: s.registry})
+		}},
+		{"scheduler", func() (service, error) {
+			return scheduler.New(
+				scheduler.Options{Attempts: s.home.Attempts(), Supervisor: supervisor, RetryPolicy: o.RetryPolicy},
+				scheduler.Deps{Store: s.store, Bus: s.bus, Config: redrivev1.NewConfigServiceClient(calls), Log: s.log, Metrics: s.registry})
+		}},
+	}
+	services := make([]service, len(parts))
+	for i, p := range parts {
+		if services[i], err = p.make(); err != nil {
+			return fmt.Errorf("start the %s: %w", p.name, err)
 		}
-		svc.Register(s.server)
-		made[i] = svc
+		services[i].Register(s.server)
 	}
 	s.server.Start()
-	for i, a := range all {
-		s.run(a.name, made[i])
+	for i, p := range parts {
+		s.run(p.name, services[i])
 	}
 	return nil
 }
@@ -49,7 +72,7 @@ func (s *System) startServices(Options) error {
 // nobody asked it to is a failure of the system.
 func (s *System) run(name string, svc service) {
 	ctx, cancel := context.WithCancel(context.Background())
-	r := &running{name: name, stop: cancel, done: make(chan struct{})}
+	r := &running{stop: cancel, done: make(chan struct{})}
 	go func() {
 		defer close(r.done)
 		r.err = svc.Run(ctx)
@@ -57,34 +80,6 @@ func (s *System) run(name string, svc service) {
 			s.fail(fmt.Errorf("the %s stopped: %w", name, orEnded(r.err)))
 		}
 	}()
-	s.services = append(s.services, r)
 	s.server.AddCheck(name, r.ready)
 	s.closers.Add(name, r.wait)
-}
-
-func (r *running) ready(context.Context) error {
-	select {
-	case <-r.done:
-		return orEnded(r.err)
-	default:
-		return nil
-	}
-}
-
-// wait stops the service and waits for it as long as ctx lasts.
-func (r *running) wait(ctx context.Context) error {
-	r.stop()
-	select {
-	case <-r.done:
-		return r.err
-	case <-ctx.Done():
-		return fmt.Errorf("it has not stopped: %w", ctx.Err())
-	}
-}
-
-func orEnded(err error) error {
-	if err == nil {
-		return fmt.Errorf("it ended")
-	}
-	return err
 }

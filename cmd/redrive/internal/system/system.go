@@ -32,6 +32,17 @@ type Options struct {
 	InsecureListen bool
 	// AllowHosts are names that REST requests may be addressed to.
 	AllowHosts []string
+	// Token is what callers present; when empty, the one of the data folder,
+	// which is made at the first start.
+	Token string
+	// RetryPolicy, AlertPolicy and CostPolicy are files that change the
+	// defaults of the scheduler, the notifier and the recommender.
+	RetryPolicy, AlertPolicy, CostPolicy string
+	// LogRoots are folders below which logs may be read that a failure points
+	// to; none when empty.
+	LogRoots []string
+	// PublicURL is where people reach the REST API, for links in notifications.
+	PublicURL string
 	// Supervisor is the command that an attempt's supervisor is started by; this
 	// program with "supervise" when empty.
 	Supervisor []string
@@ -51,7 +62,6 @@ type System struct {
 	bus      *bus.Bus
 	server   *serve.Server
 	endpoint home.Endpoint
-	services []*running
 	closers  serve.Closers
 	failed   chan error
 }
@@ -80,7 +90,7 @@ func Start(ctx context.Context, o Options) (_ *System, err error) {
 		return nil, err
 	}
 	s.closers.Add("data folder", func(context.Context) error { return s.home.Close() })
-	if s.token, err = serve.EnsureToken(s.home.TokenFile()); err != nil {
+	if s.token, err = s.chooseToken(o.Token); err != nil {
 		return nil, err
 	}
 	if err := s.openStore(); err != nil {
@@ -99,6 +109,18 @@ func Start(ctx context.Context, o Options) (_ *System, err error) {
 	}
 	s.closers.Add("server", s.server.Drain)
 	return s, s.publish(o.Version)
+}
+
+// chooseToken returns the token to ask for. A given one replaces that of the
+// data folder, so that the command line finds it.
+func (s *System) chooseToken(given string) (string, error) {
+	if given == "" {
+		return serve.EnsureToken(s.home.TokenFile())
+	}
+	if err := serve.CheckToken(given); err != nil {
+		return "", err
+	}
+	return given, serve.WriteSecret(s.home.TokenFile(), []byte(given+"\n"))
 }
 
 // checkAddrs refuses bad addresses before anything is started.
