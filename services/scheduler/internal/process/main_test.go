@@ -29,8 +29,8 @@ func TestMain(m *testing.M) {
 			os.Exit(process.Supervise(os.Args[2:]))
 		case "server":
 			os.Exit(server(os.Args[2], os.Args[3], os.Args[4:]))
-		case "eat":
-			os.Exit(eat(os.Args[2]))
+		case "killer":
+			os.Exit(killer(os.Args[2]))
 		}
 	}
 	// The race detector would let every supervisor sleep for a second at its end.
@@ -66,22 +66,17 @@ func server(root, driver string, args []string) int {
 	return 0
 }
 
-// eat touches so many MiB and holds them until it is killed.
-func eat(mib string) int {
-	n, err := strconv.Atoi(mib)
+// killer asks for the end of attempt 1 of job "a".
+func killer(root string) int {
+	e, err := process.New(process.Options{Root: root, Supervisor: []string{self(), "supervise"}, Log: slog.New(slog.DiscardHandler)})
+	if err == nil {
+		err = e.Kill(context.Background(), process.ID{Job: "a", Attempt: 1}, failure.WasCancelled)
+	}
 	if err != nil {
-		return 2
+		fmt.Println(err)
+		return 1
 	}
-	held := make([][]byte, 0, n)
-	for range n {
-		block := make([]byte, 1<<20)
-		for i := 0; i < len(block); i += os.Getpagesize() {
-			block[i] = 1
-		}
-		held = append(held, block)
-	}
-	fmt.Println("ate", len(held))
-	select {}
+	return 0
 }
 
 // bench is an executor with a root of its own.

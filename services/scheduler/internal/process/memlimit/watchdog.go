@@ -93,7 +93,7 @@ func exact(pids []int) int64 {
 	whole := make(map[int]bool)    // and these parents
 	for pid, s := range stats {
 		parent, ok := stats[s.Parent]
-		if ok && parent.Virtual == s.Virtual && s.Age() < settle {
+		if ok && s.Age() < settle && sameProgram(pid, parent.PID) {
 			starting[pid] = true
 			whole[parent.PID] = true
 		}
@@ -109,6 +109,17 @@ func exact(pids []int) int64 {
 		}
 	}
 	return sum
+}
+
+// sameProgram reports whether process pid may still run the program of its
+// parent. When it does not, its memory is its own from then on.
+func sameProgram(pid, parent int) bool {
+	program, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
+	if err != nil {
+		return true
+	}
+	other, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", parent))
+	return err != nil || program == other
 }
 
 // Kill implements Group.

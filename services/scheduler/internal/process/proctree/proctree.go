@@ -21,7 +21,6 @@ type Stat struct {
 	State                byte   // as in proc(5): 'R', 'S', 'Z' …
 	Threads              int    // those that ended and wait to be reaped among them
 	Start                uint64 // clock ticks from boot to the start of the process
-	Virtual              uint64 // size of its address space in bytes
 }
 
 // Dead reports whether the process has ended and only waits to be reaped. One
@@ -47,18 +46,17 @@ func parseStat(text []byte) (Stat, error) {
 		return Stat{}, fmt.Errorf("process stat %q has no name in parentheses", text)
 	}
 	fields := bytes.Fields(text[end+1:]) // from field 3 of proc(5) on
-	if len(fields) < 21 || len(fields[0]) != 1 {
+	if len(fields) < 20 || len(fields[0]) != 1 {
 		return Stat{}, fmt.Errorf("process stat %q has too few fields", text)
 	}
 	s := Stat{State: fields[0][0]}
-	var errPID, errParent, errSession, errThreads, errStart, errVirtual error
+	var errPID, errParent, errSession, errThreads, errStart error
 	s.PID, errPID = strconv.Atoi(string(bytes.TrimSpace(text[:open])))
 	s.Parent, errParent = strconv.Atoi(string(fields[1]))
 	s.Session, errSession = strconv.Atoi(string(fields[3]))
 	s.Threads, errThreads = strconv.Atoi(string(fields[17]))
 	s.Start, errStart = strconv.ParseUint(string(fields[19]), 10, 64)
-	s.Virtual, errVirtual = strconv.ParseUint(string(fields[20]), 10, 64)
-	if err := errors.Join(errPID, errParent, errSession, errThreads, errStart, errVirtual); err != nil {
+	if err := errors.Join(errPID, errParent, errSession, errThreads, errStart); err != nil {
 		return Stat{}, fmt.Errorf("read process stat: %w", err)
 	}
 	return s, nil
