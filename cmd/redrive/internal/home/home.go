@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -71,7 +72,7 @@ func (f Folder) Open() (*Lock, error) {
 	if err != nil {
 		return nil, errs.New(errs.FailedPrecondition, "open the data folder: %w", err)
 	}
-	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+	if err := lock(file); err != nil {
 		err = errors.Join(err, file.Close())
 		if !errors.Is(err, unix.EWOULDBLOCK) {
 			return nil, fmt.Errorf("lock the data folder %s: %w", f, err)
@@ -79,6 +80,23 @@ func (f Folder) Open() (*Lock, error) {
 		return nil, errs.New(errs.FailedPrecondition, "another redrive server%s uses the data folder %s: stop it, or choose another folder with --data", f.who(), f)
 	}
 	return &Lock{f, file}, nil
+}
+
+// lockPatience is how long a lock may still be held for a server that was
+// killed: a process that it was just starting has the lock until it runs its
+// own program.
+const lockPatience = 2 * time.Second
+
+// lock locks a file, and waits a little for a lock that is about to go.
+func lock(file *os.File) error {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(lockPatience); ; <-tick.C {
+		err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if !errors.Is(err, unix.EWOULDBLOCK) || time.Now().After(end) {
+			return err
+		}
+	}
 }
 
 // who names the process that serves this folder, as far as it is known.
