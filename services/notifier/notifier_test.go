@@ -366,7 +366,7 @@ func TestRestartSendsWhatIsDue(t *testing.T) {
 func TestWrongSettingsAreToldAtTheStart(t *testing.T) {
 	deps := notifier.Deps{Store: storetest.Open(t), Bus: bustest.New(t)}
 	for name, o := range map[string]notifier.Options{
-		"policy.yaml:1: the file: the key": {PolicyFile: policyFile(t, "recievers: []")},
+		"policy.yaml:1: the file: the key": {PolicyFile: policyFile(t, "receiverz: []")},
 		"open":                             {PolicyFile: filepath.Join(t.TempDir(), "none.yaml")},
 		"external_url":                     {ExternalURL: "ftp://x"},
 	} {

@@ -198,9 +198,9 @@ func (w *worker) send(ctx context.Context, l delivery.Lane, n alert.Notification
 		context.AfterFunc(try, func() { grace.Stop() })
 	})
 	defer stop()
-	failpoint.Hit("notifier.before-send")
+	failpoint.Hit("notifier.send.before")
 	retry, err := w.Receiver.Send(try, n)
-	failpoint.Hit("notifier.after-send")
+	failpoint.Hit("notifier.send.after")
 	now := time.Now()
 	o := delivery.Outcome{Err: err, Retry: retry, Interrupted: err != nil && errors.Is(try.Err(), context.Canceled)}
 	if e, ok := errors.AsType[*errs.Error](err); ok && e.RetryAfter > 0 {

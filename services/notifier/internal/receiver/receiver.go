@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -80,9 +81,7 @@ func (c *Client) Post(ctx context.Context, to string, header http.Header, body [
 	if err != nil {
 		return nil, false, errs.New(errs.Invalid, "the URL of the receiver is not valid")
 	}
-	for name, values := range header {
-		req.Header[name] = values
-	}
+	maps.Copy(req.Header, header)
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "redrive")
 	resp, err := c.http.Do(req)

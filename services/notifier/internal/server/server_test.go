@@ -46,7 +46,7 @@ func TestListFiltersAndPages(t *testing.T) {
 		{"of no job", &redrivev1.ListAlertsRequest{Job: "jobs/x"}, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			got := ""
+			var got strings.Builder
 			for {
 				page, err := s.ListAlerts(t.Context(), tc.req)
 				if err != nil {
@@ -56,14 +56,14 @@ func TestListFiltersAndPages(t *testing.T) {
 					t.Errorf("a page has %d alerts", n)
 				}
 				for _, a := range page.GetAlerts() {
-					got += strings.TrimPrefix(a.GetJob(), "jobs/")
+					got.WriteString(strings.TrimPrefix(a.GetJob(), "jobs/"))
 				}
 				if tc.req.PageToken = page.GetNextPageToken(); tc.req.PageToken == "" {
 					break
 				}
 			}
-			if got != tc.want {
-				t.Errorf("alerts of %q, want %q", got, tc.want)
+			if got.String() != tc.want {
+				t.Errorf("alerts of %q, want %q", got.String(), tc.want)
 			}
 		})
 	}

@@ -1,9 +1,8 @@
 package wire
 
 import (
-	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
-
 	"github.com/redrive-io/redrive/pkg/failure"
+	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
 	"github.com/redrive-io/redrive/services/notifier/internal/alert"
 )
 

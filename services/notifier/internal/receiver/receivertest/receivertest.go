@@ -6,7 +6,6 @@ package receivertest
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -149,7 +148,7 @@ func answer(code int, body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body) // as a server does
 		w.WriteHeader(code)
-		fmt.Fprint(w, body)
+		_, _ = io.WriteString(w, body)
 	}
 }
 

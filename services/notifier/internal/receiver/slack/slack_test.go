@@ -2,7 +2,7 @@ package slack_test
 
 import (
 	"encoding/json"
-	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -37,7 +37,7 @@ func TestAppJudgesTheAnswer(t *testing.T) {
 		{`{"ok":false,"error":"ratelimited"}`, false, true},
 		{`<html>`, false, true},
 	} {
-		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, tc.answer) }))
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, tc.answer) }))
 		retry, err := slack.New(server.URL, "xoxb-1", "#data", receiver.Links{}).Send(t.Context(), receivertest.Notification())
 		server.Close()
 		if (err == nil) != tc.ok || retry != tc.retry {
