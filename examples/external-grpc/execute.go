@@ -20,7 +20,7 @@ import (
 // execute runs a program below a memory limit and returns what is known about
 // its end.
 func execute(args []string, limit int64) (*redrivev1.Evidence, bool, error) {
-	cmd := exec.Command(args[0], args[1:]...) //nolint:gosec // running programs is what a scheduler is for
+	cmd := exec.Command(args[0], args[1:]...)
 	var stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = os.Stdout, io.MultiWriter(os.Stderr, &stderr)
 	e := &redrivev1.Evidence{MemoryLimitBytes: limit, StartTime: timestamppb.Now()}

@@ -65,7 +65,7 @@ func run(server, tokenFile, job string, memory float64, args []string) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }() // every answer has come
 	original, err := structpb.NewStruct(map[string]any{"memory_mb": memory})
 	if err != nil {
 		return err
