@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -87,14 +88,14 @@ func New(o Options, d Deps) (*Service, error) {
 		d.Log = slog.Default()
 	}
 	s := &Service{options: o, bus: d.Bus, log: d.Log.With("service", store.Service)}
-	packs, err := rule.LoadPacks(rules.FS)
+	packs, err := builtIn()
 	if err != nil {
-		return nil, fmt.Errorf("load the built-in rules: %w", err)
+		return nil, err
 	}
 	s.outbox = outbox.New(d.Store, d.Bus, store.Service, s.log)
 	s.failures = store.NewFailures(d.Store, s.outbox)
 	if s.book, err = book.New(packs, store.NewRules(d.Store, s.outbox), s.log); err != nil {
-		return nil, fmt.Errorf("load the built-in rules: %w", err)
+		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), loadTimeout)
 	defer cancel()
@@ -113,6 +114,15 @@ func New(o Options, d Deps) (*Service, error) {
 	s.server = server.New(s.driver, s.failures, s.book, d.Recommender, o.RecommendTimeout)
 	return s, nil
 }
+
+// builtIn loads the built-in rules, once a process: they never change.
+var builtIn = sync.OnceValues(func() ([]rule.Pack, error) {
+	packs, err := rule.LoadPacks(rules.FS)
+	if err != nil {
+		return nil, fmt.Errorf("load the built-in rules: %w", err)
+	}
+	return packs, nil
+})
 
 func (o Options) withDefaults() (Options, error) {
 	for i, root := range o.LogRoots {

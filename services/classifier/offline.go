@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 
 	"github.com/redrive-io/redrive/pkg/errs"
-	"github.com/redrive-io/redrive/rules"
 	"github.com/redrive-io/redrive/services/classifier/internal/collect"
 	"github.com/redrive-io/redrive/services/classifier/internal/finalize"
 	"github.com/redrive-io/redrive/services/classifier/internal/rule"
@@ -30,9 +29,9 @@ type Result struct {
 
 // NewOffline returns an Offline with the built-in rules.
 func NewOffline() (*Offline, error) {
-	packs, err := rule.LoadPacks(rules.FS)
+	packs, err := builtIn()
 	if err != nil {
-		return nil, fmt.Errorf("load the built-in rules: %w", err)
+		return nil, err
 	}
 	o := &Offline{}
 	return o, o.add(packs...)
