@@ -3,6 +3,7 @@ package serve
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"runtime/debug"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"google.golang.org/grpc/metadata"
 
 	"github.com/redrive-io/redrive/pkg/errs"
+	"github.com/redrive-io/redrive/pkg/redact"
 )
 
 func (s *Server) serverOptions(auth authenticate) []grpc.ServerOption {
@@ -89,7 +91,7 @@ func (s *Server) recovered(ctx context.Context, method string, err *error) {
 		return
 	}
 	s.metrics.panics.Inc()
-	s.log.ErrorContext(ctx, "a call panicked", "method", method, "request_id", RequestID(ctx), "panic", p, "stack", string(debug.Stack()))
+	s.log.ErrorContext(ctx, "a call panicked", "method", method, "request_id", RequestID(ctx), "panic", redact.Text(fmt.Sprint(p)), "stack", string(debug.Stack()))
 	*err = errs.New(errs.Internal, "panic in %s", method)
 }
 
@@ -137,13 +139,13 @@ func levelOf(c *call, code codes.Code) slog.Level {
 
 // describe says why a call failed. The text of a caller's own mistake may quote
 // the request, so only the names of the fields are logged; the text of the
-// server's trouble is for the log.
+// server's trouble is for the log, without what looks like a secret.
 func describe(err error, code codes.Code) []slog.Attr {
 	switch code {
 	case codes.OK:
 		return nil
 	case codes.Internal, codes.Unknown, codes.Unavailable, codes.DeadlineExceeded, codes.Canceled, codes.ResourceExhausted:
-		return []slog.Attr{slog.String("error", err.Error())}
+		return []slog.Attr{slog.String("error", redact.Text(err.Error()))}
 	}
 	e, ok := errs.FromStatus(errs.ToStatus(err)).(*errs.Error) //nolint:errorlint // FromStatus makes it just so
 	if !ok {

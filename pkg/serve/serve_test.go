@@ -228,7 +228,7 @@ func TestAPanicIsInternalAndTheServerGoesOn(t *testing.T) {
 	s, log := start(t, &scheduler{
 		get: func(_ context.Context, r *redrivev1.GetJobRequest) (*redrivev1.Job, error) {
 			if r.GetName() == "jobs/bad" {
-				panic("boom at the bottom")
+				panic("boom at the bottom, password=hunter2")
 			}
 			return &redrivev1.Job{}, nil
 		},
@@ -250,6 +250,9 @@ func TestAPanicIsInternalAndTheServerGoesOn(t *testing.T) {
 	}
 	if _, err := c.GetJob(t.Context(), &redrivev1.GetJobRequest{Name: "jobs/good"}); err != nil {
 		t.Errorf("the next call failed: %v", err)
+	}
+	if strings.Contains(log.String(), "hunter2") {
+		t.Error("the log has a secret of the panic")
 	}
 	for _, want := range []string{"boom at the bottom", "boom in the stream", "serve_test.go"} {
 		if !strings.Contains(log.String(), want) {
