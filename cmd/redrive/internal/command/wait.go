@@ -32,9 +32,10 @@ func (a *app) wait(ctx context.Context, f format, job *redrivev1.Job) error {
 	if err != nil {
 		return err
 	}
-	if f != "table" {
+	switch {
+	case f != "table":
 		err = f.write(a.stdout, last)
-	} else {
+	case !a.out.Terminal(): // the story on the terminal has said so
 		_, err = fmt.Fprintf(a.stdout, "%s %s\n", last.GetName(), screen.Name(last.GetState()))
 	}
 	if err == nil && last.GetState() != redrivev1.Job_STATE_SUCCEEDED {
