@@ -34,6 +34,8 @@ const (
 	stopGrace = 2 * time.Second
 	// settleTimeout bounds the writing down of an outcome.
 	settleTimeout = 5 * time.Second
+	// maxRest is the longest rest that a receiver gets which fails at everything.
+	maxRest = 30 * time.Second
 	// storeDown is how long to wait for a store that does not answer.
 	storeDown = time.Second
 )
@@ -67,8 +69,9 @@ type worker struct {
 	wake  chan struct{} // has room for one
 	slots chan struct{}
 
-	mu    sync.Mutex
-	pause time.Time // nothing is sent before
+	mu       sync.Mutex
+	pause    time.Time // nothing is sent before
+	failures int       // tries in a row that failed
 }
 
 // New returns a dispatcher; it sends nothing before Run.
@@ -179,11 +182,24 @@ func (w *worker) paused(now time.Time) time.Duration {
 	return w.pause.Sub(now)
 }
 
-// hold makes all sendings to a receiver wait that asked for it.
-func (w *worker) hold(until time.Time) {
+// rest makes all sendings to a receiver wait that asked for it, or that failed
+// at the last few: a receiver that is down is not tried with everything that is
+// due.
+func (w *worker) rest(o delivery.Outcome, now time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if until.After(w.pause) {
+	switch {
+	case o.Interrupted:
+	case o.Err != nil && o.Retry:
+		w.failures++
+	default:
+		w.failures = 0
+	}
+	wait := o.After
+	if more := w.failures - perReceiver; more >= 0 {
+		wait = max(wait, min(w.Backoff.Min<<min(more, 16), w.Backoff.Max, maxRest))
+	}
+	if until := now.Add(wait); until.After(w.pause) {
 		w.pause = until
 	}
 }
@@ -203,10 +219,10 @@ func (w *worker) send(ctx context.Context, l delivery.Lane, n alert.Notification
 	failpoint.Hit("notifier.send.after")
 	now := time.Now()
 	o := delivery.Outcome{Err: err, Retry: retry, Interrupted: err != nil && errors.Is(try.Err(), context.Canceled)}
-	if e, ok := errors.AsType[*errs.Error](err); ok && e.RetryAfter > 0 {
+	if e, ok := errors.AsType[*errs.Error](err); ok {
 		o.After = e.RetryAfter
-		w.hold(now.Add(e.RetryAfter))
 	}
+	w.rest(o, now)
 	if err := w.settle(ctx, l, n, o, now); err != nil {
 		// The claim runs out, and it is sent again with the same key.
 		w.d.log.WarnContext(ctx, "cannot write down what came of a notification", "receiver", w.Name, "alert", l.Alert, "error", err)

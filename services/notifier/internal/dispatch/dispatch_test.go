@@ -243,6 +243,28 @@ func TestReceiverThatAsksToWaitIsLeftAlone(t *testing.T) {
 	}
 }
 
+// TestReceiverThatFailsAtEverythingGetsARest has much to send to a receiver that
+// is down: only a few tries find that out.
+func TestReceiverThatFailsAtEverythingGetsARest(t *testing.T) {
+	w := ledgertest.Open(t, ledgertest.Receivers)
+	const jobs = 40
+	for i := range jobs {
+		fail(t, w, fmt.Sprintf("jobs/j%d", i), 1, alert.Permanent)
+	}
+	down := newPhone(func(context.Context, alert.Notification) (bool, error) { return true, errors.New("down") })
+	up := newPhone(nil)
+	patient := outlet("oncall", down)
+	patient.Backoff = delivery.Backoff{Min: time.Hour, Max: time.Hour, For: 24 * time.Hour}
+	_, stop := start(t, w, nil, patient, outlet("hook", up))
+	for range jobs {
+		up.next(t)
+	}
+	stop()
+	if n := len(down.calls); n < 1 || n > 8 {
+		t.Errorf("a receiver that is down was tried %d times, want a few", n)
+	}
+}
+
 // TestTwoDispatchersSendOnce has two replicas look at the same store.
 func TestTwoDispatchersSendOnce(t *testing.T) {
 	w := ledgertest.Open(t, ledgertest.Receivers)

@@ -121,8 +121,10 @@ func stamp(t time.Time) *timestamppb.Timestamp {
 	return timestamppb.New(t)
 }
 
+// moment reads a time; one that is none, such as one after the year 9999, is
+// the zero time.
 func moment(p *timestamppb.Timestamp) time.Time {
-	if p == nil {
+	if !p.IsValid() {
 		return time.Time{}
 	}
 	return p.AsTime()

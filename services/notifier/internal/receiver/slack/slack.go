@@ -32,8 +32,9 @@ func New(url, token, channel string, links receiver.Links) *Slack {
 	return &Slack{receiver.NewClient(url, token), url, token, channel, links}
 }
 
-// Send posts one notification. retry says whether it may succeed later. Slack
-// knows no idempotency key: a notification that is sent twice is there twice.
+// Send posts one notification, a trigger or a resolution. retry says whether it
+// may succeed later. Slack knows no idempotency key: a notification that is sent
+// twice is there twice.
 func (s *Slack) Send(ctx context.Context, n alert.Notification) (retry bool, err error) {
 	body, err := json.Marshal(s.message(n))
 	if err != nil {
@@ -102,10 +103,6 @@ func (s *Slack) message(n alert.Notification) message {
 	a := n.Alert
 	m := message{Channel: s.channel, Text: Escape(n.Title(), maxSection)}
 	m.Blocks = append(m.Blocks, section("*"+m.Text+"*"))
-	if n.Action == alert.Acknowledge {
-		m.Blocks = append(m.Blocks, section("By "+Escape(a.AcknowledgedBy, alert.MaxName)))
-		return m
-	}
 	var b strings.Builder
 	field(&b, "What Redrive does", a.Action)
 	if n.Action == alert.Trigger {

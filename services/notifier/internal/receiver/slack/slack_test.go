@@ -107,17 +107,13 @@ func TestMessageKeepsSlacksBounds(t *testing.T) {
 	}
 }
 
-func TestAcknowledgementAndResolutionAreShort(t *testing.T) {
+func TestResolutionIsShort(t *testing.T) {
 	n := receivertest.Notification()
 	n.Action, n.Alert.Action = alert.Resolve, "Recovered: attempt 4 succeeded."
 	m, _ := post(t, n, "", "")
 	body := m.Blocks[len(m.Blocks)-1].Text.Text
 	if !strings.HasPrefix(m.Text, "[RESOLVED]") || !strings.Contains(body, "Recovered") || strings.Contains(body, "Runbook") {
 		t.Errorf("resolution: %q %q", m.Text, body)
-	}
-	n.Action, n.Alert.AcknowledgedBy = alert.Acknowledge, "alice"
-	if m, _ := post(t, n, "", ""); !strings.HasPrefix(m.Text, "[ACKNOWLEDGED]") || m.Blocks[1].Text.Text != "By alice" {
-		t.Errorf("acknowledgement: %+v", m)
 	}
 }
 
