@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"math"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -125,7 +126,7 @@ func (f fileClass) validate(field string) error {
 	if f.BaseDelay != nil && (*f.BaseDelay < 0 || *f.BaseDelay > 24*time.Hour) {
 		delay = errs.Field(field+".base_delay", "%s is not between 0s and 24h", *f.BaseDelay)
 	}
-	if f.Factor != nil && (*f.Factor < 1 || *f.Factor > 10) {
+	if f.Factor != nil && (math.IsNaN(*f.Factor) || *f.Factor < 1 || *f.Factor > 10) {
 		factor = errs.Field(field+".factor", "%g is not between 1 and 10", *f.Factor)
 	}
 	if f.AlertAfter != nil && (*f.AlertAfter < 0 || *f.AlertAfter > MaxRetries) {

@@ -183,18 +183,24 @@ func (in Inputs) limit() int {
 	return in.Class.Retries
 }
 
+// override is the job's own limit for a category; nil when it has none.
 func (in Inputs) override(c failure.Category) *int {
+	return [...]*int{nil, in.Overrides.UserRetries, in.Overrides.SystemRetries, in.Overrides.MemoryRetries, in.Overrides.TimeoutRetries}[budget(c)]
+}
+
+// budget says which of a job's own limits a category falls under; 0 is none.
+func budget(c failure.Category) int {
 	switch c {
 	case failure.CategoryUser, failure.CategoryUnknown:
-		return in.Overrides.UserRetries
+		return 1
 	case failure.CategorySystem, failure.CategoryPreemption:
-		return in.Overrides.SystemRetries
+		return 2
 	case failure.CategoryMemory:
-		return in.Overrides.MemoryRetries
+		return 3
 	case failure.CategoryTimeout:
-		return in.Overrides.TimeoutRetries
+		return 4
 	}
-	return nil
+	return 0
 }
 
 // DefaultCategoryRetries bounds the retries after all failures of one category,
@@ -202,16 +208,19 @@ func (in Inputs) override(c failure.Category) *int {
 const DefaultCategoryRetries = 10
 
 // categoryUse returns how many failures of this category there were and how
-// many may be. Failures of other categories do not burn its budget.
+// many may be. Failures of other categories do not burn its budget, unless the
+// job has one limit for both: then it is for both together.
 func (in Inputs) categoryUse() (used, limit int) {
+	own := in.override(in.Verdict.Category)
 	for class, n := range in.FailuresByClass {
 		m, ok := failure.MeaningOf(class)
-		if (ok && m.Category == in.Verdict.Category) || class == in.Verdict.Class {
+		shared := own != nil && budget(m.Category) == budget(in.Verdict.Category)
+		if (ok && (m.Category == in.Verdict.Category || shared)) || class == in.Verdict.Class {
 			used += n
 		}
 	}
-	if o := in.override(in.Verdict.Category); o != nil {
-		return used, *o
+	if own != nil {
+		return used, *own
 	}
 	return used, max(DefaultCategoryRetries, in.Class.Retries)
 }

@@ -100,6 +100,34 @@ func TestPlatformFailuresDoNotBurnTheJobsOwnRetries(t *testing.T) {
 	}
 }
 
+func TestOneLimitOfAJobIsForAllThatItCounts(t *testing.T) {
+	two := 2
+	for _, tc := range []struct {
+		class, other failure.Class
+		overrides    policy.Overrides
+	}{
+		{failure.NetworkTransient, failure.Preemption, policy.Overrides{SystemRetries: &two, UserRetries: &two}},
+		{failure.Preemption, failure.NetworkTransient, policy.Overrides{SystemRetries: &two}},
+		{failure.Permission, failure.Unknown, policy.Overrides{UserRetries: &two, SystemRetries: &two}},
+		{failure.Unknown, failure.Permission, policy.Overrides{UserRetries: &two}},
+	} {
+		in := after(tc.class, 1)
+		in.Overrides = tc.overrides
+		in.FailuresByClass[tc.other] = 1
+		if d := policy.Decide(in); d.Action != policy.Retry {
+			t.Errorf("%s after one %s: %v (%s), want the second of two retries", tc.class, tc.other, d.Action, d.Reason)
+		}
+		in.FailuresByClass[tc.other] = 2
+		if d := policy.Decide(in); d.Action != policy.Stop {
+			t.Errorf("%s after two of %s: %v, want a stop: the limit is for both", tc.class, tc.other, d.Action)
+		}
+		in.FailuresByClass = map[failure.Class]int{tc.class: 1, failure.MemoryContainer: 3, failure.Timeout: 1}
+		if d := policy.Decide(in); d.Action != policy.Retry {
+			t.Errorf("%s after failures that count elsewhere: %v, want a retry", tc.class, d.Action)
+		}
+	}
+}
+
 func TestAJobWithFewRetriesIsToldAtItsLast(t *testing.T) {
 	in := after(failure.NetworkTransient, 2)
 	two := 2
@@ -187,6 +215,7 @@ func TestLoad(t *testing.T) {
 	for _, bad := range []string{
 		"classes: {nonsense: {retries: 1}}", "classes: {timeout: {retries: -1}}", "classes: {timeout: {factor: 0.5}}",
 		"classes: {timeout: {base_delay: 48h}}", "clases: {}", "{", "classes: {timeout: {retries: many}}",
+		"classes: {timeout: {factor: .nan}}", "classes: {\"*\": {retries: 100}}",
 	} {
 		if _, err := policy.Load([]byte(bad)); !errs.Is(err, errs.Invalid) {
 			t.Errorf("Load(%q) = %v, want Invalid", bad, err)
