@@ -1,17 +1,17 @@
 package rule_test
 
 import (
-	"os"
 	"testing"
 
 	"github.com/redrive-io/redrive/pkg/failure"
+	"github.com/redrive-io/redrive/rules"
 	"github.com/redrive-io/redrive/services/classifier/internal/rule"
 )
 
 // builtIn loads the packs that come with Redrive.
 func builtIn(t testing.TB) *rule.Set {
 	t.Helper()
-	packs, err := rule.LoadPacks(os.DirFS("../../../../rules"))
+	packs, err := rule.LoadPacks(rules.FS)
 	if err != nil {
 		t.Fatal(err)
 	}
