@@ -3,6 +3,7 @@ package patch
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/redrive-io/redrive/pkg/engine"
@@ -107,10 +108,8 @@ func (v *validation) test(field string, o Operation) error {
 }
 
 func (v *validation) change(field string, o Operation) error {
-	for _, path := range v.changed {
-		if path == o.Path {
-			return errs.Field(field+".path", "%s is changed twice", o.Path)
-		}
+	if slices.Contains(v.changed, o.Path) {
+		return errs.Field(field+".path", "%s is changed twice", o.Path)
 	}
 	v.changed = append(v.changed, o.Path)
 	guarded := v.tested[o.Path]
