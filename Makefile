@@ -91,7 +91,7 @@ check-proto: $(BUF)
 		echo '$(BUF) breaking --against .git#ref=HEAD~1'; $(BUF) breaking --against '.git#ref=HEAD~1'; \
 	else echo 'no commit before this one to compare the protos with'; fi
 
-# Generates apart and compares, so that it finds stale files and works on a
+# Generates apart and compares, so that it finds stale files and works in a
 # tree with changes.
 .PHONY: check-gen
 check-gen: $(BUF) $(PLUGINS)
