@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -34,6 +35,24 @@ var jsonForm = strictJSON{runtime.JSONPb{MarshalOptions: protojson.MarshalOption
 // strictJSON refuses fields that a message does not have, and anything after
 // the JSON value.
 type strictJSON struct{ runtime.JSONPb }
+
+// Marshal implements runtime.Marshaler. protojson varies its blanks on purpose;
+// an answer does not.
+func (j *strictJSON) Marshal(v any) ([]byte, error) {
+	b, err := j.JSONPb.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	return compact(b), nil
+}
+
+func compact(b []byte) []byte {
+	var plain bytes.Buffer
+	if err := json.Compact(&plain, b); err != nil {
+		return b // it is JSON all the same, says its encoder
+	}
+	return plain.Bytes()
+}
 
 // NewDecoder implements runtime.Marshaler. The bodies are bounded before they
 // come here.
@@ -120,7 +139,7 @@ func writeStatus(w http.ResponseWriter, code int, st *status.Status) {
 	}
 	h.Set("Content-Type", "application/json")
 	w.WriteHeader(code)
-	_, _ = w.Write(body) // nothing can be done for a client that is gone
+	_, _ = w.Write(compact(body)) // nothing can be done for a client that is gone
 }
 
 // strictQueries makes the gateway refuse query parameters that a request does

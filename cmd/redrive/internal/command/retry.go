@@ -45,7 +45,7 @@ the job's from now on; its folder and environment stay.`,
 		case err != nil:
 			return err
 		case *wait:
-			return a.wait(cmd.Context(), *f, job)
+			return a.wait(cmd.Context(), *f, job, job)
 		default:
 			return a.tellJob(*f, job)
 		}

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/redrive-io/redrive/cmd/redrive/internal/screen"
+	"github.com/redrive-io/redrive/pkg/failure"
 	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
 )
 
@@ -27,7 +28,7 @@ func ruleResource() resource[*redrivev1.Rule] {
 		heading: []string{"ORDER", "NAME", "CLASS", "VERDICT", "MODE", "ORIGIN", "SUMMARY"},
 		row: func(_ *app, r *redrivev1.Rule) []string {
 			return []string{
-				strconv.Itoa(int(r.GetOrder())), r.GetName(), clean(r.GetClass()), screen.Name(r.GetVerdict()), screen.Name(r.GetMode()),
+				strconv.Itoa(int(r.GetOrder())), r.GetName(), clean(r.GetClass()), verdictOf(r), screen.Name(r.GetMode()),
 				originOf(r), clean(r.GetSummary()),
 			}
 		},
@@ -39,6 +40,15 @@ func (a *app) rules() *cobra.Command {
 	r := ruleResource()
 	return family("rules", "List, write and try the rules that classify failures",
 		r.listCommand(a), r.getCommand(a), a.ruleCreate(), a.ruleUpdate(), a.ruleDelete(), a.ruleTest())
+}
+
+// verdictOf is what the rule says, or else what its class means.
+func verdictOf(r *redrivev1.Rule) string {
+	if r.GetVerdict() != redrivev1.Verdict_VERDICT_UNSPECIFIED {
+		return screen.Name(r.GetVerdict())
+	}
+	meaning, _ := failure.MeaningOf(failure.Class(r.GetClass()))
+	return meaning.Verdict.String()
 }
 
 func originOf(r *redrivev1.Rule) string {

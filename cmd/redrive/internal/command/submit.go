@@ -60,7 +60,7 @@ it succeeded. Flags about the job override what a file says.`,
 			a.say("It is in order; nothing was stored.")
 			return nil
 		case *wait:
-			return a.wait(cmd.Context(), *f, stored)
+			return a.wait(cmd.Context(), *f, stored, nil)
 		case *f != "table":
 			return f.write(a.stdout, stored)
 		}

@@ -52,13 +52,13 @@ func factsOf(e *redrivev1.Evidence) string {
 		}
 	}
 	add(e.GetDuration() != nil, "after %s", screen.Span(e.GetDuration().AsDuration()))
-	add(e != nil && e.PeakMemoryBytes != nil, "peak memory %s", screen.Bytes(e.GetPeakMemoryBytes()))
+	add(e.GetPeakMemoryBytes() > 0, "peak memory %s", screen.Bytes(e.GetPeakMemoryBytes()))
 	add(e.GetMemoryLimitBytes() > 0 && e.GetTerminationReason() != redrivev1.TerminationReason_TERMINATION_REASON_OUT_OF_MEMORY, "limit %s", screen.Bytes(e.GetMemoryLimitBytes()))
 	add(e.GetMemoryDriver() != "", "enforced by %s", clean(e.GetMemoryDriver()))
 	add(e.GetNode() != "", "on %s", clean(e.GetNode()))
 	text := strings.Join(parts, ", ")
-	if e.GetTerminationProof() != "" {
-		text += " (" + clean(e.GetTerminationProof()) + ")"
+	if proof := e.GetTerminationProof(); proof != "" && proof != parts[0] {
+		text += " (" + clean(proof) + ")"
 	}
 	return text
 }
@@ -96,7 +96,7 @@ func matchPlace(m *redrivev1.RuleMatch) string {
 	if m.GetLine() == 0 {
 		return "matched on the facts"
 	}
-	return fmt.Sprintf("%s line %d: %s", clean(m.GetSource()), m.GetLine(), clean(m.GetText()))
+	return strings.TrimPrefix(fmt.Sprintf("%s line %d: %s", clean(m.GetSource()), m.GetLine(), clean(m.GetText())), " ")
 }
 
 // tellRecommendation says what was considered, with what it would risk and cost.

@@ -17,13 +17,14 @@ import (
 func answerLost(err error) bool { return errs.Is(err, errs.Unavailable) }
 
 // wait tells the story of a job on stderr until it has ended, and then shows
-// the job on stdout. An interrupt ends the waiting, not the job.
-func (a *app) wait(ctx context.Context, f format, job *redrivev1.Job) error {
+// the job on stdout. What has happened to known, if not nil, is left out. An
+// interrupt ends the waiting, not the job.
+func (a *app) wait(ctx context.Context, f format, job, known *redrivev1.Job) error {
 	ctx, stop := serve.Signals(ctx)
 	defer stop()
 	live := screen.NewLive(a.stderr, a.talk)
 	live.Print(fmt.Sprintf("%s  %s (%s)", a.talk.Strong(job.GetName()), typeName(job.GetType()), clean(job.GetType().GetEngine())))
-	last, err := a.follow(ctx, live, job)
+	last, err := a.follow(ctx, live, job, known)
 	live.Status("")
 	if errors.Is(err, context.Canceled) {
 		a.say("The job goes on; `redrive jobs get %s` shows how, `redrive cancel %[1]s` stops it.", job.GetName())
@@ -46,9 +47,10 @@ func (a *app) wait(ctx context.Context, f format, job *redrivev1.Job) error {
 }
 
 // follow prints what happens, and how long until the next thing does.
-func (a *app) follow(ctx context.Context, live *screen.Live, job *redrivev1.Job) (*redrivev1.Job, error) {
+func (a *app) follow(ctx context.Context, live *screen.Live, job, known *redrivev1.Job) (*redrivev1.Job, error) {
 	scheduler := redrivev1.NewSchedulerServiceClient(a.conn)
 	teller := &story.Teller{Scheduler: scheduler, Classifier: redrivev1.NewClassifierServiceClient(a.conn), Style: a.talk}
+	teller.Skip(known)
 	states := make(chan *redrivev1.Job)
 	stop := make(chan struct{})
 	shown := make(chan struct{})

@@ -23,6 +23,20 @@ type Teller struct {
 	over                    bool
 }
 
+// Skip leaves out what has happened to job until now.
+func (t *Teller) Skip(job *redrivev1.Job) {
+	for _, at := range job.GetAttempts() {
+		t.started = at.GetNumber()
+		if at.GetEndTime() != nil {
+			t.ended = at.GetNumber()
+		}
+		if at.GetDecision() != "" {
+			t.decided = at.GetNumber()
+		}
+	}
+	t.over = Ended(job)
+}
+
 // Tell returns what is new in job since the last call. An error is a record
 // that could not be read; the lines are good without it, and the next call asks
 // again.

@@ -50,3 +50,17 @@ func TestAJobThatIsPutBackToWorkHasASecondEnd(t *testing.T) {
 		t.Errorf("%d ends were told, want 2", ends)
 	}
 }
+
+func TestWhatIsKnownAlreadyIsLeftOut(t *testing.T) {
+	now := timestamppb.Now()
+	job := &redrivev1.Job{Name: "jobs/a", State: redrivev1.Job_STATE_QUEUED, Attempts: []*redrivev1.Attempt{
+		{Number: 1, StartTime: now, EndTime: now, Decision: "jobs/a/decisions/1", Failure: "failures/f"},
+	}}
+	teller := &story.Teller{}
+	teller.Skip(job)
+	job.Attempts = append(job.Attempts, &redrivev1.Attempt{Number: 2, StartTime: now})
+	lines, err := teller.Tell(t.Context(), job)
+	if err != nil || len(lines) != 1 || lines[0] != "attempt 2  starts" {
+		t.Errorf("Tell = %q, %v; want the second attempt alone", lines, err)
+	}
+}
