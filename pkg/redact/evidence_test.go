@@ -42,7 +42,8 @@ func TestEvidenceIsMaskedAndCut(t *testing.T) {
 	got := redact.Evidence(failure.Evidence{
 		Proof: "killed with --password hunter2", Node: "n\xff1",
 		Logs: []failure.Log{
-			{Source: "stdout", Head: long}, {Source: "stderr", Head: short},
+			{Source: "stdout", Head: long},
+			{Source: "stderr", Head: short},
 			{Source: "driver", Head: long, Tail: long, SizeBytes: 9_000_000, Truncated: true, URI: "file://u:hunter2@h/log"},
 		},
 	})

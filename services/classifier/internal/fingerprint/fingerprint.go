@@ -5,8 +5,8 @@ package fingerprint
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
-	"fmt"
 	"regexp"
 	"strings"
 )
@@ -55,7 +55,10 @@ func Mask(text string) string {
 // its facts, each in order. It is 24 hex digits.
 func Of(class string, texts []string, facts ...string) string {
 	h := sha256.New()
-	write := func(s string) { fmt.Fprintf(h, "%d:%s,", len(s), s) }
+	write := func(s string) {
+		h.Write(binary.AppendUvarint(nil, uint64(len(s))))
+		h.Write([]byte(s))
+	}
 	write(version)
 	write(class)
 	for _, t := range texts {

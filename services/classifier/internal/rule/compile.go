@@ -102,9 +102,13 @@ func (r *Rule) checkLists(field string) error {
 		name string
 		n    int
 	}{
-		{"sources", len(r.Sources)}, {"remedy", len(r.Remedy)}, {"near_miss", len(r.NearMisses)},
-		{"facts.exit_codes", len(r.Facts.ExitCodes)}, {"facts.signals", len(r.Facts.Signals)},
-		{"facts.termination_reasons", len(r.Facts.Reasons)}, {"facts.engines", len(r.Facts.Engines)},
+		{"sources", len(r.Sources)},
+		{"remedy", len(r.Remedy)},
+		{"near_miss", len(r.NearMisses)},
+		{"facts.exit_codes", len(r.Facts.ExitCodes)},
+		{"facts.signals", len(r.Facts.Signals)},
+		{"facts.termination_reasons", len(r.Facts.Reasons)},
+		{"facts.engines", len(r.Facts.Engines)},
 	} {
 		if list.n > MaxListed {
 			all = append(all, errs.Field(field+"."+list.name, "has %d members, at most %d are allowed", list.n, MaxListed))

@@ -86,8 +86,11 @@ func failureIndex(f *redrivev1.Failure) []docstore.Entry {
 	at := docstore.TimeKey(f.GetCreateTime().AsTime())
 	job := jobName(f)
 	all := []docstore.Entry{
-		{Name: byTime, Value: at}, {Name: byClass, Value: f.GetClass() + sep + at}, {Name: byJob, Value: job + sep + at},
-		{Name: byWorkflow, Value: f.GetType().GetWorkflow() + sep + at}, {Name: byFingerprint, Value: job + sep + f.GetFingerprint()},
+		{Name: byTime, Value: at},
+		{Name: byClass, Value: f.GetClass() + sep + at},
+		{Name: byJob, Value: job + sep + at},
+		{Name: byWorkflow, Value: f.GetType().GetWorkflow() + sep + at},
+		{Name: byFingerprint, Value: job + sep + f.GetFingerprint()},
 	}
 	if f.GetState() != redrivev1.Failure_STATE_FINAL {
 		all = append(all, docstore.Entry{Name: byOpen, Value: docstore.TimeKey(f.GetUpdateTime().AsTime())})
