@@ -82,7 +82,7 @@ func (a *app) attemptRow(at *redrivev1.Attempt) []string {
 		}
 	}
 	peak := ""
-	if at.GetEvidence() != nil && at.GetEvidence().PeakMemoryBytes != nil {
+	if at.GetEvidence().GetPeakMemoryBytes() > 0 { // 0 is shorter than it could be measured
 		peak = screen.Bytes(at.GetEvidence().GetPeakMemoryBytes())
 	}
 	return []string{

@@ -101,7 +101,7 @@ func (t *Teller) end(at *redrivev1.Attempt) []string {
 	t.ended = at.GetNumber()
 	took := screen.Span(at.GetEndTime().AsTime().Sub(at.GetStartTime().AsTime()))
 	peak := ""
-	if e := at.GetEvidence(); e != nil && e.PeakMemoryBytes != nil {
+	if e := at.GetEvidence(); e.GetPeakMemoryBytes() > 0 {
 		peak = ", peak memory " + screen.Bytes(e.GetPeakMemoryBytes())
 	}
 	if at.GetSucceeded() {

@@ -2,7 +2,6 @@ package system
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"os"
 
@@ -43,16 +42,4 @@ func loadCosts(name string) (recommender.Options, error) {
 		Weight: c.Weight, DollarsPerGiBHour: c.DollarsPerGiBHour, DollarsPerCoreHour: c.DollarsPerCoreHour,
 		NotFeasibleAbove: c.NotFeasibleAbove, MinObservations: c.MinObservations, MaxMemory: c.MaxMemoryMB << 20, MaxCores: c.MaxCores,
 	}, nil
-}
-
-// supervisor returns the command that starts an attempt's supervisor.
-func (o Options) supervisor() ([]string, error) {
-	if len(o.Supervisor) > 0 {
-		return o.Supervisor, nil
-	}
-	self, err := os.Executable()
-	if err != nil {
-		return nil, fmt.Errorf("find this program: %w", err)
-	}
-	return []string{self, "supervise"}, nil
 }

@@ -36,6 +36,9 @@ func (r *running) wait(ctx context.Context) error {
 	r.stop()
 	select {
 	case <-r.done:
+		if errors.Is(r.err, context.Canceled) {
+			return nil // that is what was asked for
+		}
 		return r.err
 	case <-ctx.Done():
 		return fmt.Errorf("it has not stopped: %w", ctx.Err())

@@ -12,6 +12,10 @@ import (
 	"github.com/redrive-io/redrive/services/scheduler"
 )
 
+// thisProgram starts supervisors. It means the very program that runs, also
+// when its file has been replaced by another version meanwhile.
+var thisProgram = []string{"/proc/self/exe", "supervise"}
+
 // startServices makes the services, each with what it stands on, and starts to
 // serve and to run them. A service comes after those that it calls, so that it
 // stops before them.
@@ -20,9 +24,9 @@ func (s *System) startServices(o Options) error {
 	if err != nil {
 		return err
 	}
-	supervisor, err := o.supervisor()
-	if err != nil {
-		return err
+	supervisor := o.Supervisor
+	if len(supervisor) == 0 {
+		supervisor = thisProgram
 	}
 	calls := s.server.Conn()
 	parts := []struct {
