@@ -57,3 +57,21 @@ func TestGoldenLogs(t *testing.T) {
 		})
 	}
 }
+
+// Masking secrets must not hide from a rule what it looks for.
+func TestSamplesAreStillWonWithTheirSecretsMasked(t *testing.T) {
+	o, err := NewOffline()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range o.set.Rules() {
+		if c.Rule.Sample == "" {
+			continue
+		}
+		in := c.Rule.SampleInput()
+		in.Texts[0].Text = collect.Text(c.Rule.Sample).Logs[0].Head
+		if got := finalize.Finalize(o.set.Match(in), in); got.Class != c.Rule.Class {
+			t.Errorf("%s: class %s, want %s, of %q", c.Rule.ID, got.Class, c.Rule.Class, in.Texts[0].Text)
+		}
+	}
+}
