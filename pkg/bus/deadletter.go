@@ -38,17 +38,13 @@ type DeadLetter struct {
 }
 
 // bury stores a message as a dead letter of a consumer.
-func (b *Bus) bury(msg jetstream.Msg, meta *jetstream.MsgMetadata, consumer string, reason error) error {
+func (b *Bus) bury(msg *nats.Msg, meta *nats.MsgMetadata, consumer string, reason error) error {
 	m := nats.NewMsg(DeadPrefix + consumer)
-	m.Data = msg.Data()
-	for name, values := range msg.Headers() {
-		if !strings.HasPrefix(strings.ToLower(name), "nats-") {
-			m.Header[name] = values
-		}
-	}
+	m.Data = msg.Data
+	copyHeaders(m.Header, msg.Header)
 	text := reason.Error()
 	m.Header.Set(headerDeadReason, percentEncode(strings.ToValidUTF8(text[:min(len(text), maxReason)], "")))
-	m.Header.Set(headerDeadSubject, percentEncode(msg.Subject()))
+	m.Header.Set(headerDeadSubject, percentEncode(msg.Subject))
 	m.Header.Set(headerDeadDeliveries, strconv.FormatUint(meta.NumDelivered, 10))
 	m.Header.Set(headerDeadSequence, strconv.FormatUint(meta.Sequence.Stream, 10))
 	// The same delivery buried twice is one dead letter.
@@ -59,6 +55,16 @@ func (b *Bus) bury(msg jetstream.Msg, meta *jetstream.MsgMetadata, consumer stri
 		return callError(err, "store dead letter of %s", consumer)
 	}
 	return nil
+}
+
+// copyHeaders copies the headers of events. Others could mean something to the
+// server, or to the client library that reads the dead letter.
+func copyHeaders(to, from nats.Header) {
+	for name, values := range from {
+		if isEventHeader(strings.ToLower(name)) {
+			to[name] = values
+		}
+	}
 }
 
 // DeadLetters returns the newest dead letters, newest first, at most limit and
@@ -107,10 +113,10 @@ func (b *Bus) Reemit(ctx context.Context, sequence uint64) error {
 	}
 	m := nats.NewMsg(letter.Subject)
 	m.Data = raw.Data
-	for name, values := range raw.Header {
-		lower := strings.ToLower(name)
-		if !strings.HasPrefix(lower, "nats-") && !strings.HasPrefix(lower, "redrive-") && lower != headerEmission {
-			m.Header[name] = values
+	copyHeaders(m.Header, raw.Header)
+	for name := range m.Header {
+		if strings.EqualFold(name, headerEmission) {
+			delete(m.Header, name)
 		}
 	}
 	m.Header.Set(headerEmission, strconv.Itoa(letter.Event.Emission+1))

@@ -70,7 +70,7 @@ func eventOf(subject string, header nats.Header, data []byte, stored time.Time) 
 	var bad []error
 	for name, values := range header {
 		name = strings.ToLower(name)
-		if len(values) == 0 || !strings.HasPrefix(name, "ce-") && name != headerContentType && name != headerTrace {
+		if len(values) == 0 || !isEventHeader(name) {
 			continue
 		}
 		value, ok := percentDecode(values[0])
@@ -112,6 +112,12 @@ func eventOf(subject string, header nats.Header, data []byte, stored time.Time) 
 		e.Emission = parsed
 	}
 	return e, errs.Fields(append(bad, e.Validate())...)
+}
+
+// isEventHeader reports whether a header, in lower case, says something about
+// an event.
+func isEventHeader(name string) bool {
+	return strings.HasPrefix(name, "ce-") || name == headerContentType || name == headerTrace
 }
 
 // percentEncode writes s as the NATS binding asks: space, double quote, percent

@@ -44,13 +44,18 @@ func (p *pause) end(began time.Time) {
 	}
 }
 
+// left is how long the pause still lasts; 0 when there is none.
+func (p *pause) left(now time.Time) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return max(p.until.Sub(now), 0)
+}
+
 // wait waits until the pause is over. It reports false when ctx ends first.
 func (p *pause) wait(ctx context.Context) bool {
 	for {
-		p.mu.Lock()
-		left := time.Until(p.until)
-		p.mu.Unlock()
-		if left <= 0 {
+		left := p.left(time.Now())
+		if left == 0 {
 			return ctx.Err() == nil
 		}
 		if !sleep(ctx, left) {

@@ -29,7 +29,7 @@ func (b *Bus) Provision(ctx context.Context) error {
 		if c.Ephemeral {
 			continue
 		}
-		if _, err := b.durable(ctx, c); err != nil {
+		if err := b.durable(ctx, c); err != nil {
 			return err
 		}
 	}
@@ -48,9 +48,10 @@ func (b *Bus) streams() []jetstream.StreamConfig {
 			MaxAge:      EventMaxAge,
 			MaxBytes:    b.config.MaxBytes,
 			MaxMsgs:     -1, MaxMsgSize: -1, MaxConsumers: -1,
-			Duplicates:  DuplicateWindow,
-			Replicas:    b.config.Replicas,
-			AllowDirect: true,
+			Duplicates:         DuplicateWindow,
+			Replicas:           b.config.Replicas,
+			AllowDirect:        true,
+			AllowAtomicPublish: true,
 		},
 		{
 			Name:        DeadLetterStream,
@@ -79,22 +80,21 @@ func (b *Bus) provisionStream(ctx context.Context, c jetstream.StreamConfig) err
 }
 
 // durable makes or corrects the durable consumer of c.
-func (b *Bus) durable(ctx context.Context, c Consumer) (jetstream.Consumer, error) {
+func (b *Bus) durable(ctx context.Context, c Consumer) error {
 	config := b.consumerConfig(c)
 	config.Durable = c.Name
 	config.Replicas = b.config.Replicas
 	ctx, cancel := callContext(ctx)
 	defer cancel()
-	made, err := b.js.CreateOrUpdateConsumer(ctx, EventStream, config)
-	if err != nil {
-		return nil, callError(err, "make or correct consumer %s", c.Name)
+	if _, err := b.js.CreateOrUpdateConsumer(ctx, EventStream, config); err != nil {
+		return callError(err, "make or correct consumer %s", c.Name)
 	}
-	return made, nil
+	return nil
 }
 
 // ephemeral makes a consumer of c that starts at a sequence and is this
 // process's own.
-func (b *Bus) ephemeral(ctx context.Context, c Consumer, name string, start uint64) (jetstream.Consumer, error) {
+func (b *Bus) ephemeral(ctx context.Context, c Consumer, name string, start uint64) error {
 	config := b.consumerConfig(c)
 	config.Name = name
 	config.Replicas = 1
@@ -104,11 +104,10 @@ func (b *Bus) ephemeral(ctx context.Context, c Consumer, name string, start uint
 	config.OptStartSeq = start
 	ctx, cancel := callContext(ctx)
 	defer cancel()
-	made, err := b.js.CreateOrUpdateConsumer(ctx, EventStream, config)
-	if err != nil {
-		return nil, callError(err, "make consumer %s", name)
+	if _, err := b.js.CreateOrUpdateConsumer(ctx, EventStream, config); err != nil {
+		return callError(err, "make consumer %s", name)
 	}
-	return made, nil
+	return nil
 }
 
 // consumerConfig is what both sorts of consumers have.

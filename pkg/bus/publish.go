@@ -32,7 +32,40 @@ func (b *Bus) Publish(ctx context.Context, events ...Event) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("publish: %w", err)
 	}
-	hitPublish("publish.before", events)
+	for len(events) > 0 {
+		chunk := events[:min(len(events), mostBatch)]
+		events = events[len(chunk):]
+		hitPublish("publish.before", chunk)
+		if err := b.publish(ctx, chunk); err != nil {
+			b.metrics.publishErrors.Inc()
+			return err
+		}
+		hitPublish("publish.after", chunk)
+		for _, e := range chunk {
+			b.metrics.published.WithLabelValues(string(e.Type)).Inc()
+		}
+	}
+	return nil
+}
+
+// publish sends many events as one batch where that is worth it, and few, or
+// those that the server will not have as a batch, one by one.
+func (b *Bus) publish(ctx context.Context, events []Event) error {
+	if len(events) >= leastBatch && b.syncs() {
+		err := b.publishBatch(ctx, events)
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return fmt.Errorf("publish: %w", ctx.Err())
+		}
+		b.log.Debug("a batch is published one by one", "events", len(events), "err", err)
+	}
+	return b.publishEach(ctx, events)
+}
+
+// publishEach sends the events one behind the other and then waits for all.
+func (b *Bus) publishEach(ctx context.Context, events []Event) error {
 	futures := make([]jetstream.PubAckFuture, 0, len(events))
 	var failed error
 	for _, e := range events {
@@ -46,7 +79,6 @@ func (b *Bus) Publish(ctx context.Context, events ...Event) error {
 	for i, f := range futures {
 		select {
 		case <-f.Ok():
-			b.metrics.published.WithLabelValues(string(events[i].Type)).Inc()
 		case err := <-f.Err():
 			if failed == nil {
 				failed = errs.New(errs.Unavailable, "publish %s %q: %w", events[i].Type, events[i].ID, err)
@@ -55,12 +87,7 @@ func (b *Bus) Publish(ctx context.Context, events ...Event) error {
 			return fmt.Errorf("publish: %w", ctx.Err())
 		}
 	}
-	if failed != nil {
-		b.metrics.publishErrors.Inc()
-		return failed
-	}
-	hitPublish("publish.after", events)
-	return nil
+	return failed
 }
 
 // hitPublish names the failpoint by the types that are published.

@@ -49,6 +49,7 @@ type Options struct {
 type Server struct {
 	server *server.Server
 	stop   func()
+	syncs  bool
 }
 
 // Start starts a server; it is ready when Start returns. It is errs.Invalid for
@@ -89,7 +90,7 @@ func Start(o Options) (*Server, error) {
 	}
 	log := &logger{log: o.Log.With("component", "nats"), fatal: make(chan string, 1)}
 	s.SetLoggerV2(log, false, false, false)
-	started := &Server{server: s, stop: sync.OnceFunc(func() {
+	started := &Server{server: s, syncs: !o.NoSync, stop: sync.OnceFunc(func() {
 		s.Shutdown()
 		s.WaitForShutdown()
 	})}
@@ -134,6 +135,10 @@ func (s *Server) Port() int {
 // InProcessConn connects without a socket; bus.Config.InProcess takes the
 // server itself.
 func (s *Server) InProcessConn() (net.Conn, error) { return s.server.InProcessConn() }
+
+// SyncsAlways reports whether an acknowledged event is on the disk; the bus
+// publishes many events to such a server as one batch.
+func (s *Server) SyncsAlways() bool { return s.syncs }
 
 // Stop stops the server and waits until its files are closed. A second call
 // waits too.
