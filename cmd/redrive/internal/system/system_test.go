@@ -62,7 +62,7 @@ func get(t *testing.T, url, token string) (int, string) {
 }
 
 func TestASystemStartsServesAndLeavesNothingBehind(t *testing.T) {
-	dir := t.TempDir()
+	dir, before := t.TempDir(), goroutines()
 	o := options(dir)
 	var token, password string
 	for round := range 2 { // the second time on the same ports
@@ -111,23 +111,24 @@ func TestASystemStartsServesAndLeavesNothingBehind(t *testing.T) {
 		}
 		o.GRPCAddr, o.HTTPAddr, o.NATSAddr = e.GRPC, e.HTTP, strings.TrimPrefix(e.NATS, "nats://")
 	}
-	if left := goroutines(); left != "" {
-		t.Errorf("goroutines after Stop:\n%s", left)
+	for name, stack := range goroutines() {
+		if _, was := before[name]; !was && strings.Contains(stack, "redrive-io/redrive") {
+			t.Errorf("after Stop there is %s", stack)
+		}
 	}
 }
 
-// goroutines returns the stacks of goroutines that run code of ours, this one
-// aside.
-func goroutines() string {
+// goroutines returns the stacks of all goroutines by their first words,
+// "goroutine 7".
+func goroutines() map[string]string {
 	var b strings.Builder
 	_ = pprof.Lookup("goroutine").WriteTo(&b, 2) // a strings.Builder takes everything
-	var left []string
-	for _, stack := range strings.Split(b.String(), "\n\n") {
-		if strings.Contains(stack, "redrive-io/redrive") && !strings.Contains(stack, "system_test.goroutines") && !strings.Contains(stack, "testing.(*M).Run") {
-			left = append(left, stack)
-		}
+	all := map[string]string{}
+	for stack := range strings.SplitSeq(b.String(), "\n\n") {
+		name, _, _ := strings.Cut(stack, " [")
+		all[name] = stack
 	}
-	return strings.Join(left, "\n\n")
+	return all
 }
 
 func natsClient(t *testing.T, dir string) (c system.NATSClient) {
