@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -75,10 +76,8 @@ func (e Event) Validate() error {
 }
 
 func (e Event) validateType() error {
-	for _, t := range Types {
-		if e.Type == t {
-			return nil
-		}
+	if slices.Contains(Types, e.Type) {
+		return nil
 	}
 	return errs.Field("type", "%q is not one of the event types", e.Type)
 }
