@@ -202,7 +202,7 @@ func TestEventsOfOthersSpeakForThemselvesAlone(t *testing.T) {
 		"own":                    {"redrive/scheduler", "redrive", errs.None},
 		"own for another":        {"redrive/scheduler", "acme", errs.None},
 		"another for itself":     {"acme", "acme", errs.None},
-		"another without a name": {"acme", "", errs.None},
+		"another without a name": {"acme", "", errs.Invalid},
 		"another for a third":    {"acme", "other", errs.Invalid},
 		"another for us":         {"acme", "redrive", errs.Invalid},
 		"another as us":          {"redrive", "redrive", errs.Invalid},

@@ -38,11 +38,8 @@ func (h *Handler) AttemptFailed(ctx context.Context, e bus.Event) error {
 		return err
 	}
 	if !strings.HasPrefix(e.Source, ownSources) {
-		if r.Attempt.Source == "" {
-			r.Attempt.Source = e.Source
-		}
 		if r.Attempt.Source != e.Source {
-			return errs.Field("attempt.source", "%q is not the event's source %q", r.Attempt.Source, e.Source)
+			return errs.Field("attempt.source", "is %q, but the event's ce-source is %q; they must be the same", r.Attempt.Source, e.Source)
 		}
 		if r.Attempt.Source == failure.Own {
 			return errs.Field("attempt.source", "%q is Redrive's own", failure.Own)

@@ -1,6 +1,7 @@
 package rule_test
 
 import (
+	"sync"
 	"testing"
 
 	"github.com/redrive-io/redrive/pkg/failure"
@@ -8,18 +9,22 @@ import (
 	"github.com/redrive-io/redrive/services/classifier/internal/rule"
 )
 
-// builtIn loads the packs that come with Redrive.
-func builtIn(t testing.TB) *rule.Set {
-	t.Helper()
+// load loads the packs that come with Redrive, once.
+var load = sync.OnceValues(func() (*rule.Set, error) {
 	packs, err := rule.LoadPacks(rules.FS)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	var all []*rule.Compiled
 	for _, p := range packs {
 		all = append(all, p.Rules...)
 	}
-	set, err := rule.NewSet(all...)
+	return rule.NewSet(all...)
+})
+
+func builtIn(t testing.TB) *rule.Set {
+	t.Helper()
+	set, err := load()
 	if err != nil {
 		t.Fatal(err)
 	}
