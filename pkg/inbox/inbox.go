@@ -15,6 +15,10 @@ import (
 	"github.com/redrive-io/redrive/pkg/errs"
 )
 
+// Keep is how long a service keeps its entries: a day more than the stream
+// keeps its events, so that none is delivered again after it was forgotten.
+const Keep = 8 * 24 * time.Hour
+
 const (
 	byTime = "time"
 	// purgeBatch entries are deleted in one commit.

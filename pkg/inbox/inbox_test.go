@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redrive-io/redrive/pkg/bus"
 	"github.com/redrive-io/redrive/pkg/docstore"
 	"github.com/redrive-io/redrive/pkg/docstore/storetest"
 	"github.com/redrive-io/redrive/pkg/errs"
@@ -62,6 +63,12 @@ func TestOfManyDeliveriesOneActs(t *testing.T) {
 	wait.Wait()
 	if acted.Load() != 1 {
 		t.Errorf("acted %d times, want once", acted.Load())
+	}
+}
+
+func TestEntriesOutliveTheEvents(t *testing.T) {
+	if inbox.Keep <= bus.EventMaxAge {
+		t.Errorf("the inbox keeps %v, want more than the stream's %v", inbox.Keep, bus.EventMaxAge)
 	}
 }
 
