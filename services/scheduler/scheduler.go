@@ -15,6 +15,7 @@ import (
 
 	"github.com/redrive-io/redrive/pkg/bus"
 	"github.com/redrive-io/redrive/pkg/docstore"
+	"github.com/redrive-io/redrive/pkg/errs"
 	"github.com/redrive-io/redrive/pkg/outbox"
 	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
 	"github.com/redrive-io/redrive/services/scheduler/internal/events"
@@ -73,7 +74,7 @@ func New(o Options, d Deps) (*Service, error) {
 	if o.RetryPolicy != "" {
 		file, err := os.ReadFile(filepath.Clean(o.RetryPolicy))
 		if err != nil {
-			return nil, err
+			return nil, errs.New(errs.Invalid, "retry policy: %w", err)
 		}
 		if table, err = policy.Load(file); err != nil {
 			return nil, err
@@ -92,7 +93,9 @@ func New(o Options, d Deps) (*Service, error) {
 }
 
 // Register adds SchedulerService to a server.
-func (s *Service) Register(r grpc.ServiceRegistrar) { redrivev1.RegisterSchedulerServiceServer(r, s.server) }
+func (s *Service) Register(r grpc.ServiceRegistrar) {
+	redrivev1.RegisterSchedulerServiceServer(r, s.server)
+}
 
 // Run drives the jobs until ctx is done. Attempts that run go on running.
 func (s *Service) Run(ctx context.Context) error {

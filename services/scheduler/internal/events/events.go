@@ -51,16 +51,16 @@ func (h *Handler) Attempt(ctx context.Context, e bus.Event) error {
 	if m.GetAttempt().GetSource() != e.Source {
 		return errs.Field("attempt.source", "is %q, but the event's ce-source is %q; they must be the same", m.GetAttempt().GetSource(), e.Source)
 	}
+	if err := errs.Fields(wire.CheckJSON("config", m.GetConfig()), wire.CheckJSON("attempt_config", m.GetAttemptConfig())); err != nil {
+		return err
+	}
 	r := runner.Report{
-		Ref: failure.AttemptFromProto(m.GetAttempt()),
+		Ref: failure.AttemptFromProto(m.GetAttempt()), Config: wire.Map(m.GetAttemptConfig()),
 		Job: job.Job{
-			Type: failure.TypeFromProto(m.GetType()), Config: m.GetConfig().AsMap(), Overrides: wire.FromOverrides(m.GetRetryPolicy()),
+			Type: failure.TypeFromProto(m.GetType()), Config: wire.Map(m.GetConfig()), Overrides: wire.FromOverrides(m.GetRetryPolicy()),
 			Labels: m.GetLabels(), Owner: m.GetOwner(),
 		},
 		Evidence: redact.Evidence(failure.FromProto(m.GetEvidence())), Succeeded: succeeded, Told: true,
-	}
-	if m.GetAttemptConfig() != nil {
-		r.Config = m.GetAttemptConfig().AsMap()
 	}
 	_, err := h.runner.Report(ctx, r)
 	return err
@@ -74,21 +74,38 @@ func (h *Handler) Verdict(ctx context.Context, e bus.Event) error {
 	}
 	f := m.GetFailure()
 	r := runner.Report{
-		Ref: failure.AttemptFromProto(f.GetAttempt()),
+		Ref: failure.AttemptFromProto(f.GetAttempt()), Config: wire.Map(f.GetAttemptConfig()),
 		Job: job.Job{
-			Type: failure.TypeFromProto(f.GetType()), Config: f.GetConfig().AsMap(), Overrides: wire.FromOverrides(f.GetRetryPolicy()),
+			Type: failure.TypeFromProto(f.GetType()), Config: wire.Map(f.GetConfig()), Overrides: wire.FromOverrides(f.GetRetryPolicy()),
 			Labels: f.GetLabels(), Owner: f.GetOwner(),
 		},
-		Evidence: failure.FromProto(f.GetEvidence()), Told: true,
+		Evidence: redact.Evidence(failure.FromProto(f.GetEvidence())), Told: true,
 	}
-	if f.GetAttemptConfig() != nil {
-		r.Config = f.GetAttemptConfig().AsMap()
-	}
-	if err := r.Ref.Validate("failure.attempt"); err != nil {
+	if err := validate(r, f); err != nil {
 		return err
 	}
 	_, err := h.runner.Decide(ctx, runner.Classified{
 		Report: r, Verdict: wire.Verdict(f), Summary: f.GetSummary(), Runbook: f.GetRunbook(), Excerpt: f.GetExcerpt(),
 	})
 	return err
+}
+
+// validate names what is wrong with a classified failure. A class that is not
+// known here, of a newer classifier, is decided on like an unknown one.
+func validate(r runner.Report, f *redrivev1.Failure) error {
+	known := func(field string, names map[int32]string, value int32) error {
+		if _, ok := names[value]; !ok || value == 0 {
+			return errs.Field(field, "%d is none", value)
+		}
+		return nil
+	}
+	class := error(nil)
+	if f.GetClass() == "" {
+		class = errs.Field("failure.class", "is required")
+	}
+	return errs.Fields(
+		r.Ref.Validate("failure.attempt"), job.ValidateOverrides("failure.retry_policy", r.Job.Overrides), class,
+		known("failure.verdict", redrivev1.Verdict_name, int32(f.GetVerdict())),
+		known("failure.category", redrivev1.Category_name, int32(f.GetCategory())),
+	)
 }

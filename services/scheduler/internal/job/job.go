@@ -3,6 +3,7 @@
 package job
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/redrive-io/redrive/pkg/failure"
@@ -94,8 +95,13 @@ type Attempt struct {
 // Skip is a patch that was in scope and not applied, and why.
 type Skip struct{ Patch, Reason string }
 
-// MaxAttempts bounds Job.Attempts; older ones are forgotten.
-const MaxAttempts = 100
+// Bounds of what is kept of a job's past. Older attempts are forgotten, and
+// older ones than MaxConfigs lose their configuration.
+const (
+	MaxAttempts = 100
+	MaxConfigs  = 20
+	maxSkips    = 50 // of one attempt
+)
 
 // Own reports whether Redrive runs the attempts.
 func (j Job) Own() bool { return j.Source == failure.Own }
@@ -147,7 +153,11 @@ func (j Job) insert(a Attempt) []Attempt {
 	if !placed {
 		all = append(all, a)
 	}
-	return all[max(0, len(all)-MaxAttempts):]
+	all = all[max(0, len(all)-MaxAttempts):]
+	for i := range len(all) - MaxConfigs {
+		all[i].Config = nil
+	}
+	return all
 }
 
 // replace returns the attempts with the one of a's number replaced by a.
@@ -155,6 +165,53 @@ func (j Job) replace(a Attempt) []Attempt {
 	all := append([]Attempt(nil), j.Attempts...)
 	all[j.find(a.Number)] = a
 	return all
+}
+
+// Undecided returns the oldest attempt whose failure was told and has no
+// decision yet; ok is false when there is none.
+func (j Job) Undecided() (a Attempt, ok bool) {
+	for _, a := range j.Attempts {
+		if a.Failure != "" && a.Decision == "" {
+			return a, true
+		}
+	}
+	return Attempt{}, false
+}
+
+// Waits reports whether Redrive is to start the next attempt.
+func (j Job) Waits() bool { return j.Own() && (j.State == Queued || j.State == Waiting) }
+
+// Resting returns since when nothing here drives the job on: it has ended, or it
+// is another scheduler's, from which nothing may ever be heard again. ok is
+// false for any other job.
+func (j Job) Resting() (since time.Time, ok bool) {
+	switch {
+	case j.State.Ended():
+		return j.Ended, true
+	case !j.Own() && j.State != Classifying:
+		return j.Updated, true
+	}
+	return time.Time{}, false
+}
+
+// Expires returns when a job that waits is given up, and why; zero when never.
+func (j Job) Expires() (at time.Time, why string) {
+	if !j.Waits() {
+		return at, why
+	}
+	if d := j.Overrides.Deadline; d > 0 {
+		at, why = j.BudgetStart.Add(d), "the job's deadline has passed"
+	}
+	if d := j.Overrides.QueueTimeout; d > 0 {
+		since := j.Due
+		if !j.PostponedSince.IsZero() {
+			since = j.PostponedSince
+		}
+		if end := since.Add(d); at.IsZero() || end.Before(at) {
+			at, why = end, fmt.Sprintf("the attempt did not start within %s of being due", d)
+		}
+	}
+	return at, why
 }
 
 // PolicyInputs returns what the retry policy is given for attempt n.

@@ -11,7 +11,9 @@ import (
 )
 
 // Event is something that happens to a job: one of the types below.
-type Event interface{ apply(j Job, now time.Time) (Job, []Effect, error) }
+type Event interface {
+	apply(j Job, now time.Time) (Job, []Effect, error)
+}
 
 // Effect is something that the world is told once the step is durable.
 type Effect int
@@ -23,7 +25,7 @@ const (
 	TellFailed                  // attempt.failed of the attempt that ended
 	TellSucceeded               // attempt.succeeded of the attempt that ended
 	TellDecided                 // decision.made
-	TellFinished                // job.finished
+	TellFinished                // job.finished: also of a job that a human puts back to work
 )
 
 // Step applies an event. An event that is already known, or too old to matter,
@@ -67,11 +69,11 @@ type Started struct {
 }
 
 func (e Started) apply(j Job, now time.Time) (Job, []Effect, error) {
-	if !j.Own() || (j.State != Queued && j.State != Waiting) {
+	if !j.Waits() {
 		return j, nil, nil
 	}
 	last, _ := j.Last()
-	a := Attempt{Number: last.Number + 1, Config: e.Config, Start: now, Applied: e.Applied, Skipped: e.Skipped}
+	a := Attempt{Number: last.Number + 1, Config: e.Config, Start: now, Applied: e.Applied, Skipped: e.Skipped[:min(len(e.Skipped), maxSkips)]}
 	j.Attempts = j.insert(a)
 	j.RequiredPatch = ""
 	return j.enter(Running, now, "attempt %d runs", a.Number), []Effect{TellStarted}, nil
@@ -91,48 +93,52 @@ type Ended struct {
 
 func (e Ended) apply(j Job, now time.Time) (Job, []Effect, error) {
 	a, known := j.Attempt(e.Attempt)
-	if known && !a.End.IsZero() {
+	switch {
+	case known && !a.End.IsZero() && a.Succeeded != e.Succeeded:
+		return j, nil, errs.New(errs.FailedPrecondition, "attempt %d of job %q was told to have %s; the first word stands",
+			a.Number, j.ID, map[bool]string{true: "succeeded", false: "failed"}[a.Succeeded])
+	case known && !a.End.IsZero():
 		return j, nil, nil // told before
-	}
-	if !known {
-		if j.Own() {
-			return j, nil, errs.New(errs.NotFound, "job %q has no attempt %d", j.ID, e.Attempt)
-		}
-		if oldest := len(j.Attempts); oldest == MaxAttempts && e.Attempt < j.Attempts[0].Number {
-			return j, nil, nil // forgotten long ago
-		}
+	case !known && j.Own():
+		return j, nil, errs.New(errs.NotFound, "job %q has no attempt %d", j.ID, e.Attempt)
+	case !known && len(j.Attempts) == MaxAttempts && e.Attempt < j.Attempts[0].Number:
+		return j, nil, nil // forgotten long ago
+	case !known:
 		a = Attempt{Number: e.Attempt, Config: e.Config, Start: e.Evidence.Start}
 		if a.Start.IsZero() { // its scheduler does not say
 			a.Start = now.Add(-e.Evidence.Duration)
 		}
 		j.Attempts = j.insert(a)
 	}
+	last, _ := j.Last()
+	cancelled := j.CancelRequested && !e.Succeeded
 	a.End, a.Succeeded, a.Evidence = now, e.Succeeded, e.Evidence.Facts()
-	if !e.Succeeded {
+	if !e.Succeeded && !cancelled { // what was cancelled is no failure to decide on
+		if _, pending := j.Undecided(); !pending {
+			j.Emissions = 1
+		}
 		a.Failure = "failures/" + j.Ref(a.Number).FailureID()
 	}
 	j.Attempts = j.replace(a)
-	last, _ := j.Last()
 	switch {
-	case last.Number != a.Number || (j.State.Ended() && !(j.State == Failed && e.Succeeded)):
+	case last.Number != a.Number || (j.State.Ended() && (j.State != Failed || !e.Succeeded)):
 		// An attempt of another scheduler, told late: it is on record, and its
 		// failure gets its decision, but the job has moved on.
-		return j.touch(now), e.tell(TellFailed), nil
+		return j.touch(now), e.tell(TellFailed, TellSucceeded), nil
 	case e.Succeeded:
 		j.Consecutive, j.CancelRequested = 0, false
 		return j.enter(Succeeded, now, "attempt %d succeeded", a.Number), e.tell(TellSucceeded, TellFinished), nil
-	case j.CancelRequested:
+	case cancelled:
 		return j.cancel(now), []Effect{TellFinished}, nil
 	}
-	j.Emissions = 1
 	return j.enter(Classifying, now, "attempt %d failed", a.Number), e.tell(TellFailed), nil
 }
 
-// tell leaves out what everybody knows already.
+// tell leaves out what did not happen, and what everybody knows already.
 func (e Ended) tell(all ...Effect) []Effect {
 	var out []Effect
 	for _, effect := range all {
-		if (effect == TellFailed && (e.Told || e.Succeeded)) || (effect == TellSucceeded && e.Told) {
+		if (effect == TellFailed && (e.Told || e.Succeeded)) || (effect == TellSucceeded && (e.Told || !e.Succeeded)) {
 			continue
 		}
 		out = append(out, effect)
@@ -147,20 +153,23 @@ func (e Decided) apply(j Job, now time.Time) (Job, []Effect, error) {
 	d := e.Decision
 	a, ok := j.Attempt(d.Attempt)
 	switch {
-	case !ok || a.End.IsZero() || a.Succeeded:
+	case !ok || a.End.IsZero():
 		return j, nil, errs.New(errs.NotFound, "job %q has no failed attempt %d", j.ID, d.Attempt)
-	case a.Decision != "":
-		return j, nil, nil // decided before; a later verdict is on record in the failure
+	case a.Decision != "" || a.Succeeded:
+		return j, nil, nil // decided before, or nothing to decide; the verdict is on record in the failure
 	}
 	a.Decision = j.Ref(a.Number).DecisionName()
 	j.Attempts = j.replace(a)
 	j.FailuresByClass = maps.Clone(d.Inputs.FailuresByClass)
 	j.Consecutive = d.Inputs.Consecutive
+	j.Emissions = 0
+	if _, pending := j.Undecided(); pending {
+		j.Emissions = 1
+	}
 	last, _ := j.Last()
 	if last.Number != a.Number || j.State != Classifying {
 		return j.touch(now), []Effect{TellDecided}, nil
 	}
-	j.Emissions = 0
 	if d.Action == policy.Stop {
 		return j.enter(Failed, now, "%s", d.Reason), []Effect{TellDecided, TellFinished}, nil
 	}
@@ -172,12 +181,12 @@ func (e Decided) apply(j Job, now time.Time) (Job, []Effect, error) {
 	return j, []Effect{TellDecided}, nil
 }
 
-// Resent says that the failure being classified is told again, because nothing
-// came back.
-type Resent struct{}
+// Resent says that the failure of an attempt is told again, because nothing came
+// back.
+type Resent struct{ Attempt int }
 
-func (Resent) apply(j Job, now time.Time) (Job, []Effect, error) {
-	if j.State != Classifying {
+func (e Resent) apply(j Job, now time.Time) (Job, []Effect, error) {
+	if a, ok := j.Attempt(e.Attempt); !ok || a.Failure == "" || a.Decision != "" {
 		return j, nil, nil
 	}
 	j.Emissions++
@@ -191,7 +200,7 @@ type Postponed struct {
 }
 
 func (e Postponed) apply(j Job, now time.Time) (Job, []Effect, error) {
-	if j.State != Queued && j.State != Waiting {
+	if !j.Waits() {
 		return j, nil, nil
 	}
 	if j.PostponedSince.IsZero() {
@@ -205,10 +214,21 @@ func (e Postponed) apply(j Job, now time.Time) (Job, []Effect, error) {
 type GivenUp struct{ Reason string }
 
 func (e GivenUp) apply(j Job, now time.Time) (Job, []Effect, error) {
-	if j.State != Queued && j.State != Waiting {
+	if !j.Waits() {
 		return j, nil, nil
 	}
 	return j.enter(Failed, now, "%s", e.Reason), []Effect{TellFinished}, nil
+}
+
+// Expired says that time has passed: the job is given up if it is time.
+type Expired struct{}
+
+func (Expired) apply(j Job, now time.Time) (Job, []Effect, error) {
+	at, why := j.Expires()
+	if at.IsZero() || now.Before(at) {
+		return j, nil, nil
+	}
+	return GivenUp{why}.apply(j, now)
 }
 
 // CancelAsked says that somebody wants the job stopped.
@@ -253,18 +273,23 @@ func (e Unblocked) apply(j Job, now time.Time) (Job, []Effect, error) {
 		if !j.Own() {
 			return j, nil, errs.Field("process", "must be unset: job %q is run by %s", j.ID, j.Source)
 		}
-		j.Task = e.Task
+		task := e.Task.unmasked(*j.Task)
+		if err := task.checkLookups("process", j.Config); err != nil {
+			return j, nil, err
+		}
+		j.Task = &task
 	}
+	var effects []Effect
+	required := j.RequiredPatch
 	if j.State == Failed {
 		j.FailuresByClass, j.Consecutive, j.BudgetStart = nil, 0, now
-		j.RequiredPatch = ""
+		required, effects = "", []Effect{TellFinished}
 	}
 	reason := "put back to work"
 	if e.Reason != "" {
 		reason += ": " + e.Reason
 	}
-	required := j.RequiredPatch
 	j = j.enter(Waiting, now, "%s", reason)
 	j.Due, j.Ended, j.RequiredPatch = now, time.Time{}, required
-	return j, nil, nil
+	return j, effects, nil
 }

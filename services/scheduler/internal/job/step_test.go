@@ -61,7 +61,7 @@ func TestLifeOfAJob(t *testing.T) {
 			{always(job.Started{}), job.Running, []job.Effect{job.TellStarted}},
 			{always(failed(1)), job.Classifying, []job.Effect{job.TellFailed}},
 			{decide(1, failure.CodeBug), job.Failed, []job.Effect{job.TellDecided, job.TellFinished}},
-			{always(job.Unblocked{Reason: "fixed"}), job.Waiting, nil},
+			{always(job.Unblocked{Reason: "fixed"}), job.Waiting, []job.Effect{job.TellFinished}},
 			{always(job.Started{}), job.Running, []job.Effect{job.TellStarted}},
 		}},
 		{"is cancelled while it runs", []row{
@@ -78,7 +78,7 @@ func TestLifeOfAJob(t *testing.T) {
 		{"is told again when nothing comes back", []row{
 			{always(job.Started{}), job.Running, []job.Effect{job.TellStarted}},
 			{always(failed(1)), job.Classifying, []job.Effect{job.TellFailed}},
-			{always(job.Resent{}), job.Classifying, []job.Effect{job.TellFailed}},
+			{always(job.Resent{Attempt: 1}), job.Classifying, []job.Effect{job.TellFailed}},
 		}},
 		{"never starts", []row{
 			{always(job.Postponed{Due: start.Add(time.Second)}), job.Queued, nil},
@@ -153,7 +153,7 @@ func TestRandomLives(t *testing.T) {
 			now := start.Add(time.Duration(step) * time.Second)
 			last, _ := j.Last()
 			var e job.Event
-			switch r.IntN(9) {
+			switch r.IntN(11) {
 			case 0, 1:
 				e = job.Started{}
 			case 2:
@@ -163,7 +163,7 @@ func TestRandomLives(t *testing.T) {
 			case 4, 5:
 				e = decided(j, max(1, last.Number-r.IntN(2)), classes[r.IntN(len(classes))], now)
 			case 6:
-				e = job.Resent{}
+				e = job.Resent{Attempt: max(1, last.Number-r.IntN(2))}
 			case 7:
 				if r.IntN(6) > 0 {
 					continue
@@ -171,6 +171,10 @@ func TestRandomLives(t *testing.T) {
 				e = job.CancelAsked{}
 			case 8:
 				e = job.Unblocked{}
+			case 9:
+				e = job.Postponed{Due: now.Add(time.Minute)}
+			case 10:
+				e = job.Expired{}
 			}
 			next, effects, changed, err := job.Step(j, e, now)
 			if err != nil || !changed {
@@ -189,7 +193,8 @@ func TestRandomLives(t *testing.T) {
 				}
 			}
 			if _, resent := e.(job.Resent); !resent { // telling again is what Resent is for
-				if _, unblocked := e.(job.Unblocked); !unblocked {
+				_, postponed := e.(job.Postponed)
+				if _, unblocked := e.(job.Unblocked); !unblocked && !postponed {
 					if _, effects, changed, _ := job.Step(next, e, now.Add(time.Millisecond)); changed || len(effects) > 0 {
 						t.Fatalf("seed %d: %T a second time changes the job again", seed, e)
 					}
@@ -215,8 +220,19 @@ func check(t *testing.T, seed uint64, before, after job.Job, e job.Event) {
 		if i > 0 && a.Number <= after.Attempts[i-1].Number {
 			t.Fatalf("seed %d: attempts out of order", seed)
 		}
-		if a.Succeeded && a.Decision != "" {
+		if a.Succeeded && (a.Decision != "" || a.Failure != "") {
 			t.Fatalf("seed %d: a success was decided on", seed)
+		}
+		if a.Decision != "" && a.Failure == "" && after.State != job.Cancelled {
+			t.Fatalf("seed %d: attempt %d has a decision and no failure", seed, a.Number)
+		}
+	}
+	if _, pending := after.Undecided(); pending != (after.Emissions > 0) {
+		t.Fatalf("seed %d: a failure is undecided is %v, and told %d times", seed, pending, after.Emissions)
+	}
+	if after.State == job.Classifying {
+		if _, pending := after.Undecided(); !pending {
+			t.Fatalf("seed %d: CLASSIFYING although every failure is decided", seed)
 		}
 	}
 	if open > 1 || (open == 1) != (after.Own() && after.State == job.Running) {
@@ -256,5 +272,116 @@ func TestLateAttemptsOfOtherSchedulers(t *testing.T) {
 	step(job.Ended{Attempt: 3, Succeeded: true})
 	if j.State != job.Succeeded {
 		t.Errorf("state %v, want SUCCEEDED", j.State)
+	}
+}
+
+func TestTheFirstWordOnAnAttemptStands(t *testing.T) {
+	for _, first := range []bool{true, false} {
+		j := job.Job{ID: "airflow-1", Source: "airflow", SourceJob: "dag/1", State: job.Running, Created: start, Updated: start}
+		j, _, _, _ = job.Step(j, job.Ended{Attempt: 1, Succeeded: first}, start)
+		if next, _, _, err := job.Step(j, job.Ended{Attempt: 1, Succeeded: !first}, start); !errs.Is(err, errs.FailedPrecondition) || next.State != j.State {
+			t.Errorf("first told %v, then the opposite: %v (%v), want FailedPrecondition", first, next.State, err)
+		}
+	}
+}
+
+func TestAVerdictOnASuccessIsMoot(t *testing.T) {
+	j := job.Job{ID: "airflow-1", Source: "airflow", SourceJob: "dag/1", State: job.Running, Created: start, Updated: start}
+	j, _, _, _ = job.Step(j, job.Ended{Attempt: 1, Succeeded: true}, start)
+	if _, _, changed, err := job.Step(j, decided(j, 1, failure.CodeBug, start), start); changed || err != nil {
+		t.Errorf("changed %v (%v), want neither a change nor an error", changed, err)
+	}
+}
+
+func TestWhatWasCancelledIsNoFailure(t *testing.T) {
+	j := own()
+	for _, e := range []job.Event{job.Started{}, job.CancelAsked{}, failed(1)} {
+		j, _, _, _ = job.Step(j, e, start)
+	}
+	if _, pending := j.Undecided(); pending || j.Attempts[0].Failure != "" {
+		t.Errorf("a cancelled attempt waits for a decision: %+v", j.Attempts[0])
+	}
+}
+
+func TestALateSuccessIsTold(t *testing.T) {
+	j := job.Job{ID: "airflow-1", Source: "airflow", SourceJob: "dag/1", State: job.Running, Created: start, Updated: start}
+	j, _, _, _ = job.Step(j, failed(1), start)
+	j, _, _, _ = job.Step(j, job.CancelAsked{}, start)
+	_, effects, _, err := job.Step(j, job.Ended{Attempt: 2, Succeeded: true}, start)
+	if err != nil || !reflect.DeepEqual(effects, []job.Effect{job.TellSucceeded}) {
+		t.Errorf("effects %v (%v), want the success told", effects, err)
+	}
+}
+
+func TestExpiry(t *testing.T) {
+	step := func(j job.Job, e job.Event, now time.Time) job.Job {
+		t.Helper()
+		next, _, _, err := job.Step(j, e, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return next
+	}
+	j := own()
+	if at, _ := j.Expires(); !at.IsZero() {
+		t.Errorf("a job without limits expires at %v", at)
+	}
+	j.Overrides = policy.Overrides{QueueTimeout: time.Minute, Deadline: time.Hour}
+	if got := step(j, job.Expired{}, start.Add(time.Minute-1)); got.State != job.Queued {
+		t.Error("given up too early")
+	}
+	if got := step(j, job.Expired{}, start.Add(time.Minute)); got.State != job.Failed {
+		t.Error("not given up after the queue timeout")
+	}
+	// Being postponed again and again does not set the clock back.
+	p := step(j, job.Postponed{Due: start.Add(30 * time.Second)}, start.Add(10*time.Second))
+	p = step(p, job.Postponed{Due: start.Add(2 * time.Minute)}, start.Add(30*time.Second))
+	if got := step(p, job.Expired{}, start.Add(70*time.Second)); got.State != job.Failed {
+		t.Error("a job that is postponed is never given up")
+	}
+	// The deadline counts from the submission, or from the human who unblocked.
+	j.Overrides.QueueTimeout = 0
+	late := step(j, job.Expired{}, start.Add(time.Hour))
+	if late.State != job.Failed {
+		t.Fatal("not given up at the deadline")
+	}
+	again := step(late, job.Unblocked{}, start.Add(2*time.Hour))
+	if at, _ := again.Expires(); !at.Equal(start.Add(3 * time.Hour)) {
+		t.Errorf("expires at %v after a human unblocked it, want a whole deadline later", at)
+	}
+	if got := step(step(j, job.Started{}, start), job.Expired{}, start.Add(2*time.Hour)); got.State != job.Running {
+		t.Error("a running attempt was given up; its run timeout ends it")
+	}
+}
+
+func TestThePastIsBounded(t *testing.T) {
+	j := own()
+	for n := 1; n <= job.MaxAttempts+5; n++ {
+		for _, e := range []job.Event{
+			job.Started{Config: map[string]any{"n": float64(n)}, Skipped: make([]job.Skip, 1000)}, failed(n), decided(j, n, failure.CodeBug, start),
+		} {
+			if d, ok := e.(job.Decided); ok {
+				d.Decision.Attempt, e = n, d
+			}
+			next, _, _, err := job.Step(j, e, start)
+			if err != nil {
+				t.Fatal(err)
+			}
+			j = next
+		}
+		j, _, _, _ = job.Step(j, job.Unblocked{}, start)
+	}
+	configs := 0
+	for _, a := range j.Attempts {
+		if a.Config != nil {
+			configs++
+		}
+		if len(a.Skipped) > 50 {
+			t.Fatalf("attempt %d keeps %d skipped patches", a.Number, len(a.Skipped))
+		}
+	}
+	last, _ := j.Last()
+	if len(j.Attempts) != job.MaxAttempts || configs != job.MaxConfigs || last.Config == nil || last.Number != job.MaxAttempts+5 {
+		t.Errorf("%d attempts, %d with a configuration, the last %d", len(j.Attempts), configs, last.Number)
 	}
 }

@@ -13,11 +13,14 @@ import (
 
 // Bounds of what a job may carry.
 const (
-	MaxConfigBytes = 64 << 10
-	MaxArgs        = 256
-	MaxArgBytes    = 32 << 10
-	MaxEnv         = 256
-	MaxLabels      = 32
+	MaxConfigBytes  = 64 << 10
+	MaxConfigValues = 4096 // of all depths: stored, each takes more than in JSON
+	MaxArgs         = 256
+	MaxArgBytes     = 32 << 10
+	MaxEnv          = 256
+	MaxEnvBytes     = 256 << 10 // of all values
+	MaxLabels       = 32
+	maxWorkDir      = 4096
 )
 
 var (
@@ -36,15 +39,11 @@ func ValidateID(id string) error {
 
 // Validate names all that is wrong with a job that is to be submitted.
 func (j Job) Validate() error {
-	all := []error{j.Type.Validate("job.type"), ValidateConfig("job.config", j.Config), validateOverrides("job.retry_policy", j.Overrides), j.validateLabels()}
-	switch {
-	case j.Task == nil:
+	all := []error{j.Type.Validate("job.type"), ValidateConfig("job.config", j.Config), ValidateOverrides("job.retry_policy", j.Overrides), j.validateLabels("job.")}
+	if j.Task == nil {
 		all = append(all, errs.Field("job.process", "is required: say what to run in job.process.args"))
-	default:
-		all = append(all, j.Task.Validate("job.process"))
-		if err := j.Task.checkLookups("job.process", j.Config); err != nil {
-			all = append(all, err)
-		}
+	} else {
+		all = append(all, j.Task.Validate("job.process"), j.Task.checkLookups("job.process", j.Config))
 	}
 	return errs.Fields(all...)
 }
@@ -58,12 +57,31 @@ func ValidateConfig(field string, config map[string]any) error {
 	if len(text) > MaxConfigBytes {
 		return errs.Field(field, "has %d bytes as JSON, more than %d", len(text), MaxConfigBytes)
 	}
+	if n := values(config); n > MaxConfigValues {
+		return errs.Field(field, "has %d values, more than %d", n, MaxConfigValues)
+	}
 	return nil
+}
+
+// values counts the values in v, itself included.
+func values(v any) int {
+	n := 1
+	switch v := v.(type) {
+	case map[string]any:
+		for _, member := range v {
+			n += values(member)
+		}
+	case []any:
+		for _, member := range v {
+			n += values(member)
+		}
+	}
+	return n
 }
 
 // ValidateReport names what is wrong with what another scheduler says of a job.
 func (j Job) ValidateReport() error {
-	return errs.Fields(j.Type.Validate("type"), ValidateConfig("config", j.Config), validateOverrides("retry_policy", j.Overrides), j.validateLabels())
+	return errs.Fields(j.Type.Validate("type"), ValidateConfig("config", j.Config), ValidateOverrides("retry_policy", j.Overrides), j.validateLabels(""))
 }
 
 // Validate names all that is wrong with a task.
@@ -89,7 +107,9 @@ func (t Task) Validate(field string) error {
 	if len(t.Env) > MaxEnv {
 		all = append(all, errs.Field(field+".env", "has %d variables, more than %d", len(t.Env), MaxEnv))
 	}
+	total = 0
 	for name, value := range t.Env {
+		total += len(value)
 		switch {
 		case !envPattern.MatchString(name):
 			all = append(all, errs.Field(field+".env", "%q is not a name of an environment variable", name))
@@ -99,29 +119,36 @@ func (t Task) Validate(field string) error {
 			all = append(all, errs.Field(field+".env", "the value of %q must have at most %d bytes and no NUL", name, MaxArgBytes))
 		}
 	}
+	if total > MaxEnvBytes {
+		all = append(all, errs.Field(field+".env", "has %d bytes, more than %d", total, MaxEnvBytes))
+	}
+	if len(t.WorkDir) > maxWorkDir {
+		all = append(all, errs.Field(field+".work_dir", "has %d bytes, more than %d", len(t.WorkDir), maxWorkDir))
+	}
 	if t.WorkDir != "" && !strings.HasPrefix(t.WorkDir, "/") {
 		all = append(all, errs.Field(field+".work_dir", "%q is not an absolute path", t.WorkDir))
 	}
 	return errs.Fields(all...)
 }
 
-func (j Job) validateLabels() error {
+func (j Job) validateLabels(prefix string) error {
 	var all []error
 	if len(j.Labels) > MaxLabels {
-		all = append(all, errs.Field("labels", "has %d labels, more than %d", len(j.Labels), MaxLabels))
+		all = append(all, errs.Field(prefix+"labels", "has %d labels, more than %d", len(j.Labels), MaxLabels))
 	}
 	for k, v := range j.Labels {
 		if !labelPattern.MatchString(k) || (v != "" && !labelPattern.MatchString(v)) {
-			all = append(all, errs.Field("labels", "%q=%q: keys and values have 1 to 63 of [A-Za-z0-9._/-] and start and end with a letter or digit", k, v))
+			all = append(all, errs.Field(prefix+"labels", "%q=%q: keys and values have 1 to 63 of [A-Za-z0-9._/-] and start and end with a letter or digit", k, v))
 		}
 	}
 	if len(j.Owner) > 128 {
-		all = append(all, errs.Field("owner", "has %d characters, more than 128", len(j.Owner)))
+		all = append(all, errs.Field(prefix+"owner", "has %d characters, more than 128", len(j.Owner)))
 	}
 	return errs.Fields(all...)
 }
 
-func validateOverrides(field string, o policy.Overrides) error {
+// ValidateOverrides names what is wrong with a retry policy.
+func ValidateOverrides(field string, o policy.Overrides) error {
 	var all []error
 	for name, n := range map[string]*int{
 		"user_retries": o.UserRetries, "system_retries": o.SystemRetries,

@@ -2,6 +2,7 @@ package job_test
 
 import (
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -51,7 +52,7 @@ func TestValidateNamesEveryField(t *testing.T) {
 	}
 	for _, field := range []string{
 		"job.type.engine", "job.process.args", "job.process.env", "job.process.work_dir", "job.retry_policy.user_retries",
-		"job.retry_policy.deadline", "labels", "job.config",
+		"job.retry_policy.deadline", "job.labels", "job.config",
 	} {
 		if !got[field] {
 			t.Errorf("%s is not named; named are %v", field, got)
@@ -59,6 +60,78 @@ func TestValidateNamesEveryField(t *testing.T) {
 	}
 	if err := own().Validate(); err != nil {
 		t.Errorf("a good job: %v", err)
+	}
+}
+
+func TestBoundsOfWhatAJobCarries(t *testing.T) {
+	for _, tc := range []struct {
+		field  string
+		change func(*job.Job)
+	}{
+		{"job.config", func(j *job.Job) { j.Config = map[string]any{"list": make([]any, job.MaxConfigValues)} }},
+		{"job.process.args", func(j *job.Job) { j.Task = &job.Task{Args: make([]string, job.MaxArgs+1)} }},
+		{"job.process.args", func(j *job.Job) { j.Task = &job.Task{Args: []string{"x", strings.Repeat("x", job.MaxArgBytes)}} }},
+		{"job.process.work_dir", func(j *job.Job) {
+			j.Task = &job.Task{Args: []string{"x"}, WorkDir: "/" + strings.Repeat("x", 4096)}
+		}},
+		{"job.process.env", func(j *job.Job) {
+			env := map[string]string{}
+			for i := range 9 {
+				env["A"+strings.Repeat("A", i)] = strings.Repeat("x", job.MaxArgBytes)
+			}
+			j.Task = &job.Task{Args: []string{"x"}, Env: env}
+		}},
+		{"job.process", func(j *job.Job) { j.Task = &job.Task{Args: []string{"{{config.nothing}}"}} }},
+		{"job.process", func(j *job.Job) { j.Task = nil }},
+		{"job.owner", func(j *job.Job) { j.Owner = strings.Repeat("x", 129) }},
+		{"job.retry_policy.max_backoff", func(j *job.Job) { j.Overrides.MaxBackoff = 367 * 24 * time.Hour }},
+	} {
+		j := own()
+		tc.change(&j)
+		e, _ := errors.AsType[*errs.Error](j.Validate())
+		if e == nil || e.Kind != errs.Invalid || !strings.HasPrefix(e.Violations[0].Field, tc.field) {
+			t.Errorf("%s: %v, want the field named", tc.field, e)
+		}
+	}
+}
+
+func TestSecretsAreMaskedAndSentBackAsTheyWere(t *testing.T) {
+	j := own()
+	j.State = job.Failed
+	j.Config = map[string]any{"memory_mb": 64.0, "db.password": "hunter2"}
+	j.Attempts = []job.Attempt{{Number: 1, Config: j.Config}}
+	j.Task = &job.Task{
+		Args: []string{"load", "--password", "hunter2", "--fast"}, WorkDir: "/w",
+		Env: map[string]string{"DB_PASSWORD": "hunter2", "MODE": "full"},
+	}
+	shown := j.Masked()
+	if text := fmt.Sprint(shown.Config, shown.Attempts, shown.Task); strings.Contains(text, "hunter2") {
+		t.Errorf("shown with its secret: %s", text)
+	}
+	if shown.Config["memory_mb"] != 64.0 || shown.Task.Env["MODE"] != "full" || shown.Task.Args[3] != "--fast" {
+		t.Errorf("shown without what is no secret: %v %+v", shown.Config, shown.Task)
+	}
+	if j.Config["db.password"] != "hunter2" || j.Task.Args[2] != "hunter2" || j.Attempts[0].Config["db.password"] != "hunter2" {
+		t.Fatal("masking changed the job itself")
+	}
+	sent := *shown.Task
+	sent.Env = map[string]string{"DB_PASSWORD": sent.Env["DB_PASSWORD"], "MODE": "quick", "NEW": "x"}
+	next, _, _, err := job.Step(j, job.Unblocked{Task: &sent}, start)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := job.Task{Args: j.Task.Args, WorkDir: "/w", Env: map[string]string{"DB_PASSWORD": "hunter2", "MODE": "quick", "NEW": "x"}}
+	if !reflect.DeepEqual(*next.Task, want) {
+		t.Errorf("task after the retry = %+v, want %+v", *next.Task, want)
+	}
+}
+
+func TestANewTaskMustFitTheConfiguration(t *testing.T) {
+	j := own()
+	j.State = job.Failed
+	_, _, _, err := job.Step(j, job.Unblocked{Task: &job.Task{Args: []string{"{{config.nothing}}"}}}, start)
+	if !errs.Is(err, errs.Invalid) {
+		t.Errorf("retry with a look-up of nothing = %v, want Invalid", err)
 	}
 }
 

@@ -3,8 +3,8 @@ package runner
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"reflect"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -22,9 +22,8 @@ const (
 	postponeMin    = time.Second      // first delay when Resolve cannot be asked
 	postponeMax    = 30 * time.Second // and the longest
 	idleWait       = time.Minute      // of the due loop when nothing waits
+	killAgain      = 10 * time.Second // after which an attempt's end is asked for again
 )
-
-func rand64() uint64 { return rand.Uint64() }
 
 // dueLoop starts what is due, at its time.
 func (r *Runner) dueLoop(ctx context.Context, group *errgroup.Group) error {
@@ -74,7 +73,7 @@ func (r *Runner) startDue(ctx context.Context, group *errgroup.Group) (time.Time
 			continue
 		}
 		room--
-		group.Go(func() error { r.start(ctx, j); return nil })
+		group.Go(func() error { r.start(ctx, j.ID); return nil })
 	}
 	if room == 0 {
 		return time.Time{}, nil
@@ -83,27 +82,23 @@ func (r *Runner) startDue(ctx context.Context, group *errgroup.Group) (time.Time
 }
 
 // start takes a job from due to running, and follows the attempt to its end. The
-// caller has claimed the job.
-func (r *Runner) start(ctx context.Context, j job.Job) {
+// caller has claimed the job. What cannot be done now is left to the due loop
+// and to takeUp, which come by again.
+func (r *Runner) start(ctx context.Context, id string) {
+	defer r.release(id)
 	// Read again: between listing and claiming another start may have come and
-	// gone.
-	j, err := r.store.Job(ctx, j.ID)
-	if err == nil && (j.State == job.Queued || j.State == job.Waiting) && !j.Due.After(time.Now()) {
+	// gone. Time may also have passed for the job.
+	j, err := r.apply(ctx, id, job.Expired{})
+	if err == nil && j.Waits() && !j.Due.After(time.Now()) {
 		j, err = r.begin(ctx, j)
 	}
-	if err != nil {
-		if ctx.Err() == nil && !errs.Is(err, errs.NotFound) {
-			r.log.Error("start attempt", "job", j.ID, "error", err)
-			r.later(ctx)
-		}
-		r.release(j.ID)
-		return
+	switch {
+	case err == nil && j.State == job.Running:
+		r.follow(ctx, j)
+	case err != nil && ctx.Err() == nil && !errs.Is(err, errs.NotFound):
+		r.log.Error("start attempt", "job", id, "error", err)
+		r.later(ctx)
 	}
-	if j.State != job.Running {
-		r.release(j.ID)
-		return
-	}
-	r.follow(ctx, j)
 }
 
 // later keeps a job that the store could not serve from being tried in a hurry.
@@ -119,9 +114,6 @@ func (r *Runner) later(ctx context.Context) {
 // begin resolves the configuration and puts the job to RUNNING, or postpones or
 // gives up. What runs is what the put says: the process starts after it.
 func (r *Runner) begin(ctx context.Context, j job.Job) (job.Job, error) {
-	if end := j.Overrides.Deadline; end > 0 && time.Now().After(j.BudgetStart.Add(end)) {
-		return r.apply(ctx, j.ID, job.GivenUp{Reason: "the job's deadline has passed"})
-	}
 	call, cancel := context.WithTimeout(ctx, resolveTimeout)
 	res, err := r.configs.Resolve(call, j)
 	cancel()
@@ -129,41 +121,64 @@ func (r *Runner) begin(ctx context.Context, j job.Job) (job.Job, error) {
 	case ctx.Err() != nil:
 		return j, ctx.Err()
 	case errs.Is(err, errs.Invalid), errs.Is(err, errs.FailedPrecondition):
-		return r.apply(ctx, j.ID, job.GivenUp{Reason: "the configuration cannot be resolved: " + err.Error()})
+		return r.giveUp(ctx, j, "the configuration cannot be resolved: %v", err)
 	case err != nil:
 		return r.postpone(ctx, j, err)
-	}
-	if j.RequiredPatch != "" {
-		if last, ok := j.Last(); ok && reflect.DeepEqual(res.Config, last.Config) {
-			return r.apply(ctx, j.ID, job.GivenUp{Reason: notApplied(j.RequiredPatch, res.Skipped)})
-		}
+	case j.RequiredPatch != "" && !curative(j, res):
+		return r.giveUp(ctx, j, "%s, and the configuration that failed is not tried again", notApplied(j.RequiredPatch, res.Skipped))
 	}
 	return r.apply(ctx, j.ID, job.Started{Config: res.Config, Applied: res.Applied, Skipped: res.Skipped})
+}
+
+func (r *Runner) giveUp(ctx context.Context, j job.Job, format string, args ...any) (job.Job, error) {
+	return r.apply(ctx, j.ID, job.GivenUp{Reason: redact.Text(fmt.Sprintf(format, args...))})
+}
+
+// curative reports whether a job that needs a patch may run with what was
+// resolved: something else than what failed last; and where a patch took the
+// place of the needed one, something else than what ever failed.
+func curative(j job.Job, res Resolution) bool {
+	for i, a := range j.Attempts {
+		last := i == len(j.Attempts)-1
+		if (last || !slices.Contains(res.Applied, j.RequiredPatch)) && same(a.Config, res.Config) {
+			return false
+		}
+	}
+	return true
+}
+
+func same(a, b map[string]any) bool {
+	return len(a) == 0 && len(b) == 0 || reflect.DeepEqual(a, b)
 }
 
 func notApplied(patch string, skipped []job.Skip) string {
 	for _, s := range skipped {
 		if s.Patch == patch {
-			return fmt.Sprintf("%s did not apply (%s), and the configuration that failed is not tried again", patch, s.Reason)
+			return fmt.Sprintf("%s did not apply (%s)", patch, s.Reason)
 		}
 	}
-	return fmt.Sprintf("%s changes nothing any more, and the configuration that failed is not tried again", patch)
+	return patch + " changes nothing any more"
 }
 
 // postpone waits for the config service, up to a deadline. Then an attempt that
-// needs its patch is given up, and any other runs on the original configuration.
+// needs a patch is given up, and so is one after an attempt that was patched: the
+// original configuration may be the one that failed. Any other runs on the
+// original configuration.
 func (r *Runner) postpone(ctx context.Context, j job.Job, cause error) (job.Job, error) {
 	now := time.Now().UTC()
 	waited := time.Duration(0)
 	if !j.PostponedSince.IsZero() {
 		waited = now.Sub(j.PostponedSince)
 	}
+	last, _ := j.Last()
 	switch {
 	case waited < r.o.ResolveDeadline:
 		delay := min(max(waited, postponeMin), postponeMax)
-		return r.apply(ctx, j.ID, job.Postponed{Due: now.Add(delay), Reason: "waits for the config service: " + cause.Error()})
+		return r.apply(ctx, j.ID, job.Postponed{Due: now.Add(delay), Reason: redact.Text("waits for the config service: " + cause.Error())})
 	case j.RequiredPatch != "":
-		return r.apply(ctx, j.ID, job.GivenUp{Reason: fmt.Sprintf("%s could not be read within %s: %v", j.RequiredPatch, r.o.ResolveDeadline, cause)})
+		return r.giveUp(ctx, j, "%s could not be read within %s: %v", j.RequiredPatch, r.o.ResolveDeadline, cause)
+	case len(last.Applied) > 0:
+		return r.giveUp(ctx, j, "the patches of the last attempt could not be read within %s: %v", r.o.ResolveDeadline, cause)
 	}
 	return r.apply(ctx, j.ID, job.Started{
 		Config:  j.Config,
@@ -172,9 +187,8 @@ func (r *Runner) postpone(ctx context.Context, j job.Job, cause error) (job.Job,
 }
 
 // follow sees a running job's last attempt to its end, starting its process
-// where no process before this one did. It releases the job.
+// where no process before this one did.
 func (r *Runner) follow(ctx context.Context, j job.Job) {
-	defer r.release(j.ID)
 	last, _ := j.Last()
 	id := process.ID{Job: j.ID, Attempt: last.Number}
 	for {

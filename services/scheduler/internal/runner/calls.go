@@ -3,6 +3,7 @@ package runner
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"time"
 
 	"github.com/google/uuid"
@@ -10,6 +11,7 @@ import (
 	"github.com/redrive-io/redrive/pkg/engine"
 	"github.com/redrive-io/redrive/pkg/errs"
 	"github.com/redrive-io/redrive/pkg/failure"
+	"github.com/redrive-io/redrive/pkg/redact"
 	"github.com/redrive-io/redrive/services/scheduler/internal/job"
 	"github.com/redrive-io/redrive/services/scheduler/internal/policy"
 	"github.com/redrive-io/redrive/services/scheduler/internal/store"
@@ -45,6 +47,13 @@ func (r *Runner) Submit(ctx context.Context, s Submission) (job.Job, error) {
 	j.State, j.Reason, j.StateSince, j.Due = job.Queued, "accepted", now, now
 	j.Created, j.Updated, j.BudgetStart = now, now, now
 	if s.CheckOnly {
+		_, err := r.store.Job(ctx, id)
+		switch {
+		case err == nil:
+			return job.Job{}, taken(id)
+		case !errs.Is(err, errs.NotFound):
+			return job.Job{}, err
+		}
 		return j, nil
 	}
 	after, err := r.store.Put(ctx, store.Put{Job: j, RequestID: s.RequestID}, now)
@@ -53,13 +62,17 @@ func (r *Runner) Submit(ctx context.Context, s Submission) (job.Job, error) {
 		if first, err := r.store.Requested(ctx, s.RequestID); s.RequestID != "" && err == nil {
 			return first, nil
 		}
-		return job.Job{}, errs.New(errs.AlreadyExists, "job %q exists already; leave job_id out to get a new one", id)
+		return job.Job{}, taken(id)
 	}
 	if err != nil {
 		return job.Job{}, err
 	}
 	r.moved(job.Job{}, after, nil)
 	return after, nil
+}
+
+func taken(id string) error {
+	return errs.New(errs.AlreadyExists, "job %q exists already; leave job_id out to get a new one", id)
 }
 
 func validateEngine(j job.Job) error {
@@ -80,7 +93,11 @@ func validateEngine(j job.Job) error {
 func (r *Runner) Cancel(ctx context.Context, id, reason, etag string, tag func(int64) string) (job.Job, error) {
 	j, err := r.call(ctx, id, job.CancelAsked{Reason: reason}, etag, tag)
 	if err == nil && j.CancelRequested {
-		err = r.kill(ctx, j)
+		// The cancel is accepted, whether the caller stays or not; what does not
+		// work now is done by takeUp.
+		if err := r.kill(context.WithoutCancel(ctx), j); err != nil {
+			r.log.Error("cancel attempt", "job", id, "error", err)
+		}
 	}
 	return j, err
 }
@@ -123,15 +140,32 @@ func (p Report) Validate() error {
 	if p.Ref.Source == failure.Own {
 		own = errs.Field("attempt.source", "%q is Redrive's own name; use the name of your scheduler", failure.Own)
 	}
-	return errs.Fields(p.Ref.Validate("attempt"), own, p.Job.ValidateReport(), job.ValidateConfig("attempt_config", p.Config))
+	return errs.Fields(p.Ref.Validate("attempt"), own, p.Job.ValidateReport(), job.ValidateConfig("attempt_config", p.Config), validateEvidence(p.Evidence))
 }
 
-// Report records the end of an attempt of another scheduler, once.
+func validateEvidence(e failure.Evidence) error {
+	reason, duration := error(nil), error(nil)
+	if e.Reason < failure.ReasonNone || e.Reason > failure.Lost {
+		reason = errs.Field("evidence.termination_reason", "%d is no termination reason", int(e.Reason))
+	}
+	if e.Duration < 0 {
+		duration = errs.Field("evidence.duration", "%v is negative", e.Duration)
+	}
+	return errs.Fields(reason, duration)
+}
+
+// Report records the end of an attempt of another scheduler, once. It is
+// errs.FailedPrecondition when the attempt was told to have ended otherwise.
 func (r *Runner) Report(ctx context.Context, p Report) (job.Job, error) {
 	if err := p.Validate(); err != nil {
 		return job.Job{}, err
 	}
+	// Nothing here runs with these: what is kept needs no secrets.
+	p.Job.Config, p.Config = redact.Config(p.Job.Config), redact.Config(p.Config)
 	return r.transition(ctx, p.Ref.JobID(), func(j job.Job, now time.Time) (store.Put, bool, error) {
+		if err := belongs(p.Ref, j); err != nil {
+			return store.Put{}, false, err
+		}
 		return one(p.onto(j, now), p.ended(), now)
 	})
 }
@@ -156,6 +190,15 @@ func (p Report) onto(j job.Job, now time.Time) job.Job {
 	return j
 }
 
+// belongs is errs.Invalid when the attempt is not one of the job that has its id:
+// somebody submitted a job under an id like those of another scheduler's jobs.
+func belongs(ref failure.Attempt, j job.Job) error {
+	if j.Revision != 0 && (j.Source != ref.Source || j.SourceJob != ref.Job) {
+		return errs.Field("attempt", "%s is job %q of %q, not job %q of %q", j.Name(), j.SourceJob, j.Source, ref.Job, ref.Source)
+	}
+	return nil
+}
+
 // Classified is what the classifier says of one failure. It carries the report
 // of the failure, because it may come before it.
 type Classified struct {
@@ -170,16 +213,22 @@ type Classified struct {
 // while Redrive's own attempt is not known to have failed.
 func (r *Runner) Decide(ctx context.Context, c Classified) (job.Job, error) {
 	ref := c.Report.Ref
-	seed := rand64()
+	seed := rand.Uint64()
 	return r.transition(ctx, ref.JobID(), func(j job.Job, now time.Time) (store.Put, bool, error) {
+		if err := belongs(ref, j); err != nil {
+			return store.Put{}, false, err
+		}
 		if ref.Source != failure.Own {
 			next, _, _, err := job.Step(c.Report.onto(j, now), c.Report.ended(), now)
-			if err != nil {
+			if err != nil && !errs.Is(err, errs.FailedPrecondition) {
 				return store.Put{}, false, err
+			}
+			if a, ok := next.Attempt(ref.Number); !ok || a.Succeeded {
+				return store.Put{}, false, nil // forgotten long ago, or there is nothing to decide
 			}
 			j = next
 		} else if a, ok := j.Attempt(ref.Number); !ok || a.End.IsZero() {
-			return store.Put{}, false, errs.New(errs.NotFound, "job %q has no failed attempt %d", j.ID, ref.Number)
+			return store.Put{}, false, errs.New(errs.NotFound, "job %q has no failed attempt %d", ref.Job, ref.Number)
 		}
 		class := r.table.Of(c.Verdict.Class, c.Verdict.Verdict)
 		d := policy.Decide(j.PolicyInputs(ref.Number, c.Verdict, class, seed, now))

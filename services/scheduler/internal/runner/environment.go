@@ -22,9 +22,12 @@ var inherited = []string{"PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR
 //	REDRIVE_IDEMPOTENCY_KEY  the same for all attempts of the job
 //	REDRIVE_CONFIG           the attempt's configuration as JSON
 func environment(j job.Job, a job.Attempt, task job.Task) ([]string, error) {
-	config, err := json.Marshal(a.Config)
-	if err != nil {
-		return nil, fmt.Errorf("write configuration: %w", err)
+	config := []byte("{}")
+	if a.Config != nil {
+		var err error
+		if config, err = json.Marshal(a.Config); err != nil {
+			return nil, fmt.Errorf("write configuration: %w", err)
+		}
 	}
 	env := map[string]string{}
 	for _, name := range inherited {

@@ -56,8 +56,8 @@ type Options struct {
 	MaxRunning      int           // attempts at the same time; 16
 	VerdictTimeout  time.Duration // until the plain policy decides; 30 s
 	ResolveDeadline time.Duration // until an attempt starts without its patches; 10 min
-	Retention       time.Duration // of ended jobs; 30 days
-	MaxEnded        int           // ended jobs kept; 100,000
+	Retention       time.Duration // of jobs that rest, see job.Resting; 30 days
+	MaxEnded        int           // jobs kept that rest; 100,000
 }
 
 func (o Options) withDefaults() Options {
@@ -95,7 +95,7 @@ type Runner struct {
 	observer Observer
 
 	wake    chan struct{} // nudges the due loop
-	ended   atomic.Int64  // jobs that have ended, for MaxEnded
+	resting atomic.Int64  // jobs that rest, for MaxEnded
 	watches watches
 
 	mu       sync.Mutex
@@ -114,37 +114,34 @@ func New(s *store.Store, e Executor, r Resolver, t policy.Table, o Options, log 
 // what is due and sweeps, until ctx is done. Attempts that run go on running:
 // the next process takes them up.
 func (r *Runner) Run(ctx context.Context) error {
-	n, err := r.store.CountEnded(ctx)
+	n, err := r.store.CountResting(ctx)
 	if err != nil {
 		return err
 	}
-	r.ended.Store(int64(n))
+	r.resting.Store(int64(n))
 	group, ctx := errgroup.WithContext(ctx)
-	if err := r.recover(ctx, group); err != nil {
+	if err := r.takeUp(ctx, group); err != nil {
 		return err
 	}
 	group.Go(func() error { return r.dueLoop(ctx, group) })
-	group.Go(func() error { return r.sweepLoop(ctx) })
+	group.Go(func() error { return r.sweepLoop(ctx, group) })
 	return group.Wait()
 }
 
-// recover follows the attempts that run.
-func (r *Runner) recover(ctx context.Context, group *errgroup.Group) error {
-	for after := ""; ; {
-		jobs, next, err := r.store.Running(ctx, after)
-		if err != nil {
-			return err
+// takeUp follows the attempts that run and that nobody here follows: those of
+// the process before, and those whose start was put although the store said that
+// it could not. It asks once more for the end of attempts that do not end.
+func (r *Runner) takeUp(ctx context.Context, group *errgroup.Group) error {
+	return each(func(after string) ([]job.Job, string, error) { return r.store.Running(ctx, after) }, func(j job.Job) error {
+		switch {
+		case !j.Own():
+		case r.claim(j.ID):
+			group.Go(func() error { r.start(ctx, j.ID); return nil })
+		case j.CancelRequested && time.Since(j.Updated) > killAgain:
+			return r.kill(ctx, j)
 		}
-		for _, j := range jobs {
-			if j.Own() && r.claim(j.ID) {
-				group.Go(func() error { r.follow(ctx, j); return nil })
-			}
-		}
-		if next == "" {
-			return nil
-		}
-		after = next
-	}
+		return nil
+	})
 }
 
 // claim marks a job as being started or followed here; it is false when it is.
@@ -214,17 +211,19 @@ func (r *Runner) transition(ctx context.Context, id string, step func(j job.Job,
 
 // moved tells those in this process who wait for the job.
 func (r *Runner) moved(before, after job.Job, d *policy.Decision) {
-	if after.State.Ended() && !before.State.Ended() {
-		r.ended.Add(1)
-	}
-	if before.State.Ended() && !after.State.Ended() {
-		r.ended.Add(-1)
+	_, rested := before.Resting()
+	_, rests := after.Resting()
+	switch rested = rested && before.Revision != 0; {
+	case rests && !rested:
+		r.resting.Add(1)
+	case rested && !rests:
+		r.resting.Add(-1)
 	}
 	if r.observer != nil {
 		r.observer.Moved(before, after, d)
 	}
 	r.watches.tell(after.ID)
-	if after.Own() && (after.State == job.Queued || after.State == job.Waiting) {
+	if after.Waits() {
 		r.nudge()
 	}
 }
@@ -249,10 +248,13 @@ func one(j job.Job, e job.Event, now time.Time) (store.Put, bool, error) {
 	if last, ok := next.Last(); ok {
 		p.Attempt = last.Number
 	}
-	if ended, ok := e.(job.Ended); ok {
-		p.Attempt = ended.Attempt
-		if !ended.Succeeded {
-			p.Evidence = &ended.Evidence
+	switch e := e.(type) {
+	case job.Resent:
+		p.Attempt = e.Attempt
+	case job.Ended:
+		p.Attempt = e.Attempt
+		if a, _ := next.Attempt(e.Attempt); a.Failure != "" {
+			p.Evidence = &e.Evidence
 		}
 	}
 	return p, true, nil

@@ -2,7 +2,10 @@ package runner
 
 import (
 	"context"
+	"errors"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/redrive-io/redrive/pkg/errs"
 	"github.com/redrive-io/redrive/pkg/failure"
@@ -14,29 +17,34 @@ import (
 const (
 	// tellings is how often a failure is told before the plain policy decides.
 	tellings   = 3
-	sweepBatch = 200
 	purgeEvery = time.Minute
+	purgeBatch = 100
+	// lookEvery is how often those who watch jobs are told to look although
+	// this process knows of no change: another one may.
+	lookEvery = 5 * time.Second
 )
 
-// sweepLoop looks after what stands: failures without a verdict, attempts that
-// do not start in time, and what is old.
-func (r *Runner) sweepLoop(ctx context.Context) error {
+// sweepLoop looks after what stands: failures without a decision, attempts that
+// do not start in time or that nobody follows, and what is old.
+func (r *Runner) sweepLoop(ctx context.Context, group *errgroup.Group) error {
 	tick := time.NewTicker(max(r.o.VerdictTimeout/(4*tellings), 10*time.Millisecond))
 	defer tick.Stop()
-	var purged time.Time
+	var purged, looked time.Time
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
 		}
-		err := r.sweepStanding(ctx)
-		if err == nil {
-			err = r.sweepOverdue(ctx)
+		// One that fails must not keep the others from their work.
+		err := errors.Join(r.sweepStanding(ctx), r.sweepExpired(ctx), r.takeUp(ctx, group))
+		if time.Since(looked) > lookEvery {
+			looked = time.Now()
+			r.watches.tellAll()
 		}
-		if err == nil && time.Since(purged) > purgeEvery {
+		if time.Since(purged) > purgeEvery {
 			purged = time.Now()
-			err = r.purge(ctx)
+			err = errors.Join(err, r.purge(ctx))
 		}
 		if err != nil && ctx.Err() == nil {
 			r.log.Error("sweep", "error", err)
@@ -44,30 +52,51 @@ func (r *Runner) sweepLoop(ctx context.Context) error {
 	}
 }
 
+// each calls do for every job of all pages. What fails for one job does not keep
+// the others waiting, unless the store is away.
+func each(list func(after string) ([]job.Job, string, error), do func(job.Job) error) error {
+	var failed error
+	for after := ""; ; {
+		jobs, next, err := list(after)
+		if err != nil {
+			return errors.Join(failed, err)
+		}
+		for _, j := range jobs {
+			switch err := do(j); {
+			case errs.Is(err, errs.NotFound), errs.Is(err, errs.Conflict): // the next sweep looks again
+			case errs.Is(err, errs.Unavailable):
+				return errors.Join(failed, err)
+			case err != nil && failed == nil:
+				failed = err
+			}
+		}
+		if next == "" {
+			return failed
+		}
+		after = next
+	}
+}
+
 // sweepStanding tells failures again that nobody classified, and in the end
 // lets the plain policy decide.
 func (r *Runner) sweepStanding(ctx context.Context) error {
-	jobs, err := r.store.Standing(ctx, time.Now().Add(-r.o.VerdictTimeout/tellings), sweepBatch)
-	if err != nil {
+	before := time.Now().Add(-r.o.VerdictTimeout / tellings)
+	return each(func(after string) ([]job.Job, string, error) { return r.store.Standing(ctx, before, after) }, func(j job.Job) error {
+		a, ok := j.Undecided()
+		if !ok {
+			return nil
+		}
+		if j.Emissions >= tellings {
+			return r.degrade(ctx, j, a)
+		}
+		_, err := r.apply(ctx, j.ID, job.Resent{Attempt: a.Number})
 		return err
-	}
-	for _, j := range jobs {
-		if j.Emissions < tellings {
-			_, err = r.apply(ctx, j.ID, job.Resent{})
-		} else {
-			err = r.degrade(ctx, j)
-		}
-		if err != nil && !errs.Is(err, errs.NotFound) {
-			return err
-		}
-	}
-	return nil
+	})
 }
 
 // degrade decides without a verdict. A verdict that comes later is on record in
 // the failure and changes nothing.
-func (r *Runner) degrade(ctx context.Context, j job.Job) error {
-	a, _ := j.Last()
+func (r *Runner) degrade(ctx context.Context, j job.Job, a job.Attempt) error {
 	_, err := r.Decide(ctx, Classified{
 		Report: Report{Ref: j.Ref(a.Number), Job: j, Config: a.Config, Evidence: a.Evidence, Told: true},
 		Verdict: policy.Verdict{
@@ -79,52 +108,30 @@ func (r *Runner) degrade(ctx context.Context, j job.Job) error {
 	return err
 }
 
-// sweepOverdue gives up jobs whose attempt was due for longer than they allow,
+// sweepExpired gives up jobs whose attempt was due for longer than they allow,
 // or whose deadline has passed.
-func (r *Runner) sweepOverdue(ctx context.Context) error {
+func (r *Runner) sweepExpired(ctx context.Context) error {
 	now := time.Now()
-	for after := ""; ; {
-		jobs, next, err := r.store.Overdue(ctx, now, after, sweepBatch)
-		if err != nil {
-			return err
-		}
-		for _, j := range jobs {
-			since := j.Due
-			if !j.PostponedSince.IsZero() {
-				since = j.PostponedSince
-			}
-			o := j.Overrides
-			switch {
-			case o.QueueTimeout > 0 && now.Sub(since) > o.QueueTimeout:
-				_, err = r.apply(ctx, j.ID, job.GivenUp{Reason: "the attempt did not start within " + o.QueueTimeout.String() + " of being due"})
-			case o.Deadline > 0 && now.After(j.BudgetStart.Add(o.Deadline)):
-				_, err = r.apply(ctx, j.ID, job.GivenUp{Reason: "the job's deadline has passed"})
-			}
-			if err != nil && !errs.Is(err, errs.NotFound) {
-				return err
-			}
-		}
-		if next == "" {
-			return nil
-		}
-		after = next
-	}
+	return each(func(after string) ([]job.Job, string, error) { return r.store.Expired(ctx, now, after) }, func(j job.Job) error {
+		_, err := r.apply(ctx, j.ID, job.Expired{})
+		return err
+	})
 }
 
-// purge keeps ended jobs within age and number, and the folders of their
+// purge keeps jobs that rest within age and number, and the folders of their
 // attempts within the executor's bounds.
 func (r *Runner) purge(ctx context.Context) error {
-	for {
-		before := time.Now().Add(-r.o.Retention)
-		if r.ended.Load() > int64(r.o.MaxEnded) {
-			before = time.Now() // the oldest go first, whatever their age
+	for ctx.Err() == nil {
+		before, limit := time.Now().Add(-r.o.Retention), purgeBatch
+		if over := r.resting.Load() - int64(r.o.MaxEnded); over > 0 {
+			before, limit = time.Now(), int(min(over, purgeBatch)) // the oldest go first, whatever their age
 		}
-		ids, err := r.store.Purge(ctx, before)
-		r.ended.Add(-int64(len(ids)))
+		n, err := r.store.Purge(ctx, before, limit)
+		r.resting.Add(-int64(n))
 		if err != nil {
 			return err
 		}
-		if len(ids) == 0 || ctx.Err() != nil {
+		if n == 0 {
 			break
 		}
 	}

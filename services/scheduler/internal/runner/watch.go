@@ -17,7 +17,7 @@ type watches struct {
 }
 
 // Watch returns a channel that gets a value after every change of the job, and
-// the call that ends it. Changes that come faster than they are read are one
+// now and then without one, and the call that ends it. Changes that come faster than they are read are one
 // value: read the job again. It is errs.Exhausted when too many wait already.
 func (r *Runner) Watch(jobID string) (changes <-chan struct{}, end func(), err error) {
 	w := &r.watches
@@ -51,7 +51,19 @@ func (w *watches) remove(jobID string, c chan struct{}) {
 func (w *watches) tell(jobID string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for c := range w.byJob[jobID] {
+	nudge(w.byJob[jobID])
+}
+
+func (w *watches) tellAll() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, all := range w.byJob {
+		nudge(all)
+	}
+}
+
+func nudge(all map[chan struct{}]bool) {
+	for c := range all {
 		select {
 		case c <- struct{}{}:
 		default:

@@ -9,6 +9,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/redrive-io/redrive/pkg/docstore"
 	"github.com/redrive-io/redrive/pkg/errs"
@@ -36,7 +37,7 @@ func New(r *runner.Runner, s *store.Store) *Server { return &Server{runner: r, s
 
 // SubmitJob implements redrivev1.SchedulerServiceServer.
 func (s *Server) SubmitJob(ctx context.Context, req *redrivev1.SubmitJobRequest) (*redrivev1.Job, error) {
-	if err := outputOnly(req.GetJob()); err != nil {
+	if err := errs.Fields(outputOnly(req.GetJob()), wire.CheckJSON("job.config", req.GetJob().GetConfig())); err != nil {
 		return nil, err
 	}
 	if len(req.GetRequestId()) > 128 {
@@ -64,7 +65,13 @@ func outputOnly(j *redrivev1.Job) error {
 	refuse("state", j.GetState() != redrivev1.Job_STATE_UNSPECIFIED)
 	refuse("due_time", j.GetDueTime() != nil)
 	refuse("attempts", len(j.GetAttempts()) > 0)
+	refuse("state_reason", j.GetStateReason() != "")
+	refuse("create_time", j.GetCreateTime() != nil)
+	refuse("update_time", j.GetUpdateTime() != nil)
+	refuse("end_time", j.GetEndTime() != nil)
 	refuse("revision", j.GetRevision() != 0)
+	refuse("etag", j.GetEtag() != "")
+	refuse("cancel_requested", j.GetCancelRequested())
 	return errs.Fields(all...)
 }
 
@@ -92,7 +99,7 @@ func (s *Server) ListJobs(ctx context.Context, req *redrivev1.ListJobsRequest) (
 	}
 	res := &redrivev1.ListJobsResponse{NextPageToken: next}
 	for _, j := range jobs {
-		p, err := wire.Job(j)
+		p, err := jobOf(j, nil)
 		if err != nil {
 			return nil, err
 		}
@@ -119,7 +126,7 @@ func (s *Server) WatchJob(req *redrivev1.WatchJobRequest, stream grpc.ServerStre
 			return err
 		}
 		if j.Revision > sent {
-			p, err := wire.Job(j)
+			p, err := jobOf(j, nil)
 			if err != nil {
 				return err
 			}
@@ -159,27 +166,36 @@ func (s *Server) RetryJob(ctx context.Context, req *redrivev1.RetryJobRequest) (
 }
 
 // decisionWait is how long ReportFailure waits for the decision, unless the
-// caller's deadline is nearer.
+// caller's deadline is nearer: then it answers in time to be heard.
 const decisionWait = 15 * time.Second
+
+func waitForDecision(ctx context.Context) (context.Context, context.CancelFunc) {
+	wait := decisionWait
+	if end, ok := ctx.Deadline(); ok {
+		left := time.Until(end)
+		wait = min(wait, left-left/10)
+	}
+	return context.WithTimeout(ctx, wait)
+}
 
 // ReportFailure implements redrivev1.SchedulerServiceServer.
 func (s *Server) ReportFailure(ctx context.Context, req *redrivev1.ReportFailureRequest) (*redrivev1.ReportFailureResponse, error) {
+	if err := checkJSON(req); err != nil {
+		return nil, err
+	}
 	ref := failure.AttemptFromProto(req.GetAttempt())
 	report := runner.Report{
-		Ref: ref, Evidence: redact.Evidence(failure.FromProto(req.GetEvidence())),
+		Ref: ref, Config: wire.Map(req.GetAttemptConfig()), Evidence: redact.Evidence(failure.FromProto(req.GetEvidence())),
 		Job: job.Job{
-			Type: failure.TypeFromProto(req.GetType()), Config: req.GetConfig().AsMap(), Overrides: wire.FromOverrides(req.GetRetryPolicy()),
+			Type: failure.TypeFromProto(req.GetType()), Config: wire.Map(req.GetConfig()), Overrides: wire.FromOverrides(req.GetRetryPolicy()),
 			Labels: req.GetLabels(), Owner: req.GetOwner(),
 		},
-	}
-	if req.GetAttemptConfig() != nil {
-		report.Config = req.GetAttemptConfig().AsMap()
 	}
 	if _, err := s.runner.Report(ctx, report); err != nil {
 		return nil, err
 	}
 	res := &redrivev1.ReportFailureResponse{Job: ref.JobName(), Failure: "failures/" + ref.FailureID()}
-	wait, cancel := context.WithTimeout(ctx, decisionWait)
+	wait, cancel := waitForDecision(ctx)
 	defer cancel()
 	d, ok, err := s.runner.Decision(wait, ref.JobID(), ref.Number)
 	if ok {
@@ -188,36 +204,48 @@ func (s *Server) ReportFailure(ctx context.Context, req *redrivev1.ReportFailure
 	return res, err
 }
 
+// configured is what both reports have.
+type configured interface {
+	GetConfig() *structpb.Struct
+	GetAttemptConfig() *structpb.Struct
+}
+
+func checkJSON(req configured) error {
+	return errs.Fields(wire.CheckJSON("config", req.GetConfig()), wire.CheckJSON("attempt_config", req.GetAttemptConfig()))
+}
+
 // ReportSuccess implements redrivev1.SchedulerServiceServer.
 func (s *Server) ReportSuccess(ctx context.Context, req *redrivev1.ReportSuccessRequest) (*redrivev1.Job, error) {
-	report := runner.Report{
-		Ref: failure.AttemptFromProto(req.GetAttempt()), Evidence: redact.Evidence(failure.FromProto(req.GetEvidence())), Succeeded: true,
-		Job: job.Job{Type: failure.TypeFromProto(req.GetType()), Config: req.GetConfig().AsMap()},
+	if err := checkJSON(req); err != nil {
+		return nil, err
 	}
-	if req.GetAttemptConfig() != nil {
-		report.Config = req.GetAttemptConfig().AsMap()
+	report := runner.Report{
+		Ref: failure.AttemptFromProto(req.GetAttempt()), Config: wire.Map(req.GetAttemptConfig()),
+		Evidence: redact.Evidence(failure.FromProto(req.GetEvidence())), Succeeded: true,
+		Job: job.Job{Type: failure.TypeFromProto(req.GetType()), Config: wire.Map(req.GetConfig())},
 	}
 	return jobOf(s.runner.Report(ctx, report))
 }
 
 // GetDecision implements redrivev1.SchedulerServiceServer.
 func (s *Server) GetDecision(ctx context.Context, req *redrivev1.GetDecisionRequest) (*redrivev1.Decision, error) {
-	_, d, err := s.decision(ctx, req.GetName())
+	d, err := s.decision(ctx, req.GetName())
 	if err != nil {
 		return nil, err
 	}
 	return wire.Decision(req.GetName(), d), nil
 }
 
-func (s *Server) decision(ctx context.Context, name string) (id string, d policy.Decision, err error) {
-	parts := strings.Split(name, "/")
-	if len(parts) == 4 && parts[0] == "jobs" && parts[1] != "" && parts[2] == "decisions" {
-		if n, err := strconv.Atoi(parts[3]); err == nil && n > 0 && n <= failure.MaxAttempt {
-			d, err := s.store.Decision(ctx, parts[1], n)
-			return parts[1], d, err
-		}
+func (s *Server) decision(ctx context.Context, name string) (policy.Decision, error) {
+	id, number, ok := strings.Cut(strings.TrimPrefix(name, "jobs/"), "/decisions/")
+	n, err := strconv.Atoi(number)
+	if !ok || err != nil || n < 1 || n > failure.MaxAttempt || name != store.DecisionName(id, n) {
+		return policy.Decision{}, errs.Field("name", "%.200q is not jobs/{job}/decisions/{attempt}", name)
 	}
-	return "", d, errs.Field("name", "%q is not jobs/{job}/decisions/{attempt}", name)
+	if _, err := jobID("name", "jobs/"+id); err != nil {
+		return policy.Decision{}, err
+	}
+	return s.store.Decision(ctx, id, n)
 }
 
 // ListDecisions implements redrivev1.SchedulerServiceServer.
@@ -243,7 +271,7 @@ func (s *Server) ListDecisions(ctx context.Context, req *redrivev1.ListDecisions
 
 // ReplayDecision implements redrivev1.SchedulerServiceServer.
 func (s *Server) ReplayDecision(ctx context.Context, req *redrivev1.ReplayDecisionRequest) (*redrivev1.ReplayDecisionResponse, error) {
-	_, recorded, err := s.decision(ctx, req.GetName())
+	recorded, err := s.decision(ctx, req.GetName())
 	if err != nil {
 		return nil, err
 	}
@@ -253,25 +281,29 @@ func (s *Server) ReplayDecision(ctx context.Context, req *redrivev1.ReplayDecisi
 	return &redrivev1.ReplayDecisionResponse{Decision: now, Identical: proto.Equal(old, now)}, nil
 }
 
-// jobOf is the answer of calls that return a job.
+// jobOf is the answer of calls that return a job: without secrets.
 func jobOf(j job.Job, err error) (*redrivev1.Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	return wire.Job(j)
+	return wire.Job(j.Masked())
 }
+
+// maxID bounds the ids of jobs: those of other schedulers' are the longest.
+const maxID = 128
 
 func jobID(field, name string) (string, error) {
 	id, ok := strings.CutPrefix(name, "jobs/")
-	if !ok || id == "" || strings.Contains(id, "/") {
-		return "", errs.Field(field, "%q is not jobs/{job}", name)
+	if !ok || id == "" || len(id) > maxID || strings.Contains(id, "/") {
+		return "", errs.Field(field, "%.200q is not jobs/{job}", name)
 	}
 	return id, nil
 }
 
-// clip bounds what a caller says for the record.
+// clip bounds what a caller says for the record, and masks its secrets.
 func clip(s string) string {
 	const most = 500
+	s = redact.Text(s)
 	if r := []rune(s); len(r) > most {
 		return string(r[:most]) + "…"
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/redrive-io/redrive/pkg/docstore"
+	"github.com/redrive-io/redrive/pkg/errs"
 	"github.com/redrive-io/redrive/services/scheduler/internal/job"
 	"github.com/redrive-io/redrive/services/scheduler/internal/policy"
 )
@@ -23,8 +24,8 @@ func (s *Store) List(ctx context.Context, f Filter, page docstore.Paging) ([]job
 	switch {
 	case f.Workflow != "":
 		q.Index, q.From, q.Until = byWorkflow, f.Workflow+"\x00", f.Workflow+"\x01"
-		if f.State != job.None {
-			keep = func(j job.Job) bool { return j.State == f.State }
+		keep = func(j job.Job) bool { // the name itself too: it may contain anything
+			return j.Type.Workflow == f.Workflow && (f.State == job.None || j.State == f.State)
 		}
 	case f.State != job.None:
 		q.Index, q.From, q.Until = byState, f.State.String()+"/", f.State.String()+"0" // '0' follows '/'
@@ -43,45 +44,52 @@ func (s *Store) Decisions(ctx context.Context, jobID string, page docstore.Pagin
 // Due returns at most limit own jobs whose next attempt is due at a time,
 // earliest first, and when the next one after them is; zero when there is none.
 func (s *Store) Due(ctx context.Context, at time.Time, limit int) (due []job.Job, next time.Time, err error) {
-	jobs, _, err := s.jobs.List(ctx, docstore.Query{Index: byDue, Limit: limit + 1})
-	if err != nil {
-		return nil, time.Time{}, fmt.Errorf("list due jobs: %w", err)
-	}
-	for _, j := range jobs {
-		if j.Due.After(at) || len(due) == limit {
-			return due, j.Due, nil
+	for q := (docstore.Query{Index: byDue, Limit: limit + 1}); ; {
+		jobs, after, err := s.jobs.List(ctx, q)
+		if err != nil {
+			return nil, time.Time{}, fmt.Errorf("list due jobs: %w", err)
 		}
-		due = append(due, j)
+		for _, j := range jobs {
+			if j.Due.After(at) || len(due) == limit {
+				return due, j.Due, nil
+			}
+			due = append(due, j)
+		}
+		if after == "" {
+			return due, time.Time{}, nil
+		}
+		q.After = after
 	}
-	return due, time.Time{}, nil
 }
 
-// Overdue returns at most limit own jobs whose next attempt has been due since
-// before a time, a page after cursor.
-func (s *Store) Overdue(ctx context.Context, before time.Time, after string, limit int) ([]job.Job, string, error) {
-	return s.jobs.List(ctx, docstore.Query{Index: byDue, Until: docstore.TimeKey(before), After: after, Limit: limit})
+// pageSize is how many jobs the sweeps read at a time.
+const pageSize = 200
+
+// Expired returns a page, after cursor, of the jobs that are to be given up at a
+// time.
+func (s *Store) Expired(ctx context.Context, at time.Time, after string) ([]job.Job, string, error) {
+	return s.jobs.List(ctx, docstore.Query{Index: byExpiry, Until: docstore.TimeKey(at), After: after, Limit: pageSize})
 }
 
-// Standing returns at most limit jobs that have been classified without a change
-// since before a time.
-func (s *Store) Standing(ctx context.Context, before time.Time, limit int) ([]job.Job, error) {
-	jobs, _, err := s.jobs.List(ctx, docstore.Query{Index: byStanding, Until: docstore.TimeKey(before), Limit: limit})
-	return jobs, err
+// Standing returns a page, after cursor, of the jobs with a failure that waits
+// for its decision and without a change since before a time.
+func (s *Store) Standing(ctx context.Context, before time.Time, after string) ([]job.Job, string, error) {
+	return s.jobs.List(ctx, docstore.Query{Index: byStanding, Until: docstore.TimeKey(before), After: after, Limit: pageSize})
 }
 
 // Running returns a page of the jobs that run, after cursor.
 func (s *Store) Running(ctx context.Context, after string) ([]job.Job, string, error) {
 	state := job.Running.String()
-	return s.jobs.List(ctx, docstore.Query{Index: byState, From: state + "/", Until: state + "0", After: after, Limit: 200})
+	return s.jobs.List(ctx, docstore.Query{Index: byState, From: state + "/", Until: state + "0", After: after, Limit: pageSize})
 }
 
-// CountEnded counts the jobs that ended.
-func (s *Store) CountEnded(ctx context.Context) (int, error) {
+// CountResting counts the jobs that rest.
+func (s *Store) CountResting(ctx context.Context) (int, error) {
 	count := 0
-	for q := (docstore.Query{Kind: s.jobs.Kind(), Index: byEnd}); ; {
+	for q := (docstore.Query{Kind: s.jobs.Kind(), Index: byResting}); ; {
 		page, err := s.db.List(ctx, q)
 		if err != nil {
-			return 0, fmt.Errorf("count ended jobs: %w", err)
+			return 0, fmt.Errorf("count resting jobs: %w", err)
 		}
 		count += len(page.Docs)
 		if page.Next == "" {
@@ -89,4 +97,53 @@ func (s *Store) CountEnded(ctx context.Context) (int, error) {
 		}
 		q.After = page.Next
 	}
+}
+
+// Purge deletes at most limit jobs that rest since before a time, those that
+// rest longest first, with all that is kept of them, and returns how many.
+func (s *Store) Purge(ctx context.Context, before time.Time, limit int) (purged int, err error) {
+	jobs, _, err := s.jobs.List(ctx, docstore.Query{Index: byResting, Until: docstore.TimeKey(before), Limit: limit})
+	if err != nil {
+		return 0, err
+	}
+	for _, j := range jobs {
+		switch err := s.purge(ctx, j); {
+		case errs.Is(err, errs.Conflict): // something happens to it again
+		case err != nil:
+			return purged, fmt.Errorf("purge job %q: %w", j.ID, err)
+		default:
+			purged++
+		}
+	}
+	return purged, nil
+}
+
+// purge deletes a job with its decisions, evidence and requests: a request is
+// known for as long as the job that it made.
+func (s *Store) purge(ctx context.Context, j job.Job) error {
+	writes := []docstore.Write{s.jobs.Delete(j.ID, j.Revision)}
+	for _, q := range []docstore.Query{
+		{Kind: s.decisions.Kind(), From: j.ID + "/", Until: j.ID + "0"}, // '0' follows '/'
+		{Kind: s.evidence.Kind(), From: j.ID + "/", Until: j.ID + "0"},
+		{Kind: s.requests.Kind(), Index: byJob, From: j.ID, Until: j.ID + "\x00"},
+	} {
+		for more := true; more; {
+			page, err := s.db.List(ctx, q)
+			if err != nil {
+				return err
+			}
+			for _, d := range page.Docs {
+				writes = append(writes, docstore.Write{Kind: q.Kind, ID: d.ID, Revision: docstore.AnyRevision})
+			}
+			q.After, more = page.Next, page.Next != ""
+		}
+	}
+	for len(writes) > docstore.MaxWrites { // the job goes with the last ones
+		n := len(writes) - docstore.MaxWrites
+		if err := s.db.Commit(ctx, writes[n:]...); err != nil {
+			return err
+		}
+		writes = writes[:n]
+	}
+	return s.db.Commit(ctx, writes...)
 }

@@ -25,9 +25,13 @@ const (
 	byState    = "state"    // all: state, creation time
 	byWorkflow = "workflow" // all: workflow, creation time
 	byDue      = "due"      // own jobs that wait: due time
-	byStanding = "standing" // jobs being classified: last change
-	byEnd      = "end"      // ended jobs: end time
+	byExpiry   = "expiry"   // own jobs that wait, and not for ever: when they are given up
+	byStanding = "standing" // jobs with an undecided failure: last change
+	byResting  = "resting"  // jobs that nothing drives on: since when
 )
+
+// byJob is the index of requests: the job that they made.
+const byJob = "job"
 
 // Outbox is where transitions go: documents and events in one commit.
 // *outbox.Outbox is one. Its errors are those of docstore.Store.Commit.
@@ -41,14 +45,8 @@ type Store struct {
 	jobs      docstore.Collection[job.Job]
 	decisions docstore.Collection[policy.Decision]
 	evidence  docstore.Collection[failure.Evidence]
-	requests  docstore.Collection[request]
+	requests  docstore.Collection[string] // the ids of the jobs that they made
 	db        docstore.Store
-}
-
-// request is the job that a request_id made.
-type request struct {
-	JobID string
-	Time  time.Time
 }
 
 // New returns the documents of db; transitions go through out.
@@ -90,17 +88,10 @@ func New(db docstore.Store, out Outbox) *Store {
 				return failure.FromProto(p), err
 			},
 		}),
-		requests: docstore.NewCollection(db, "scheduler.request", docstore.Codec[request]{
-			Encode: func(r request) ([]byte, error) { return []byte(docstore.TimeKey(r.Time) + r.JobID), nil },
-			Decode: func(d docstore.Doc) (request, error) {
-				n := len(docstore.TimeKey(time.Time{}))
-				if len(d.Value) < n {
-					return request{}, errs.New(errs.Internal, "request record of %d bytes", len(d.Value))
-				}
-				at, _ := docstore.KeyTime(string(d.Value[:n]))
-				return request{string(d.Value[n:]), at}, nil
-			},
-			Index: func(r request) []docstore.Entry { return []docstore.Entry{{Name: byCreated, Value: docstore.TimeKey(r.Time)}} },
+		requests: docstore.NewCollection(db, "scheduler.request", docstore.Codec[string]{
+			Encode: func(jobID string) ([]byte, error) { return []byte(jobID), nil },
+			Decode: func(d docstore.Doc) (string, error) { return string(d.Value), nil },
+			Index:  func(jobID string) []docstore.Entry { return []docstore.Entry{{Name: byJob, Value: jobID}} },
 		}),
 	}
 }
@@ -112,13 +103,17 @@ func jobIndex(j job.Job) []docstore.Entry {
 		{Name: byState, Value: j.State.String() + "/" + created},
 		{Name: byWorkflow, Value: j.Type.Workflow + "\x00" + created},
 	}
-	switch {
-	case j.State == job.Classifying:
-		all = append(all, docstore.Entry{Name: byStanding, Value: docstore.TimeKey(j.Updated)})
-	case (j.State == job.Queued || j.State == job.Waiting) && j.Own():
+	if j.Waits() {
 		all = append(all, docstore.Entry{Name: byDue, Value: docstore.TimeKey(j.Due)})
-	case j.State.Ended():
-		all = append(all, docstore.Entry{Name: byEnd, Value: docstore.TimeKey(j.Ended)})
+	}
+	if at, _ := j.Expires(); !at.IsZero() {
+		all = append(all, docstore.Entry{Name: byExpiry, Value: docstore.TimeKey(at)})
+	}
+	if _, ok := j.Undecided(); ok {
+		all = append(all, docstore.Entry{Name: byStanding, Value: docstore.TimeKey(j.Updated)})
+	}
+	if since, ok := j.Resting(); ok {
+		all = append(all, docstore.Entry{Name: byResting, Value: docstore.TimeKey(since)})
 	}
 	return all
 }
@@ -164,7 +159,7 @@ func (s *Store) Put(ctx context.Context, p Put, now time.Time) (job.Job, error) 
 		return job.Job{}, err
 	}
 	if p.RequestID != "" {
-		if err := add(s.requests.Write(p.RequestID, docstore.Absent, request{p.Job.ID, now})); err != nil {
+		if err := add(s.requests.Write(p.RequestID, docstore.Absent, p.Job.ID)); err != nil {
 			return job.Job{}, err
 		}
 	}
@@ -236,11 +231,11 @@ func (s *Store) Job(ctx context.Context, id string) (job.Job, error) {
 
 // Requested returns the job that a request made, or errs.NotFound.
 func (s *Store) Requested(ctx context.Context, requestID string) (job.Job, error) {
-	r, err := s.requests.Get(ctx, requestID)
+	id, err := s.requests.Get(ctx, requestID)
 	if err != nil {
 		return job.Job{}, err
 	}
-	return s.Job(ctx, r.JobID)
+	return s.Job(ctx, id)
 }
 
 // Decision returns the decision on one attempt, or errs.NotFound.
@@ -251,43 +246,3 @@ func (s *Store) Decision(ctx context.Context, jobID string, attempt int) (policy
 	}
 	return d, err
 }
-
-// purgeMost is how many entries one Purge deletes.
-const purgeMost = 100
-
-// Purge deletes jobs that ended before a time, with their decisions, and
-// requests of that age. It deletes at most 100 of each and returns the jobs'
-// ids.
-func (s *Store) Purge(ctx context.Context, before time.Time) ([]string, error) {
-	jobs, _, err := s.jobs.List(ctx, docstore.Query{Index: byEnd, Until: docstore.TimeKey(before), Limit: purgeMost})
-	if err != nil {
-		return nil, err
-	}
-	var ids []string
-	for _, j := range jobs {
-		writes := []docstore.Write{s.jobs.Delete(j.ID, j.Revision)}
-		for _, a := range j.Attempts {
-			writes = append(writes,
-				s.decisions.Delete(attemptID(j.ID, a.Number), docstore.AnyRevision),
-				s.evidence.Delete(attemptID(j.ID, a.Number), docstore.AnyRevision))
-		}
-		if err := s.db.Commit(ctx, writes...); err != nil && !errs.Is(err, errs.Conflict) {
-			return ids, fmt.Errorf("purge job %q: %w", j.ID, err)
-		}
-		ids = append(ids, j.ID)
-	}
-	return ids, s.purgeRequests(ctx, before)
-}
-
-func (s *Store) purgeRequests(ctx context.Context, before time.Time) error {
-	page, err := s.db.List(ctx, docstore.Query{Kind: s.requests.Kind(), Index: byCreated, Until: docstore.TimeKey(before), Limit: purgeMost})
-	if err != nil || len(page.Docs) == 0 {
-		return err
-	}
-	writes := make([]docstore.Write, len(page.Docs))
-	for i, d := range page.Docs {
-		writes[i] = s.requests.Delete(d.ID, docstore.AnyRevision)
-	}
-	return s.db.Commit(ctx, writes...)
-}
-

@@ -8,6 +8,7 @@ import (
 
 	"github.com/redrive-io/redrive/pkg/bus"
 	"github.com/redrive-io/redrive/pkg/failure"
+	"github.com/redrive-io/redrive/pkg/redact"
 	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
 	"github.com/redrive-io/redrive/services/scheduler/internal/job"
 	"github.com/redrive-io/redrive/services/scheduler/internal/policy"
@@ -29,14 +30,14 @@ type Told struct {
 	Excerpt  []string
 }
 
-// Event writes an effect as the event that tells it.
+// Event writes an effect as the event that tells it, without secrets.
 func Event(e job.Effect, t Told, now time.Time) (bus.Event, error) {
-	config, err := Struct(t.Job.Config)
+	config, err := Struct(redact.Config(t.Job.Config))
 	if err != nil {
 		return bus.Event{}, err
 	}
 	a, _ := t.Job.Attempt(t.Attempt)
-	attemptConfig, err := Struct(a.Config)
+	attemptConfig, err := Struct(redact.Config(a.Config))
 	if err != nil {
 		return bus.Event{}, err
 	}

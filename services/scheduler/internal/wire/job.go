@@ -4,6 +4,7 @@ package wire
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -82,7 +83,7 @@ func Record(j job.Job) (*redrivev1.JobRecord, error) {
 func FromRecord(r *redrivev1.JobRecord, revision int64) job.Job {
 	j := FromJob(r.GetJob())
 	p := r.GetJob()
-	j.ID, j.SourceJob, j.Revision = p.GetName()[len("jobs/"):], r.GetSourceJob(), revision
+	j.ID, j.SourceJob, j.Revision = strings.TrimPrefix(p.GetName(), "jobs/"), r.GetSourceJob(), revision
 	j.Source, j.State, j.Reason = p.GetSource(), job.State(p.GetState()), p.GetStateReason()
 	j.Due, j.Created, j.Updated, j.Ended = moment(p.GetDueTime()), moment(p.GetCreateTime()), moment(p.GetUpdateTime()), moment(p.GetEndTime())
 	j.CancelRequested, j.CancelReason = p.GetCancelRequested(), r.GetCancelReason()
@@ -98,7 +99,7 @@ func FromRecord(r *redrivev1.JobRecord, revision int64) job.Job {
 
 func attemptFrom(p *redrivev1.Attempt) job.Attempt {
 	a := job.Attempt{
-		Number: int(p.GetNumber()), Config: p.GetConfig().AsMap(), Start: moment(p.GetStartTime()), End: moment(p.GetEndTime()),
+		Number: int(p.GetNumber()), Config: Map(p.GetConfig()), Start: moment(p.GetStartTime()), End: moment(p.GetEndTime()),
 		Succeeded: p.GetSucceeded(), Failure: p.GetFailure(), Decision: p.GetDecision(), Applied: p.GetAppliedPatches(),
 		Evidence: failure.FromProto(p.GetEvidence()),
 	}
@@ -111,7 +112,7 @@ func attemptFrom(p *redrivev1.Attempt) job.Attempt {
 // FromJob reads what a caller may say of a job; output-only fields are left out.
 func FromJob(p *redrivev1.Job) job.Job {
 	return job.Job{
-		Type: failure.TypeFromProto(p.GetType()), Task: FromTask(p.GetProcess()), Config: p.GetConfig().AsMap(),
+		Type: failure.TypeFromProto(p.GetType()), Task: FromTask(p.GetProcess()), Config: Map(p.GetConfig()),
 		Overrides: FromOverrides(p.GetRetryPolicy()), Labels: p.GetLabels(), Owner: p.GetOwner(),
 	}
 }
@@ -161,6 +162,23 @@ func Struct(m map[string]any) (*structpb.Struct, error) {
 		return nil, errs.Field("config", "is not a JSON object: %w", err)
 	}
 	return s, nil
+}
+
+// CheckJSON is errs.Invalid when an object has what JSON has no words for:
+// protobuf can hold infinite numbers, and they would turn into texts.
+func CheckJSON(field string, s *structpb.Struct) error {
+	if _, err := s.MarshalJSON(); s != nil && err != nil {
+		return errs.Field(field, "is not JSON: %w", err)
+	}
+	return nil
+}
+
+// Map reads a JSON object; nil stays nil.
+func Map(s *structpb.Struct) map[string]any {
+	if s == nil {
+		return nil
+	}
+	return s.AsMap()
 }
 
 func counts(m map[failure.Class]int) map[string]int32 {
