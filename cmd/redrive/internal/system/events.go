@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"time"
 
 	"github.com/redrive-io/redrive/cmd/redrive/internal/home"
 	"github.com/redrive-io/redrive/pkg/bus"
@@ -42,6 +43,11 @@ func (s *System) storeAnswers(ctx context.Context) error {
 	return err
 }
 
+// ackWait is how long an event that was being handled waits after a crash.
+// The bus is in this process: nobody else can still be at work on it, so the
+// wait only has to outlast a slow disk.
+const ackWait = 3 * time.Second
+
 // openBus starts the embedded NATS server and connects to it in memory.
 func (s *System) openBus(ctx context.Context, o Options) error {
 	host, port, err := splitAddr(o.NATSAddr)
@@ -68,7 +74,7 @@ func (s *System) openBus(ctx context.Context, o Options) error {
 		return err
 	}
 	s.bus, err = bus.Connect(ctx, bus.Config{
-		User: natsserver.UserRedrive, Password: own, InProcess: server, Log: s.log, Metrics: s.registry,
+		User: natsserver.UserRedrive, Password: own, InProcess: server, AckWait: ackWait, Log: s.log, Metrics: s.registry,
 	})
 	if err != nil {
 		return fmt.Errorf("connect to the bus: %w", err)
