@@ -32,8 +32,8 @@ const (
 const minLogBytes = 64 << 10
 
 // New returns an Executor on o.Root, which it makes when needed. It tries the
-// memory driver for real: a driver that was asked for and does not work here
-// is FailedPrecondition, an unknown one Invalid.
+// folder and the memory driver for real: what does not work here is
+// FailedPrecondition, an unknown driver Invalid.
 func New(o Options) (*Executor, error) {
 	if err := o.complete(); err != nil {
 		return nil, err
@@ -44,6 +44,14 @@ func New(o Options) (*Executor, error) {
 	}
 	if err := os.MkdirAll(o.Root, 0o700); err != nil {
 		return nil, errs.New(errs.FailedPrecondition, "make the attempts' folder: %w", err)
+	}
+	// A claim needs a file system with links.
+	probe := ".probe-" + newKey()
+	if _, err := create(o.Root, probe, nil); err != nil {
+		return nil, errs.New(errs.FailedPrecondition, "the attempts' folder cannot be used: %w", err)
+	}
+	if err := os.Remove(filepath.Join(o.Root, probe)); err != nil {
+		return nil, errs.New(errs.FailedPrecondition, "the attempts' folder cannot be used: %w", err)
 	}
 	e := &Executor{options: o}
 	if e.memory, err = memlimit.Find(o.MemoryDriver); err != nil {

@@ -39,7 +39,7 @@ func TestLogsAreBounded(t *testing.T) {
 // A program that opens its own output anew cannot make what it printed vanish.
 func TestLogsSurviveTruncation(t *testing.T) {
 	b := newBench(t, process.Options{})
-	got := b.run(a1, shell("echo one; echo two > /dev/stdout; echo three >> /proc/self/fd/1"))
+	got := b.run(a1, shell("echo one; echo two > /proc/self/fd/1; echo three >> /proc/self/fd/1"))
 	if out := got.Evidence.Logs[0].Head; out != "one\ntwo\nthree\n" {
 		t.Errorf("stdout is %q", out)
 	}

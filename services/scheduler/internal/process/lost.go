@@ -125,7 +125,11 @@ func killLeftOver(ctx context.Context, c claim) (killed int, err error) {
 			}
 			killed++
 		}
-		if err := driver.Reclaim(groupName(c.Key)); err != nil {
+		err = driver.Reclaim(groupName(c.Key))
+		if errors.Is(err, syscall.EBUSY) {
+			empty, err = 0, nil // what was killed takes its time
+		}
+		if err != nil {
 			return killed, err
 		}
 		for _, p := range left {

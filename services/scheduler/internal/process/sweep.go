@@ -28,7 +28,7 @@ type ended struct {
 
 // Sweep removes the folders of ended attempts that are older than MaxAge or
 // more than KeepFolders, oldest first, and of attempts that were not claimed
-// within MaxAge. It keeps those for which keep is true. A removed id could be
+// within MaxAge; and it ends attempts that are lost. It keeps those for which keep is true. A removed id could be
 // started anew: keep must be true for every attempt that may still be started
 // or waited for.
 func (e *Executor) Sweep(ctx context.Context, keep func(ID) bool) error {
@@ -36,11 +36,17 @@ func (e *Executor) Sweep(ctx context.Context, keep func(ID) bool) error {
 	var all []ended
 	var failed error
 	err := e.each(func(id ID, folder string) error {
-		if info, err := os.Lstat(filepath.Join(folder, exitFile)); err == nil {
+		info, err := os.Lstat(filepath.Join(folder, exitFile))
+		switch {
+		case err == nil:
 			all = append(all, ended{id, folder, info.ModTime()})
-		} else if info, err := os.Lstat(folder); err == nil && !has(folder, claimFile) &&
-			now.Sub(info.ModTime()) > e.options.MaxAge && !keep(id) {
-			failed = errors.Join(failed, e.discard(id, folder))
+		case keep(id):
+		case has(folder, claimFile):
+			failed = errors.Join(failed, e.endLost(ctx, id))
+		default:
+			if info, err := os.Lstat(folder); err == nil && now.Sub(info.ModTime()) > e.options.MaxAge {
+				failed = errors.Join(failed, e.discard(id, folder))
+			}
 		}
 		return ctx.Err()
 	})
@@ -57,6 +63,16 @@ func (e *Executor) Sweep(ctx context.Context, keep func(ID) bool) error {
 		failed = errors.Join(failed, e.removeGroup(old.folder), e.discard(old.id, old.folder))
 	}
 	return errors.Join(failed, e.emptyTrash())
+}
+
+// endLost ends an attempt that is lost and that nobody waits for, so that a
+// later Sweep removes it.
+func (e *Executor) endLost(ctx context.Context, id ID) error {
+	if state, err := e.State(ctx, id); err != nil || state == Running {
+		return err
+	}
+	_, err := e.Wait(ctx, id)
+	return err
 }
 
 // expired returns those of all that are older than maxAge or not among the

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
+	"syscall"
 	"testing"
 	"time"
 
@@ -15,12 +17,7 @@ import (
 func (b *bench) sweep(keep ...process.ID) {
 	b.t.Helper()
 	err := b.Sweep(b.t.Context(), func(id process.ID) bool {
-		for _, k := range keep {
-			if k == id {
-				return true
-			}
-		}
-		return false
+		return slices.Contains(keep, id)
 	})
 	if err != nil {
 		b.t.Errorf("Sweep: %v", err)
@@ -40,8 +37,11 @@ func TestSweepKeepsTheLatest(t *testing.T) {
 	for i := range 5 {
 		id := process.ID{Job: "job-" + string(rune('a'+i)), Attempt: 1}
 		ids = append(ids, id)
-		// A program may leave folders that nobody can write.
-		b.run(id, shell("mkdir -p d/e; touch d/e/f; chmod 0 d/e d"))
+		script := ""
+		if i == 1 || i == 2 { // a program may leave folders that nobody can write
+			script = "mkdir -p d/e; touch d/e/f; chmod 0 d/e d"
+		}
+		b.run(id, shell(script))
 		when := old.Add(time.Duration(i) * time.Minute)
 		if err := os.Chtimes(b.file(id, "exit"), when, when); err != nil {
 			t.Fatal(err)
@@ -99,4 +99,31 @@ func TestSweepRemovesTheOld(t *testing.T) {
 	if left, _ := filepath.Glob(b.root + "/.*"); len(left) > 0 {
 		t.Errorf("Sweep left %v", left)
 	}
+}
+
+func TestSweepEndsTheLost(t *testing.T) {
+	b := newBench(t, process.Options{})
+	m := newMailbox(t)
+	b.start(a1, shell("echo $$ > "+m.path+"; exec sleep 1000"))
+	all := m.processes(1)
+	b.sweep()
+	if state, err := b.State(t.Context(), a1); state != process.Running || err != nil {
+		t.Errorf("State after Sweep = %v, %v, want running", state, err)
+	}
+	supervisor := supervisorOf(t, b, a1)
+	if err := supervisor.Signal(syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if err := supervisor.Wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	b.sweep(a1)
+	if state, err := b.State(t.Context(), a1); state != process.Lost || err != nil {
+		t.Errorf("State after a Sweep that keeps it = %v, %v, want lost", state, err)
+	}
+	b.sweep()
+	if state, err := b.State(t.Context(), a1); state != process.Ended || err != nil {
+		t.Errorf("State after Sweep = %v, %v, want ended", state, err)
+	}
+	allGone(t, all)
 }

@@ -153,7 +153,7 @@ func killMembers(folder string) error {
 		if err != nil {
 			continue // removed meanwhile
 		}
-		for _, field := range bytes.Fields(text) {
+		for field := range bytes.FieldsSeq(text) {
 			pid, err := strconv.Atoi(string(field))
 			if err != nil || pid <= 0 || pid == os.Getpid() {
 				continue

@@ -155,7 +155,7 @@ func TestMeasuresTheWholeTree(t *testing.T) {
 		defer r.end()
 		r.line()
 		var got int64
-		for got < 30_000_000 { // tail reads on its own
+		for got < 28_000_000 { // tail reads on its own
 			s := sample(t, r.group)
 			got = s.Anonymous
 			if s.Exceeded != "" || s.AtLimit {
@@ -185,7 +185,12 @@ func TestLimit(t *testing.T) {
 
 func TestPageCacheIsNoMemory(t *testing.T) {
 	eachDriver(t, func(t *testing.T, d Driver) {
-		file := t.TempDir() + "/file"
+		folder := t.TempDir()
+		var fs unix.Statfs_t
+		if err := unix.Statfs(folder, &fs); err != nil || fs.Type == unix.TMPFS_MAGIC {
+			t.Skipf("%s is in memory (%v), and files there are no page cache", folder, err)
+		}
+		file := folder + "/file"
 		r := start(t, open(t, d, 32<<20), "head -c 100000000 /dev/zero > "+file+"; cat "+file+" > /dev/null; echo done; read x")
 		defer r.end()
 		r.line()

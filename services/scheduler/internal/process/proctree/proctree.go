@@ -179,7 +179,7 @@ func children(pid int) ([]int, error) {
 			}
 			continue // the thread is gone
 		}
-		for _, field := range bytes.Fields(text) {
+		for field := range bytes.FieldsSeq(text) {
 			if child, err := strconv.Atoi(string(field)); err == nil {
 				pids = append(pids, child)
 			}

@@ -142,7 +142,7 @@ func TestDescendants(t *testing.T) {
 		text = text[:len(text)+n]
 	}
 	var want []int
-	for _, field := range strings.Fields(string(text)) {
+	for field := range strings.FieldsSeq(string(text)) {
 		pid, err := strconv.Atoi(field)
 		if err != nil {
 			t.Fatal(err)
