@@ -367,7 +367,8 @@ type CreatePatchRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The patch; output-only fields must be unset.
 	Patch *Patch `protobuf:"bytes,1,opt,name=patch,proto3" json:"patch,omitempty"`
-	// Makes the call idempotent; the classifier uses the failure's id.
+	// Makes the call idempotent, until the patch is purged long after its end; at
+	// most 128 characters. The classifier uses the failure's id.
 	RequestId string `protobuf:"bytes,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// How long it lives; 30 days when unset, at most 365 days.
 	Ttl           *durationpb.Duration `protobuf:"bytes,3,opt,name=ttl,proto3" json:"ttl,omitempty"`
@@ -737,10 +738,11 @@ func (x *RevokePatchRequest) GetEtag() string {
 
 type ResolveRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// "jobs/{job}", or "{source}/{job}" for a job of another scheduler.
+	// "jobs/{job}", or "{source}/{job}" for a job of another scheduler. When
+	// unset, only patches of the type are in scope.
 	Job  string   `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
 	Type *JobType `protobuf:"bytes,2,opt,name=type,proto3" json:"type,omitempty"`
-	// The original configuration.
+	// The original configuration, at most 64 KiB as JSON.
 	Config        *structpb.Struct `protobuf:"bytes,3,opt,name=config,proto3" json:"config,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -41,13 +41,18 @@ type ConfigServiceClient interface {
 	GetPatch(ctx context.Context, in *GetPatchRequest, opts ...grpc.CallOption) (*Patch, error)
 	// ListPatches lists patches, newest first.
 	ListPatches(ctx context.Context, in *ListPatchesRequest, opts ...grpc.CallOption) (*ListPatchesResponse, error)
-	// PromotePatch makes a patch of a job apply to all jobs of its job type, as
-	// a new patch.
+	// PromotePatch makes the active patch of a job apply to all jobs of its job
+	// type, as a new patch. While that one is active, promoting again returns it.
+	// A patch that has ended is FAILED_PRECONDITION; of a superseded one the
+	// newer is named.
 	PromotePatch(ctx context.Context, in *PromotePatchRequest, opts ...grpc.CallOption) (*Patch, error)
-	// RevokePatch ends a patch. Revoking a revoked patch changes nothing.
+	// RevokePatch ends an active patch. Revoking a revoked patch changes nothing;
+	// one that ended otherwise is FAILED_PRECONDITION.
 	RevokePatch(ctx context.Context, in *RevokePatchRequest, opts ...grpc.CallOption) (*Patch, error)
 	// Resolve takes an original configuration and returns the one to run with,
-	// and what was applied and what was not, and why.
+	// and what was applied and what was not, and why. It changes nothing. A patch
+	// of the job goes before one of its type, each applies whole or not at all,
+	// and its guards are on the original configuration.
 	Resolve(ctx context.Context, in *ResolveRequest, opts ...grpc.CallOption) (*ResolveResponse, error)
 }
 
@@ -133,13 +138,18 @@ type ConfigServiceServer interface {
 	GetPatch(context.Context, *GetPatchRequest) (*Patch, error)
 	// ListPatches lists patches, newest first.
 	ListPatches(context.Context, *ListPatchesRequest) (*ListPatchesResponse, error)
-	// PromotePatch makes a patch of a job apply to all jobs of its job type, as
-	// a new patch.
+	// PromotePatch makes the active patch of a job apply to all jobs of its job
+	// type, as a new patch. While that one is active, promoting again returns it.
+	// A patch that has ended is FAILED_PRECONDITION; of a superseded one the
+	// newer is named.
 	PromotePatch(context.Context, *PromotePatchRequest) (*Patch, error)
-	// RevokePatch ends a patch. Revoking a revoked patch changes nothing.
+	// RevokePatch ends an active patch. Revoking a revoked patch changes nothing;
+	// one that ended otherwise is FAILED_PRECONDITION.
 	RevokePatch(context.Context, *RevokePatchRequest) (*Patch, error)
 	// Resolve takes an original configuration and returns the one to run with,
-	// and what was applied and what was not, and why.
+	// and what was applied and what was not, and why. It changes nothing. A patch
+	// of the job goes before one of its type, each applies whole or not at all,
+	// and its guards are on the original configuration.
 	Resolve(context.Context, *ResolveRequest) (*ResolveResponse, error)
 	mustEmbedUnimplementedConfigServiceServer()
 }
