@@ -197,7 +197,7 @@ var stopWords = set("is are was be must should may can cannot not has have requi
 
 func set(words string) map[string]bool {
 	m := map[string]bool{}
-	for _, w := range strings.Fields(words) {
+	for w := range strings.FieldsSeq(words) {
 		m[w] = true
 	}
 	return m

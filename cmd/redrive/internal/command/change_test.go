@@ -112,7 +112,7 @@ func TestCommandsThatChangeThings(t *testing.T) {
 			"test a rule of the server", "x\xffy",
 			[]string{"rules", "test", "lic", "-", "--exit-code", "0"},
 			0,
-			&redrivev1.TestRuleRequest{Name: "rules/lic", Text: "x\ufffdy", Evidence: &redrivev1.Evidence{ExitCode: ptr(int32(0))}}, "  it matches: it broke\n  log line 3: x\n",
+			&redrivev1.TestRuleRequest{Name: "rules/lic", Text: "x\ufffdy", Evidence: &redrivev1.Evidence{ExitCode: new(int32(0))}}, "  it matches: it broke\n  log line 3: x\n",
 		},
 		{
 			"test a rule of a file", "",

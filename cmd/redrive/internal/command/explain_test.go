@@ -77,7 +77,7 @@ func memoryBooks(t *testing.T) *books {
 			Summary: "killed at the memory limit", Runbook: "Raise memory_mb.", Patch: "patches/p1", Excerpt: []string{"loading", "Killed"},
 			Evidence: &redrivev1.Evidence{
 				TerminationReason: redrivev1.TerminationReason_TERMINATION_REASON_OUT_OF_MEMORY, TerminationProof: "oom_kill 1",
-				Signal: 9, MemoryLimitBytes: 128 << 20, PeakMemoryBytes: ptr(int64(127 << 20)), Duration: durationpb.New(2100 * time.Millisecond), MemoryDriver: "cgroup2",
+				Signal: 9, MemoryLimitBytes: 128 << 20, PeakMemoryBytes: new(int64(127 << 20)), Duration: durationpb.New(2100 * time.Millisecond), MemoryDriver: "cgroup2",
 			},
 			Matches: []*redrivev1.RuleMatch{
 				{Rule: "rules/memory-limit", Class: "memory.container", Verdict: redrivev1.Verdict_VERDICT_RETRY_WITH_CONFIG, Mode: redrivev1.Rule_MODE_ENFORCE},

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -26,11 +27,9 @@ func (f *format) Type() string { return "format" }
 
 // Set implements pflag.Value.
 func (f *format) Set(s string) error {
-	for _, known := range formats {
-		if s == known {
-			*f = format(s)
-			return nil
-		}
+	if slices.Contains(formats, s) {
+		*f = format(s)
+		return nil
 	}
 	return fmt.Errorf("must be %s", oneOf(formats))
 }

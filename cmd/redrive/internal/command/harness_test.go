@@ -128,4 +128,5 @@ func structOf(t *testing.T, m map[string]any) *structpb.Struct {
 
 func ago(d time.Duration) *timestamppb.Timestamp { return timestamppb.New(time.Now().Add(-d)) }
 
-func ptr[T any](v T) *T { return &v }
+//go:fix inline
+func ptr[T any](v T) *T { return new(v) }

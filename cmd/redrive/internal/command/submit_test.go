@@ -91,7 +91,7 @@ func TestSubmitOfAFile(t *testing.T) {
 		Type:        &redrivev1.JobType{Workflow: "sales", Step: "load", Engine: "jvm"},
 		Process:     &redrivev1.ProcessTask{Args: []string{"java", "-Xmx{{config.heap_mb}}m", "Main"}, WorkDir: filepath.Join(folder, "app")},
 		Config:      structOf(t, map[string]any{"heap_mb": 64, "memory_mb": 256}),
-		RetryPolicy: &redrivev1.RetryPolicy{UserRetries: ptr(int32(0)), RunTimeout: durationpb.New(90 * time.Second)},
+		RetryPolicy: &redrivev1.RetryPolicy{UserRetries: new(int32(0)), RunTimeout: durationpb.New(90 * time.Second)},
 		Owner:       "me",
 	}
 	if got := d.submitted[0].GetJob(); !proto.Equal(got, want) {

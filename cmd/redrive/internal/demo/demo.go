@@ -92,7 +92,7 @@ func start(ctx context.Context, o Options, w *world) (*system.System, error) {
 	if err := os.WriteFile(retries, []byte(retryPolicy), 0o600); err != nil {
 		return nil, err
 	}
-	if err := os.WriteFile(alerts, []byte(fmt.Sprintf(alertPolicy, w.url("/alerts"))), 0o600); err != nil {
+	if err := os.WriteFile(alerts, fmt.Appendf(nil, alertPolicy, w.url("/alerts")), 0o600); err != nil {
 		return nil, err
 	}
 	log, err := os.OpenFile(filepath.Join(o.Data, "server.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)

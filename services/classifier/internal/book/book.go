@@ -6,6 +6,7 @@ package book
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -95,9 +96,7 @@ func (b *Book) Reload(ctx context.Context) error {
 
 func (b *Book) merge(entries []Entry) (*rule.Set, error) {
 	rules := make(map[string]*rule.Compiled, len(b.builtIn)+len(entries))
-	for id, c := range b.builtIn {
-		rules[id] = c
-	}
+	maps.Copy(rules, b.builtIn)
 	known := make(map[string]compiled, len(entries))
 	for _, e := range entries {
 		c, err := b.compile(e)

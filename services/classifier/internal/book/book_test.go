@@ -114,7 +114,7 @@ func TestABuiltInRuleIsOverriddenAndBroughtBack(t *testing.T) {
 	if err := b.Delete(t.Context(), builtIn, now); !errs.Is(err, errs.FailedPrecondition) {
 		t.Errorf("Delete of a built-in rule = %v, want FailedPrecondition", err)
 	}
-	for turn := int64(0); turn < 2; turn++ {
+	for turn := range int64(2) {
 		changed := get(b).Rule
 		changed.Mode = rule.Off
 		r, err := b.Update(t.Context(), get(b), changed, false, now)

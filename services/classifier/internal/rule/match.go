@@ -128,10 +128,7 @@ func around(line string, start, end int) string {
 	if len(line) <= maxText {
 		return cut(line, maxText)
 	}
-	from := max(0, min(start-maxText/4, end-maxText/2))
-	if from > start {
-		from = start
-	}
+	from := min(max(0, min(start-maxText/4, end-maxText/2)), start)
 	return cut(strings.ToValidUTF8(line[from:], ""), maxText)
 }
 

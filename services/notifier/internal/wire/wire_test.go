@@ -36,8 +36,8 @@ func full(v reflect.Value, seed *int) {
 			v.Set(reflect.ValueOf(time.Unix(int64(*seed), 5).UTC()))
 			return
 		}
-		for i := range v.NumField() {
-			full(v.Field(i), seed)
+		for _, field := range v.Fields() {
+			full(field, seed)
 		}
 	}
 }
