@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -157,18 +158,29 @@ func TestServerDies(t *testing.T) {
 	})
 }
 
-// supervisorOf returns who supervises attempt id.
-func supervisorOf(t *testing.T, b *bench, id process.ID) proctree.Identity {
+// claimRecord is what the tests read of a claim.
+type claimRecord struct {
+	Supervisor proctree.Identity
+	Memory     struct{ Parent string }
+}
+
+func claimOf(t *testing.T, b *bench, id process.ID) claimRecord {
 	t.Helper()
 	text, err := os.ReadFile(b.file(id, "claim"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var claim struct{ Supervisor proctree.Identity }
+	var claim claimRecord
 	if err := json.Unmarshal(text, &claim); err != nil {
 		t.Fatal(err)
 	}
-	return claim.Supervisor
+	return claim
+}
+
+// supervisorOf returns who supervises attempt id.
+func supervisorOf(t *testing.T, b *bench, id process.ID) proctree.Identity {
+	t.Helper()
+	return claimOf(t, b, id).Supervisor
 }
 
 func TestSupervisorDies(t *testing.T) {
@@ -273,5 +285,35 @@ func TestSuperviseByHand(t *testing.T) {
 		if err := cmd.Run(); cmd.ProcessState.ExitCode() != 2 {
 			t.Errorf("supervise with %q: %v, want exit code 2", input, err)
 		}
+	}
+}
+
+// A program with the rights to do so leaves its memory group. It is killed all
+// the same.
+func TestProgramThatLeavesItsGroup(t *testing.T) {
+	b := newBench(t, process.Options{Grace: 50 * time.Millisecond})
+	if b.MemoryDriver() != "cgroup1" {
+		t.Skipf("%s has no groups that can be left like this", b.MemoryDriver())
+	}
+	for _, orphaned := range []bool{false, true} {
+		id := process.ID{Job: "leaves", Attempt: 1}
+		if orphaned {
+			id.Attempt = 2
+		}
+		m, gate := newMailbox(t), newMailbox(t)
+		b.start(id, process.Spec{Args: []string{"/bin/sh", "-c", `setsid sh -c 'echo $$ > "$0"; exec sleep 1000' $0 & read x < $1`, m.path, gate.path}})
+		all := m.processes(1)
+		if err := os.WriteFile(filepath.Join(claimOf(t, b, id).Memory.Parent, "cgroup.procs"), []byte(strconv.Itoa(all[0].PID)), 0); err != nil {
+			t.Fatal(err)
+		}
+		if orphaned { // its parent ends by itself
+			if _, err := gate.file.WriteString("go\n"); err != nil {
+				t.Fatal(err)
+			}
+		} else if err := b.Kill(t.Context(), id, failure.WasCancelled); err != nil {
+			t.Fatal(err)
+		}
+		b.wait(id)
+		allGone(t, all)
 	}
 }

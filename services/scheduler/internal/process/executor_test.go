@@ -197,9 +197,9 @@ func TestSmallPeakBelowBigServer(t *testing.T) {
 	eachDriver(t, func(t *testing.T, driver string) {
 		b := newBench(t, process.Options{MemoryDriver: driver})
 		m := newMailbox(t)
-		// tail holds the last 5 MB until its input ends, and that ends when the
-		// test has seen that all is there.
-		got := b.run(a1, shell(fmt.Sprintf("(head -c 5000000 /dev/zero; sleep 0.3) | tail -c 5000000 | wc -c > %s", m.path)))
+		// tail holds 5 MB until its input ends, which is long enough for a sample
+		// on a busy machine.
+		got := b.run(a1, shell(fmt.Sprintf("(head -c 5000000 /dev/zero; sleep 1) | tail -c 5000000 | wc -c > %s", m.path)))
 		if words := m.next(1); words[0] != "5000000" {
 			t.Errorf("the program counted %v", words)
 		}

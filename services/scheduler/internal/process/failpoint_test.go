@@ -78,3 +78,22 @@ func TestDeathWhileKilling(t *testing.T) {
 		}
 	}
 }
+
+// The server dies between the request and the claim that seals it. Nobody asks
+// again, but somebody starts the attempt: it never runs.
+func TestRequestToKillIsEnough(t *testing.T) {
+	b := newBench(t, process.Options{})
+	cmd := exec.Command(self(), "killer", b.root)
+	cmd.Env = append(os.Environ(), "REDRIVE_FAILPOINT=executor.kill.after")
+	if err := cmd.Run(); err == nil {
+		t.Fatal("the step was not reached")
+	}
+	if state, err := b.State(t.Context(), a1); state != process.Unclaimed || err != nil {
+		t.Errorf("State = %v, %v, want unclaimed", state, err)
+	}
+	witness := filepath.Join(t.TempDir(), "witness")
+	got := b.run(a1, shell("echo ran > "+witness))
+	if _, err := os.Lstat(witness); err == nil || got.Evidence.Reason != failure.WasCancelled {
+		t.Errorf("got %+v (the witness: %v), want that it never ran", got.Evidence, err)
+	}
+}
