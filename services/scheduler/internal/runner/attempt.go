@@ -22,7 +22,6 @@ const (
 	postponeMin    = time.Second      // first delay when Resolve cannot be asked
 	postponeMax    = 30 * time.Second // and the longest
 	idleWait       = time.Minute      // of the due loop when nothing waits
-	killAgain      = 10 * time.Second // after which an attempt's end is asked for again
 )
 
 // dueLoop starts what is due, at its time.

@@ -137,7 +137,7 @@ func (r *Runner) takeUp(ctx context.Context, group *errgroup.Group) error {
 		case !j.Own():
 		case r.claim(j.ID):
 			group.Go(func() error { r.start(ctx, j.ID); return nil })
-		case j.CancelRequested && time.Since(j.Updated) > killAgain:
+		case j.CancelRequested && time.Since(j.Updated) > r.o.VerdictTimeout/tellings:
 			return r.kill(ctx, j)
 		}
 		return nil
@@ -188,6 +188,8 @@ func (r *Runner) transition(ctx context.Context, id string, step func(j job.Job,
 		now := time.Now().UTC()
 		p, changed, err := step(before, now)
 		if err != nil || !changed {
+			// Perhaps it is done already, by a put that the store denied.
+			r.watches.tell(id)
 			return before, err
 		}
 		after, err := r.store.Put(ctx, p, now)

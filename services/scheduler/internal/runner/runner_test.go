@@ -1,200 +1,17 @@
 package runner_test
 
 import (
-	"context"
-	"log/slog"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/redrive-io/redrive/pkg/docstore"
-	"github.com/redrive-io/redrive/pkg/docstore/storetest"
 	"github.com/redrive-io/redrive/pkg/errs"
 	"github.com/redrive-io/redrive/pkg/failure"
-	"github.com/redrive-io/redrive/pkg/outbox"
 	"github.com/redrive-io/redrive/services/scheduler/internal/job"
 	"github.com/redrive-io/redrive/services/scheduler/internal/policy"
 	"github.com/redrive-io/redrive/services/scheduler/internal/process"
 	"github.com/redrive-io/redrive/services/scheduler/internal/runner"
-	"github.com/redrive-io/redrive/services/scheduler/internal/store"
-
-	"github.com/redrive-io/redrive/pkg/bus/bustest"
 )
-
-// machine executes attempts in memory: they end when the test says so. It
-// outlives runners, as supervisors do.
-type machine struct {
-	mu      sync.Mutex
-	runs    map[process.ID]*run
-	started chan process.ID // every real start
-}
-
-type run struct {
-	starts int
-	spec   process.Spec
-	done   chan struct{}
-	result process.Result
-}
-
-func newMachine() *machine {
-	return &machine{runs: map[process.ID]*run{}, started: make(chan process.ID, 100)}
-}
-
-func (m *machine) Start(_ context.Context, id process.ID, s process.Spec) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.runs[id] != nil {
-		return nil
-	}
-	m.runs[id] = &run{starts: 1, spec: s, done: make(chan struct{})}
-	m.started <- id
-	return nil
-}
-
-func (m *machine) Wait(ctx context.Context, id process.ID) (process.Result, error) {
-	m.mu.Lock()
-	r := m.runs[id]
-	m.mu.Unlock()
-	if r == nil {
-		return process.Result{}, errs.New(errs.NotFound, "%v was not started", id)
-	}
-	select {
-	case <-ctx.Done():
-		return process.Result{}, ctx.Err()
-	case <-r.done:
-		return r.result, nil
-	}
-}
-
-func (m *machine) Kill(_ context.Context, id process.ID, reason failure.Reason) error {
-	m.end(id, process.Result{Evidence: failure.Evidence{Reason: reason, Signal: 15}})
-	return nil
-}
-
-func (m *machine) Sweep(context.Context, func(process.ID) bool) error { return nil }
-
-func (m *machine) end(id process.ID, res process.Result) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	select {
-	case <-m.runs[id].done:
-	default:
-		m.runs[id].result = res
-		close(m.runs[id].done)
-	}
-}
-
-// configs resolves with what the test sets.
-type configs struct {
-	mu  sync.Mutex
-	res runner.Resolution
-	err error
-}
-
-func (c *configs) Resolve(_ context.Context, j job.Job) (runner.Resolution, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	res := c.res
-	if res.Config == nil {
-		res.Config = j.Config
-	}
-	return res, c.err
-}
-
-func (c *configs) set(res runner.Resolution, err error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.res, c.err = res, err
-}
-
-// world is one scheduler's surroundings.
-type world struct {
-	t       *testing.T
-	db      docstore.Store
-	docs    *store.Store
-	machine *machine
-	configs *configs
-	runner  *runner.Runner
-	stop    func()
-}
-
-func newWorld(t *testing.T, o runner.Options) *world {
-	w := &world{t: t, db: storetest.Open(t), machine: newMachine(), configs: &configs{}}
-	w.docs = store.New(w.db, outbox.New(w.db, bustest.New(t), "scheduler", slog.New(slog.DiscardHandler)))
-	w.start(o)
-	return w
-}
-
-// start runs a new runner on the same store and machine, as a new process would.
-func (w *world) start(o runner.Options) {
-	table, err := policy.Load([]byte(`classes: {"*": {base_delay: 0s}}`))
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.runner = runner.New(w.docs, w.machine, w.configs, table, o, slog.New(slog.DiscardHandler), nil)
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- w.runner.Run(ctx) }()
-	w.stop = sync.OnceFunc(func() {
-		cancel()
-		if err := <-done; err != nil {
-			w.t.Errorf("runner: %v", err)
-		}
-	})
-	w.t.Cleanup(func() { w.stop() })
-}
-
-func (w *world) submit(id string) job.Job {
-	w.t.Helper()
-	j, err := w.runner.Submit(w.t.Context(), runner.Submission{JobID: id, Job: job.Job{
-		Type: failure.Type{Workflow: "w", Step: "s", Engine: "process"}, Task: &job.Task{Args: []string{"x", "{{config.memory_mb}}"}},
-		Config: map[string]any{"memory_mb": 64.0},
-	}})
-	if err != nil {
-		w.t.Fatalf("submit: %v", err)
-	}
-	return j
-}
-
-// until waits for a job to satisfy want.
-func (w *world) until(id string, want func(job.Job) bool) job.Job {
-	w.t.Helper()
-	changes, end, err := w.runner.Watch(id)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	defer end()
-	for {
-		j, err := w.docs.Job(w.t.Context(), id)
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		if want(j) {
-			return j
-		}
-		select {
-		case <-changes:
-		case <-w.t.Context().Done():
-			w.t.Fatalf("job %q stays %v: %s", id, j.State, j.Reason)
-		}
-	}
-}
-
-func in(s job.State) func(job.Job) bool { return func(j job.Job) bool { return j.State == s } }
-
-func (w *world) decide(j job.Job, n int, c failure.Class, change func(*policy.Verdict)) job.Job {
-	w.t.Helper()
-	m, _ := failure.MeaningOf(c)
-	v := policy.Verdict{Failure: "failures/f", Class: c, Category: m.Category, Verdict: m.Verdict}
-	if change != nil {
-		change(&v)
-	}
-	after, err := w.runner.Decide(w.t.Context(), runner.Classified{Report: runner.Report{Ref: j.Ref(n), Job: j, Told: true}, Verdict: v})
-	if err != nil {
-		w.t.Fatalf("decide: %v", err)
-	}
-	return after
-}
 
 var failedRun = process.Result{Evidence: failure.Evidence{Reason: failure.OutOfMemory, Signal: 9}}
 
@@ -207,7 +24,7 @@ func TestFailedAttemptIsRetriedWithItsPatch(t *testing.T) {
 	w.configs.set(runner.Resolution{Config: map[string]any{"memory_mb": 128.0}, Applied: []string{"patches/p"}}, nil)
 	w.decide(j, 1, failure.MemoryContainer, func(v *policy.Verdict) { v.Patch = "patches/p" })
 	second := <-w.machine.started
-	if got := w.machine.runs[second].spec; got.Args[1] != "128" || got.MemoryLimit != 128<<20 {
+	if got := w.machine.spec(second); got.Args[1] != "128" || got.MemoryLimit != 128<<20 {
 		t.Errorf("second attempt runs %q below %d bytes, want the patched configuration", got.Args, got.MemoryLimit)
 	}
 	w.machine.end(second, process.Result{Succeeded: true})
