@@ -32,9 +32,12 @@ func (h *Handler) Run(ctx context.Context, b *bus.Bus) error {
 	return group.Wait()
 }
 
+// own is the prefix of the sources of Redrive's own events.
+const own = failure.Own + "/"
+
 // Attempt handles attempt.failed and attempt.succeeded of other schedulers.
 func (h *Handler) Attempt(ctx context.Context, e bus.Event) error {
-	if strings.HasPrefix(e.Source, "redrive/") {
+	if strings.HasPrefix(e.Source, own) {
 		return nil // said by ourselves
 	}
 	var m redrivev1.AttemptFailed
@@ -68,6 +71,9 @@ func (h *Handler) Attempt(ctx context.Context, e bus.Event) error {
 
 // Verdict handles failure.classified.
 func (h *Handler) Verdict(ctx context.Context, e bus.Event) error {
+	if !strings.HasPrefix(e.Source, own) {
+		return errs.Field("source", "%q may not say what a failure is", e.Source)
+	}
 	var m redrivev1.FailureClassified
 	if err := e.Decode(&m); err != nil {
 		return err
