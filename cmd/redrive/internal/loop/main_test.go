@@ -13,8 +13,8 @@ import (
 	"github.com/redrive-io/redrive/services/scheduler"
 )
 
-// TestMain makes the test binary three programs: the tests, the supervisor of
-// their attempts, and the tasks that the attempts run.
+// TestMain makes the test binary several programs: the tests, the supervisor of
+// their attempts, the tasks that the attempts run, and one that is watched.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 {
 		switch os.Args[1] {
@@ -22,6 +22,8 @@ func TestMain(m *testing.M) {
 			os.Exit(scheduler.Supervise(os.Args[2:]))
 		case "task":
 			os.Exit(task(os.Args[2], os.Args[3:]))
+		case "acks":
+			os.Exit(commitAndPublish(os.Args[2]))
 		}
 	}
 	os.Exit(m.Run())

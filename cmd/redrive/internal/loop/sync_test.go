@@ -1,0 +1,128 @@
+package loop
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/types/known/structpb"
+
+	"github.com/redrive-io/redrive/pkg/bus"
+	"github.com/redrive-io/redrive/pkg/bus/natsserver"
+	"github.com/redrive-io/redrive/pkg/docstore"
+	"github.com/redrive-io/redrive/pkg/docstore/boltstore"
+)
+
+// acks is how often the program below is answered by the store, and then by
+// the bus.
+const acks = 10
+
+// TestAcceptedMeansSynced watches the system calls of a program that commits to
+// the store and publishes on the bus, one after another: before each answer the
+// file that was written must have been synced. It shows what is claimed about
+// the loss of power, and no more than that.
+func TestAcceptedMeansSynced(t *testing.T) {
+	strace, err := exec.LookPath("strace")
+	if err != nil {
+		t.Fatal("no strace here; `make test` installs it")
+	}
+	trace := filepath.Join(t.TempDir(), "trace")
+	cmd := exec.CommandContext(t.Context(), strace, "-f", "-y", "-e", "trace=fsync,fdatasync,sync_file_range,write", "-o", trace, os.Args[0], "acks", t.TempDir())
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("%v\n%s", err, out.String())
+	}
+	synced := map[string]int{} // since the last answer, by file name
+	store, events := 0, 0
+	f, err := os.Open(trace)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }() // it was only read
+	lines := bufio.NewScanner(f)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		line := lines.Text()
+		if m := syncCall.FindStringSubmatch(line); m != nil {
+			synced[filepath.Ext(m[1])]++
+		}
+		switch {
+		case strings.Contains(line, `"committed `):
+			if store++; synced[".db"] == 0 {
+				t.Errorf("commit %d was answered without a sync of the store", store)
+			}
+			clear(synced)
+		case strings.Contains(line, `"published `):
+			if events++; synced[".blk"] == 0 {
+				t.Errorf("event %d was answered without a sync of the stream: %v", events, synced)
+			}
+			clear(synced)
+		}
+	}
+	if store != acks || events != acks {
+		t.Errorf("%d commits and %d events were seen, want %d of each", store, events, acks)
+	}
+}
+
+// syncCall is an fsync or fdatasync, with the file that strace -y names.
+var syncCall = regexp.MustCompile(`f(?:data)?sync\(\d+<([^>]+)>`)
+
+// commitAndPublish is the program that is watched.
+func commitAndPublish(dir string) int {
+	if err := tryCommitAndPublish(dir); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+func tryCommitAndPublish(dir string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	store, err := boltstore.Open(filepath.Join(dir, "redrive.db"), boltstore.Options{})
+	if err != nil {
+		return err
+	}
+	for n := range acks {
+		if err := store.Commit(ctx, docstore.Write{Kind: "test", ID: fmt.Sprint(n), Value: []byte("x")}); err != nil {
+			return err
+		}
+		fmt.Printf("committed %d\n", n)
+	}
+	if err := store.Close(); err != nil {
+		return err
+	}
+	server, err := natsserver.Start(natsserver.Options{Dir: filepath.Join(dir, "events"), Port: -1, RedrivePassword: "p"})
+	if err != nil {
+		return err
+	}
+	defer server.Stop()
+	b, err := bus.Connect(ctx, bus.Config{InProcess: server, User: natsserver.UserRedrive, Password: "p"})
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	if err := b.Provision(ctx); err != nil {
+		return err
+	}
+	for n := range acks {
+		e, err := bus.NewEvent(bus.AttemptStarted, fmt.Sprint(n), "redrive/test", "", time.Now(), &structpb.Struct{})
+		if err != nil {
+			return err
+		}
+		if err := b.Publish(ctx, e); err != nil {
+			return err
+		}
+		fmt.Printf("published %d\n", n)
+	}
+	return nil
+}
