@@ -61,13 +61,16 @@ func (m *metrics) Moved(before, after job.Job, d *policy.Decision) {
 		}
 	}
 	last, ok := after.Last()
-	if !ok || last.Number == 1 || before.State != job.Running || after.State == job.Running {
-		return
+	if known, _ := before.Attempt(last.Number); !ok || last.Number == 1 || last.End.IsZero() || !known.End.IsZero() {
+		return // no retry ended
 	}
 	outcome := "failed"
-	if last.Succeeded {
+	switch {
+	case last.Succeeded:
 		outcome = "succeeded"
 		m.recovery.Observe(last.End.Sub(after.Attempts[0].End).Seconds())
+	case after.State == job.Cancelled:
+		outcome = "cancelled"
 	}
 	m.retries.WithLabelValues(outcome).Inc()
 }

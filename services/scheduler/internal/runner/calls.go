@@ -2,7 +2,6 @@ package runner
 
 import (
 	"context"
-	"errors"
 	"math/rand/v2"
 	"time"
 
@@ -252,7 +251,7 @@ func (r *Runner) Decision(ctx context.Context, jobID string, attempt int) (d pol
 		switch {
 		case err == nil:
 			return d, true, nil
-		case errors.Is(err, context.DeadlineExceeded):
+		case ctx.Err() != nil:
 			return d, false, nil
 		case !errs.Is(err, errs.NotFound):
 			return d, false, err
