@@ -221,9 +221,10 @@ type Job struct {
 	Type *JobType `protobuf:"bytes,3,opt,name=type,proto3" json:"type,omitempty"`
 	// What to run. Required on SubmitJob; absent for jobs of other schedulers.
 	Process *ProcessTask `protobuf:"bytes,4,opt,name=process,proto3" json:"process,omitempty"`
-	// The original configuration, a JSON object of at most 64 KiB. The engine
-	// profile says which keys mean memory and cores. Patches never change this
-	// field: they change the configuration of an attempt.
+	// The original configuration, a JSON object of at most 64 KiB and 4096
+	// values. The engine profile says which keys mean memory and cores. Patches
+	// never change this field: they change the configuration of an attempt.
+	// Secrets in it, in process and in attempts are masked in every answer.
 	Config *structpb.Struct `protobuf:"bytes,5,opt,name=config,proto3" json:"config,omitempty"`
 	// Deviations from the default policy.
 	RetryPolicy *RetryPolicy `protobuf:"bytes,6,opt,name=retry_policy,json=retryPolicy,proto3" json:"retry_policy,omitempty"`
@@ -615,7 +616,7 @@ type JobRecord struct {
 	ConsecutiveFailures int32            `protobuf:"varint,4,opt,name=consecutive_failures,json=consecutiveFailures,proto3" json:"consecutive_failures,omitempty"`
 	// Since when the job is in its state.
 	StateTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=state_time,json=stateTime,proto3" json:"state_time,omitempty"`
-	// How often the failure that is being classified was told.
+	// How often the oldest failure without a decision was told.
 	Emissions int32 `protobuf:"varint,6,opt,name=emissions,proto3" json:"emissions,omitempty"`
 	// Since when budgets and the deadline count: the submission, or the last
 	// RetryJob.
@@ -734,7 +735,7 @@ type Attempt struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Counted from 1.
 	Number int32 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
-	// The exact configuration that it ran with.
+	// The exact configuration that it ran with; kept of the last 20 attempts.
 	Config    *structpb.Struct       `protobuf:"bytes,2,opt,name=config,proto3" json:"config,omitempty"`
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
 	EndTime   *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
@@ -1645,7 +1646,8 @@ type RetryJobRequest struct {
 	// What was mended, for the record.
 	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
 	Etag   string `protobuf:"bytes,3,opt,name=etag,proto3" json:"etag,omitempty"`
-	// Replaces the job's process from now on; unset keeps it.
+	// Replaces the job's process from now on; unset keeps it. An argument or a
+	// variable that is sent back masked, as GetJob shows it, keeps its value.
 	Process       *ProcessTask `protobuf:"bytes,4,opt,name=process,proto3" json:"process,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
