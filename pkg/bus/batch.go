@@ -11,12 +11,12 @@ import (
 	"github.com/redrive-io/redrive/pkg/errs"
 )
 
-// A server that syncs every message makes one fsync for an atomic batch, and one
-// for each message outside of one. Below leastBatch messages the batch's own
+// A server that syncs every message makes as many fsyncs for an atomic batch as
+// for a few messages outside of one. Below leastBatch messages the batch's own
 // files cost more than that, and so they do always on a server that syncs by
 // the clock. The server takes at most 1000 messages in one batch.
 const (
-	leastBatch = 16
+	leastBatch = 8
 	mostBatch  = 1000
 )
 

@@ -67,6 +67,9 @@ type Bus struct {
 	js      jetstream.JetStream
 	back    reconnects
 	close   func()
+
+	grouping grouping
+	life     context.Context // of what is published for several callers: it ends with Close
 }
 
 // Connect connects. It tries until ctx is done and then is errs.Unavailable;
@@ -110,7 +113,13 @@ func Connect(ctx context.Context, c Config) (*Bus, error) {
 	if b.conn, err = b.dial(ctx); err != nil {
 		return nil, err
 	}
-	b.close = sync.OnceFunc(b.conn.Close)
+	life, end := context.WithCancel(context.Background())
+	b.life = life
+	b.close = sync.OnceFunc(func() {
+		end()
+		b.conn.Close()
+		b.grouping.end()
+	})
 	if most := b.conn.MaxPayload(); most < MaxData+headroom {
 		b.Close()
 		return nil, errs.New(errs.FailedPrecondition, "NATS takes messages of at most %d bytes: set its max_payload to %d or more", most, MaxData+headroom)

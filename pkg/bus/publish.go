@@ -48,18 +48,10 @@ func (b *Bus) Publish(ctx context.Context, events ...Event) error {
 	return nil
 }
 
-// publish sends many events as one batch where that is worth it, and few, or
-// those that the server will not have as a batch, one by one.
+// publish sends the events as the server likes them best.
 func (b *Bus) publish(ctx context.Context, events []Event) error {
-	if len(events) >= leastBatch && b.syncs() {
-		err := b.publishBatch(ctx, events)
-		if err == nil {
-			return nil
-		}
-		if ctx.Err() != nil {
-			return fmt.Errorf("publish: %w", ctx.Err())
-		}
-		b.log.Debug("a batch is published one by one", "events", len(events), "err", err)
+	if b.syncs() {
+		return b.publishGrouped(ctx, events)
 	}
 	return b.publishEach(ctx, events)
 }
