@@ -5,7 +5,6 @@ package store
 import (
 	"context"
 	"hash/maphash"
-	"sync"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -43,7 +42,7 @@ type Histories struct {
 	documents docstore.Collection[stored]
 	inbox     *inbox.Inbox
 	seed      maphash.Seed
-	turns     [64]sync.Mutex
+	classes   [64]class
 }
 
 // stored is a history and the revision of its document.
@@ -81,42 +80,6 @@ func index(h stored) []docstore.Entry {
 func (s *Histories) Get(ctx context.Context, t failure.Type) (history.History, error) {
 	h, err := s.documents.Get(ctx, t.Key())
 	return h.History, err
-}
-
-// mostRaces is how many lost races with other replicas are tried again at once.
-const mostRaces = 5
-
-// Learn adds what one event says of an attempt. key names the event: the same
-// key again changes nothing. It is errs.Conflict after too many lost races.
-func (s *Histories) Learn(ctx context.Context, key string, t failure.Type, a history.Attempt, now time.Time) error {
-	// Within this process the events of one job type take turns: each is a
-	// change of the same document.
-	turn := &s.turns[maphash.String(s.seed, t.Key())%uint64(len(s.turns))]
-	turn.Lock()
-	defer turn.Unlock()
-	for races := 0; ; races++ {
-		err := s.learn(ctx, key, t, a, now)
-		if !errs.Is(err, errs.Conflict) || races == mostRaces {
-			return err
-		}
-	}
-}
-
-func (s *Histories) learn(ctx context.Context, key string, t failure.Type, a history.Attempt, now time.Time) error {
-	if seen, err := s.inbox.Seen(ctx, key); err != nil || seen {
-		return err
-	}
-	before, err := s.documents.Get(ctx, t.Key())
-	if err != nil && !errs.Is(err, errs.NotFound) {
-		return err
-	}
-	after := stored{History: before.Learn(a)}
-	after.Type, after.Updated = t, now
-	write, err := s.documents.Write(t.Key(), before.revision, after)
-	if err != nil {
-		return err
-	}
-	return s.store.Commit(ctx, write, s.inbox.Write(key, now))
 }
 
 // Purge forgets job types of which nothing was heard for KeepFor, those beyond

@@ -1,13 +1,16 @@
 package store_test
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"reflect"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/redrive-io/redrive/pkg/docstore"
 	"github.com/redrive-io/redrive/pkg/docstore/storetest"
 	"github.com/redrive-io/redrive/pkg/engine"
 	"github.com/redrive-io/redrive/pkg/errs"
@@ -106,5 +109,48 @@ func TestPurgeForgetsWhatIsOld(t *testing.T) {
 	}
 	if _, err := s.Get(t.Context(), other); err != nil {
 		t.Errorf("Get of a newer job type = %v", err)
+	}
+}
+
+// moody fails every other commit.
+type moody struct {
+	docstore.Store
+	commits atomic.Int64
+}
+
+func (m *moody) Commit(ctx context.Context, writes ...docstore.Write) error {
+	if m.commits.Add(1)%2 == 1 {
+		return errs.New(errs.Unavailable, "not now")
+	}
+	return m.Store.Commit(ctx, writes...)
+}
+
+// A commit that fails fails nobody for good, and teaches nobody twice.
+func TestLessonsOutliveTheFailuresOfOthers(t *testing.T) {
+	shared := storetest.Open(t)
+	s := store.New(&moody{Store: shared})
+	var want history.History
+	var wg sync.WaitGroup
+	for i := range 40 {
+		want = want.Learn(attempt(i))
+		for range 2 {
+			wg.Go(func() {
+				for {
+					err := s.Learn(t.Context(), fmt.Sprint(i), kind, attempt(i), start)
+					if err == nil {
+						return
+					}
+					if !errs.Is(err, errs.Unavailable) {
+						t.Error(err)
+						return
+					}
+				}
+			})
+		}
+	}
+	wg.Wait()
+	got, err := s.Get(t.Context(), kind)
+	if err != nil || !reflect.DeepEqual(got.Attempts, want.Attempts) {
+		t.Errorf("attempts = %+v, %v\nwant %+v", got.Attempts, err, want.Attempts)
 	}
 }
