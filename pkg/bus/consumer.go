@@ -11,7 +11,9 @@ import (
 
 // Defaults of a Consumer.
 const (
-	defaultConcurrency = 16
+	// Handlers mostly wait for the store, whose fsync is for all that wait: more
+	// of them at a time cost little and keep a consumer from falling behind.
+	defaultConcurrency = 64
 	defaultNotYet      = time.Minute
 	defaultMaxFailures = 5
 	defaultTimeout     = 5 * time.Minute
@@ -30,7 +32,7 @@ type Consumer struct {
 	// the moment that Consume listens, also across a lost connection. Without
 	// it, the replicas share the events, from the oldest one kept.
 	Ephemeral bool
-	// Concurrency is how many events are handled at a time; 0 is 16.
+	// Concurrency is how many events are handled at a time; 0 is 64.
 	Concurrency int
 	// NotYet is how long after an event was published its handler may answer
 	// errs.NotFound before the event goes to the dead letters; 0 is one
