@@ -154,26 +154,51 @@ type strictQuery struct{ runtime.DefaultQueryParser }
 func (q strictQuery) Parse(m proto.Message, values url.Values, filter *utilities.DoubleArray) error {
 	for key := range values {
 		path, _, _ := strings.Cut(key, "[")
-		if !hasField(m.ProtoReflect().Descriptor(), strings.Split(path, ".")) {
+		f := fieldAt(m.ProtoReflect().Descriptor(), strings.Split(path, "."))
+		if f == nil {
 			return fmt.Errorf("unknown field %q in the query", key)
+		}
+		for _, value := range values[key] {
+			if err := checkEnum(f, key, value); err != nil {
+				return err
+			}
 		}
 	}
 	return q.DefaultQueryParser.Parse(m, values, filter)
 }
 
-func hasField(d protoreflect.MessageDescriptor, path []string) bool {
+// checkEnum refuses a value that the enum of f does not have, and names those
+// that it has; the query parser does not.
+func checkEnum(f protoreflect.FieldDescriptor, key, value string) error {
+	if f.Enum() == nil {
+		return nil
+	}
+	values := f.Enum().Values()
+	if n, err := strconv.ParseInt(value, 10, 32); err == nil && values.ByNumber(protoreflect.EnumNumber(n)) != nil {
+		return nil
+	}
+	names := make([]string, values.Len())
+	for i := range names {
+		if names[i] = string(values.Get(i).Name()); names[i] == value {
+			return nil
+		}
+	}
+	return fmt.Errorf("%s: %q is none of %s", key, value, strings.Join(names, ", "))
+}
+
+// fieldAt returns the field at path, nil where there is none.
+func fieldAt(d protoreflect.MessageDescriptor, path []string) (f protoreflect.FieldDescriptor) {
 	for _, name := range path {
 		if d == nil {
-			return false
+			return nil
 		}
-		f := d.Fields().ByTextName(name)
-		if f == nil {
+		if f = d.Fields().ByTextName(name); f == nil {
 			f = d.Fields().ByJSONName(name)
 		}
 		if f == nil {
-			return false
+			return nil
 		}
 		d = f.Message()
 	}
-	return true
+	return f
 }

@@ -39,6 +39,9 @@ func (d *desks) CancelJob(_ context.Context, r *redrivev1.CancelJobRequest) (*re
 
 func (d *desks) CreateRule(_ context.Context, r *redrivev1.CreateRuleRequest) (*redrivev1.Rule, error) {
 	d.last = r
+	if r.GetRuleId() == "taken" {
+		return nil, errs.New(errs.AlreadyExists, "rules/taken exists")
+	}
 	return &redrivev1.Rule{Name: "rules/" + r.GetRuleId(), Revision: 1}, nil
 }
 
@@ -147,6 +150,13 @@ func TestCommandsThatChangeThings(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestARuleThatExistsIsUpdated(t *testing.T) {
+	d := &desks{}
+	dir := start(t, services{classifier: d})
+	run(t, "name: rules/taken", "--data", dir, "rules", "create", "-").check(t, command.ExitNegative, nil,
+		[]string{"error: rules/taken exists; `redrive rules update` changes it\n"})
 }
 
 func TestThingsAreShownInFull(t *testing.T) {

@@ -66,7 +66,7 @@ is, retry later, retry with a better configuration, or stop and tell a human.
 
 Start a server with "redrive serve", then give it a job:
 
-  redrive submit --workflow sales --step load --memory 256MiB --wait -- ./load.py`,
+  redrive submit --workflow sales --step load --memory 256MiB --wait -- ./load.sh`,
 		SilenceErrors: true, SilenceUsage: true, SuggestionsMinimumDistance: 2,
 		RunE: subcommandNeeded, Args: cobra.ArbitraryArgs,
 	}
@@ -100,6 +100,17 @@ func subcommandNeeded(cmd *cobra.Command, args []string) error {
 		err = usagef("unknown command %q for %q; did you mean %s?", args[0], cmd.CommandPath(), oneOf(near))
 	}
 	return err
+}
+
+// takes refuses other numbers of arguments than least to most; a negative most
+// is any number.
+func takes(least, most int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) < least || most >= 0 && len(args) > most {
+			return usagef("the number of arguments is wrong; write it as %s", cmd.UseLine())
+		}
+		return nil
+	}
 }
 
 // family returns a command that only has subcommands.

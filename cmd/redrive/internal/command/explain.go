@@ -37,7 +37,7 @@ decided and why, and the configuration before and after.
 
 With --replay, classify, search and decide once more from what was recorded, and
 say whether the same comes out; the status is 1 if it does not.`,
-		Args: cobra.ExactArgs(1),
+		Args: takes(1, 1),
 	}
 	attempt := cmd.Flags().Int("attempt", 0, "of a job: the failure of this attempt (default the last that failed)")
 	replay := cmd.Flags().Bool("replay", false, "do it again from the record and say whether the same comes out")

@@ -129,4 +129,3 @@ func structOf(t *testing.T, m map[string]any) *structpb.Struct {
 func ago(d time.Duration) *timestamppb.Timestamp { return timestamppb.New(time.Now().Add(-d)) }
 
 //go:fix inline
-func ptr[T any](v T) *T { return new(v) }

@@ -1,11 +1,14 @@
 package command
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"regexp"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -41,7 +44,7 @@ func (a *app) readFile(name string) ([]byte, error) {
 	defer in.Close() //nolint:errcheck // it was only read
 	b, err := io.ReadAll(io.LimitReader(in, maxInput+1))
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", name, err)
+		return nil, usageError{err} // it names the file
 	}
 	if len(b) > maxInput {
 		return nil, usagef("%s has more than %d MiB", name, maxInput>>20)
@@ -86,28 +89,92 @@ func decodeMessage(b []byte, m proto.Message) error {
 		return fmt.Errorf("a key is not a text, or a value has no JSON form: %w", err)
 	}
 	if err := protojson.Unmarshal(j, m); err != nil {
-		return plainProtoError(err)
+		return plainProtoError(err, j)
 	}
 	return nil
 }
 
+// position is where in the JSON, which is one line, protojson found an error.
+var position = regexp.MustCompile(`^\(line 1:(\d+)\): `)
+
 // plainProtoError takes out of protojson's text what only programmers read: its
-// name, and a position in JSON that nobody wrote.
-func plainProtoError(err error) error {
+// name, and a position in JSON that nobody wrote, which becomes the field.
+func plainProtoError(err error, j []byte) error {
 	text := strings.ReplaceAll(err.Error(), "\u00a0", " ")
 	text = strings.TrimSpace(strings.TrimPrefix(text, "proto:"))
-	if strings.HasPrefix(text, "(line ") {
-		if _, rest, ok := strings.Cut(text, "): "); ok {
-			text = rest
+	text = strings.TrimPrefix(text, "syntax error ") // the syntax was YAML's, and right
+	m := position.FindStringSubmatch(text)
+	if m == nil {
+		return errors.New(text)
+	}
+	text = strings.TrimPrefix(text, m[0])
+	value, unexpected := strings.CutPrefix(text, "unexpected token ")
+	if !unexpected {
+		return errors.New(text)
+	}
+	if kind, ok := map[string]string{"[": "a list", "{": "a mapping"}[value]; ok {
+		value = kind
+	}
+	at, _ := strconv.Atoi(m[1]) // digits
+	field := fieldAt(j, at)
+	if field == "" {
+		return errors.New("this is not a list of fields and their values")
+	}
+	return fmt.Errorf("%s: %s is not a value that this field takes; durations have units, such as 30s", field, value)
+}
+
+// fieldAt returns the path of the member of j whose value begins at column, "" for
+// j itself.
+func fieldAt(j []byte, column int) string {
+	type level struct {
+		name   string
+		object bool
+		names  bool // the next text is a member's name
+	}
+	var open []level
+	d := json.NewDecoder(bytes.NewReader(j))
+	for {
+		token, err := d.Token()
+		if err != nil {
+			return ""
+		}
+		last := len(open) - 1
+		if last >= 0 && open[last].object && open[last].names && token != json.Delim('}') {
+			open[last].name, open[last].names = fmt.Sprint(token), false
+			continue
+		}
+		if int(d.InputOffset()) >= column {
+			var path []string
+			for _, l := range open {
+				if l.object {
+					path = append(path, l.name)
+				}
+			}
+			return strings.Join(path, ".")
+		}
+		switch token {
+		case json.Delim('{'), json.Delim('['):
+			if last >= 0 {
+				open[last].names = open[last].object
+			}
+			open = append(open, level{object: token == json.Delim('{'), names: token == json.Delim('{')})
+		case json.Delim('}'), json.Delim(']'):
+			open = open[:last]
+		default:
+			if last >= 0 {
+				open[last].names = open[last].object
+			}
 		}
 	}
-	return errors.New(text)
 }
 
 // ruleToTest puts the rule that arg means into req: a file where there is one,
 // else a rule of the server.
 func (a *app) ruleToTest(arg string, req *redrivev1.TestRuleRequest) error {
 	if _, err := os.Stat(arg); err != nil && arg != "-" {
+		if strings.ContainsAny(idOf("rules", arg), "./") {
+			return usagef("there is no file %s, and it is no name of a rule such as rules/license-server", arg)
+		}
 		req.Name = nameOf("rules", arg)
 		return nil
 	}

@@ -76,7 +76,7 @@ func (a *app) showJob(j *redrivev1.Job) error {
 func (a *app) attemptRow(at *redrivev1.Attempt) []string {
 	end, took := a.out.Warn("running"), ""
 	if at.GetEndTime() != nil {
-		end, took = screen.End(at.GetEvidence()), screen.Span(at.GetEndTime().AsTime().Sub(at.GetStartTime().AsTime()))
+		end, took = screen.End(at.GetEvidence()), screen.Took(at)
 		if at.GetSucceeded() {
 			end = a.out.Good("succeeded")
 		}

@@ -52,7 +52,7 @@ func (r resource[T]) listCommand(a *app) *cobra.Command {
 			return err
 		}
 		if more {
-			a.say("These are the first %d %s; --limit shows more.", len(all), r.many)
+			a.say("There are more %s than these %d; --limit shows more.", r.many, len(all))
 		}
 		return r.print(a, *f, all)
 	}
@@ -101,7 +101,7 @@ func (r resource[T]) getCommand(a *app) *cobra.Command {
 		Use:   "get NAME…",
 		Short: "Show one or more " + r.many,
 		Long:  fmt.Sprintf("Show one or more %s. A NAME is \"%[1]s/ID\", or the ID alone.", r.many),
-		Args:  cobra.MinimumNArgs(1),
+		Args:  takes(1, -1),
 	}
 	f := addFormat(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -141,7 +141,7 @@ func (r resource[T]) showOne(a *app, f format, t T) error {
 func (r resource[T]) change(a *app, use, short, long string, flags func(cmd *cobra.Command),
 	do func(ctx context.Context, conn *grpc.ClientConn, name string) (T, error), say func(t T) string,
 ) *cobra.Command {
-	cmd := &cobra.Command{Use: use + " " + strings.ToUpper(r.one), Short: short, Long: long, Args: cobra.ExactArgs(1)}
+	cmd := &cobra.Command{Use: use + " " + strings.ToUpper(r.one), Short: short, Long: long, Args: takes(1, 1)}
 	f := addFormat(cmd)
 	if flags != nil {
 		flags(cmd)

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
+	"github.com/redrive-io/redrive/pkg/errs"
 	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
 )
 
@@ -26,7 +27,11 @@ func (a *app) ruleCreate() *cobra.Command {
 	return a.ruleFromFile("create FILE", "Add a rule", func(ctx context.Context, c redrivev1.ClassifierServiceClient, rule *redrivev1.Rule, dryRun bool) (*redrivev1.Rule, error) {
 		id := idOf("rules", rule.GetName())
 		rule.Name = ""
-		return c.CreateRule(ctx, &redrivev1.CreateRuleRequest{Rule: rule, RuleId: id, RequestId: uuid.NewString(), ValidateOnly: dryRun})
+		stored, err := c.CreateRule(ctx, &redrivev1.CreateRuleRequest{Rule: rule, RuleId: id, RequestId: uuid.NewString(), ValidateOnly: dryRun})
+		if errs.Is(err, errs.AlreadyExists) {
+			err = fmt.Errorf("%w; `redrive rules update` changes it", err)
+		}
+		return stored, err
 	})
 }
 
@@ -43,7 +48,7 @@ func (a *app) ruleUpdate() *cobra.Command {
 func (a *app) ruleFromFile(use, short string,
 	do func(ctx context.Context, c redrivev1.ClassifierServiceClient, rule *redrivev1.Rule, dryRun bool) (*redrivev1.Rule, error),
 ) *cobra.Command {
-	cmd := &cobra.Command{Use: use, Short: short, Long: short + ".\n\n" + ruleFileHelp, Args: cobra.ExactArgs(1)}
+	cmd := &cobra.Command{Use: use, Short: short, Long: short + ".\n\n" + ruleFileHelp, Args: takes(1, 1)}
 	dryRun := cmd.Flags().Bool("dry-run", false, "check it only")
 	f := addFormat(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -98,7 +103,7 @@ is stored. The rule is one of the server's (rules/ID) or a file; the log is a
 file, or - for stdin. The status is 1 when the rule does not match.
 
 ` + ruleFileHelp,
-		Args: cobra.ExactArgs(2),
+		Args: takes(2, 2),
 	}
 	engine := cmd.Flags().String("engine", "", "the engine that wrote the log, for rules that ask for it")
 	exitCode := cmd.Flags().Int32("exit-code", 0, "the exit code, for rules that ask for it")

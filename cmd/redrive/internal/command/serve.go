@@ -2,10 +2,13 @@ package command
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -24,8 +27,8 @@ func (a *app) serve() *cobra.Command {
 		Long: `Run Redrive: all services, the store and the event bus in one process. It keeps
 everything in the data folder, listens on loopback alone, and answers nobody who
 does not present the token that it makes at its first start (DATA/token; the
-other commands find it), or that REDRIVE_TOKEN or --token-file gives. Other schedulers connect to the events with what is in
-DATA/nats-client.json.
+other commands find it), or that REDRIVE_TOKEN or --token-file gives. Other
+schedulers connect to the events with what is in DATA/nats-client.json.
 
 SIGINT or SIGTERM stops it in order; a second one kills it. Attempts that run go
 on running, and the next start finds them.`,
@@ -44,8 +47,8 @@ on running, and the next start finds them.`,
 	flags.StringSliceVar(&o.LogRoots, "log-root", nil, "a folder below which logs may be read that a failure points to")
 	flags.StringVar(&o.PublicURL, "public-url", "", "where people reach the REST API, for links in notifications")
 	stopTimeout := flags.Duration("stop-timeout", 25*time.Second, "how long an orderly stop may take")
-	level := slog.LevelInfo
-	flags.TextVar(&level, "log-level", slog.LevelInfo, "debug, info, warn or error")
+	level := levelValue(slog.LevelInfo)
+	flags.Var(&level, "log-level", "what is logged: debug, info, warn or error")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
 		if o.Data, err = a.folder(); err != nil {
 			return err
@@ -57,9 +60,15 @@ on running, and the next start finds them.`,
 			if o.LogRoots[i], err = filepath.Abs(root); err != nil {
 				return err
 			}
+			if info, err := os.Stat(root); err != nil || !info.IsDir() {
+				return usagef("--log-root %s is not a folder", root)
+			}
+		}
+		if *stopTimeout < 0 {
+			return usagef("--stop-timeout %s is negative", *stopTimeout)
 		}
 		o.Version, _ = buildOf(a.version)
-		o.Log = a.logger(level)
+		o.Log = a.logger(slog.Level(level))
 		ctx, stop := serve.Signals(cmd.Context())
 		defer stop()
 		return a.runSystem(ctx, o, *stopTimeout)
@@ -123,4 +132,21 @@ func servicesAreOneProcess(_ *cobra.Command, args []string) error {
 		}
 	}
 	return usagef("this version runs all services in one process: separate services share a NATS server and a Redis, which it cannot use; run `redrive serve` without names")
+}
+
+// levelValue is the flag --log-level.
+type levelValue slog.Level
+
+// String implements pflag.Value.
+func (v *levelValue) String() string { return strings.ToLower(slog.Level(*v).String()) }
+
+// Type implements pflag.Value.
+func (v *levelValue) Type() string { return "level" }
+
+// Set implements pflag.Value.
+func (v *levelValue) Set(s string) error {
+	if err := (*slog.Level)(v).UnmarshalText([]byte(s)); err != nil {
+		return errors.New("must be debug, info, warn or error")
+	}
+	return nil
 }

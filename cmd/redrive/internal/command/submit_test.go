@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -103,6 +104,15 @@ func TestSubmitOfAFile(t *testing.T) {
 	}
 	run(t, "a: 1\n---\nb: 2\n", "--data", dir, "submit", "-").check(t, command.ExitUsage, nil, []string{"more than one document"})
 	run(t, "", "--data", dir, "submit", "-").check(t, command.ExitUsage, nil, []string{"the file is empty"})
+	for in, want := range map[string]string{
+		"labels: {a: b}\nretry_policy: {user_retries: 2, min_backoff: 30}":              "-: retry_policy.min_backoff: 30 is not a value that this field takes; durations have units, such as 30s",
+		"labels: {a: b, c: d}\nprocess: {args: [x, y], env: {a: b}}\nretry_policy: [x]": "-: retry_policy: a list is not a value",
+		"type: x":                            `-: type: "x" is not a value`,
+		"[1, 2]":                             "-: this is not a list of fields and their values",
+		"retry_policy: {user_retries: many}": "userRetries",
+	} {
+		run(t, in, "--data", dir, "submit", "-").check(t, command.ExitUsage, nil, []string{want})
+	}
 }
 
 // story is a job that failed once and then ended in state.
@@ -147,7 +157,7 @@ func TestSubmitWaitTellsWhatHappensAndHowItEnded(t *testing.T) {
 	want := []string{
 		"jobs/etl  default/python3 (process)\n",
 		"attempt 1  starts with memory_mb=128\n",
-		"attempt 1  fails after 2 s: killed at its memory limit of 128 MiB, peak memory 127 MiB\n",
+		"attempt 1  fails after 2.1 s: killed at its memory limit of 128 MiB, peak memory 127 MiB\n",
 		"           memory.container: killed at the memory limit (rules/memory-limit)\n",
 		"           256 MiB costs least\n",
 		"           retry with the configuration of patches/p1 1 of 3 after memory.container, at once\n",
@@ -170,6 +180,9 @@ func TestSubmitWaitTellsWhatHappensAndHowItEnded(t *testing.T) {
 			dir := start(t, services{scheduler: d, classifier: b})
 			r := run(t, "", "--data", dir, "submit", "--wait", "--", "python3")
 			r.check(t, tc.status, []string{"jobs/etl " + tc.state.String()[len("STATE_"):] + "\n"}, append(want, tc.want...))
+			if advised := strings.Contains(r.stderr, "redrive retry jobs/etl"); advised != (tc.state == redrivev1.Job_STATE_FAILED) {
+				t.Errorf("a retry is advised: %v, for a job that is %v", advised, tc.state)
+			}
 		})
 	}
 	d := &desk{books: b, states: storyOf(t, b, redrivev1.Job_STATE_SUCCEEDED)}

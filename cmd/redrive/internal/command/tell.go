@@ -54,7 +54,7 @@ func factsOf(e *redrivev1.Evidence) string {
 	add(e.GetDuration() != nil, "after %s", screen.Span(e.GetDuration().AsDuration()))
 	add(e.GetPeakMemoryBytes() > 0, "peak memory %s", screen.Bytes(e.GetPeakMemoryBytes()))
 	add(e.GetMemoryLimitBytes() > 0 && e.GetTerminationReason() != redrivev1.TerminationReason_TERMINATION_REASON_OUT_OF_MEMORY, "limit %s", screen.Bytes(e.GetMemoryLimitBytes()))
-	add(e.GetMemoryDriver() != "", "enforced by %s", clean(e.GetMemoryDriver()))
+	add(e.GetMemoryDriver() != "" && e.GetMemoryLimitBytes() > 0, "enforced by %s", clean(e.GetMemoryDriver()))
 	add(e.GetNode() != "", "on %s", clean(e.GetNode()))
 	text := strings.Join(parts, ", ")
 	if proof := e.GetTerminationProof(); proof != "" && proof != parts[0] {
@@ -108,8 +108,8 @@ func (a *app) tellRecommendation(r *redrivev1.Recommendation) error {
 	}
 	a.lines(clean(r.GetReason()))
 	in := r.GetInputs()
-	a.lines(a.out.Faint(fmt.Sprintf("%d candidates, %d observations of this job type, model %s",
-		r.GetCandidateCount(), in.GetObservations(), clean(r.GetModelVersion()))))
+	a.lines(a.out.Faint(fmt.Sprintf("%s, %s of this job type, model %s",
+		screen.Count(int64(r.GetCandidateCount()), "candidate"), screen.Count(int64(in.GetObservations()), "observation"), clean(r.GetModelVersion()))))
 	rows := [][]string{}
 	seen := map[string]bool{}
 	add := func(mark string, c *redrivev1.Candidate) {

@@ -12,7 +12,8 @@ import (
 )
 
 func TestAWrongCommandLineSaysWhatWouldBeRight(t *testing.T) {
-	job := filepath.Join(t.TempDir(), "job.yaml")
+	folder := t.TempDir()
+	job := filepath.Join(folder, "job.yaml")
 	if err := os.WriteFile(job, []byte("type: {workflow: w}\nargz: {}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -27,8 +28,8 @@ func TestAWrongCommandLineSaysWhatWouldBeRight(t *testing.T) {
 		{[]string{"jobs", "list", "--state", "lost"}, "must be queued, running, classifying, waiting, succeeded, failed or cancelled"},
 		{[]string{"jobs", "list", "-o", "xml"}, "must be table, json or yaml"},
 		{[]string{"jobs", "list", "--page-size", "0"}, "--page-size is at least 1"},
-		{[]string{"jobs", "get"}, "requires at least 1 arg"},
-		{[]string{"cancel"}, "accepts 1 arg"},
+		{[]string{"jobs", "get"}, "write it as redrive jobs get NAME…"},
+		{[]string{"cancel"}, "write it as redrive cancel JOB"},
 		{[]string{"submit"}, "say what to run: a FILE, or -- COMMAND"},
 		{[]string{"submit", "python3", "x.py"}, "a command is written after --: redrive submit -- python3"},
 		{[]string{"submit", "/no/such/file"}, "/no/such/file"},
@@ -38,6 +39,11 @@ func TestAWrongCommandLineSaysWhatWouldBeRight(t *testing.T) {
 		{[]string{"submit", "--memory", "1G", "--engine", "spark", "--", "x"}, "--config spark.executor.memory=4g"},
 		{[]string{"submit", "--config", "x", "--", "x"}, "not KEY=VALUE"},
 		{[]string{"submit", "--label", "=x", "--", "x"}, "not KEY=VALUE"},
+		{[]string{"submit", folder}, folder + ": is a directory"},
+		{[]string{"rules", "test", "no-such.yaml", "x.log"}, "there is no file no-such.yaml"},
+		{[]string{"serve", "--log-level", "loud"}, "must be debug, info, warn or error"},
+		{[]string{"serve", "--log-root", job}, "is not a folder"},
+		{[]string{"serve", "--stop-timeout", "-1s"}, "is negative"},
 		{[]string{"serve", "classifier"}, "all services in one process"},
 		{[]string{"serve", "webserver"}, `there is no service "webserver"`},
 		{[]string{"serve", "--grpc-addr", "0.0.0.0:0", "--data", filepath.Join(t.TempDir(), "d")}, "--insecure-listen"},

@@ -40,7 +40,9 @@ func (a *app) wait(ctx context.Context, f format, job, known *redrivev1.Job) err
 		_, err = fmt.Fprintf(a.stdout, "%s %s\n", last.GetName(), screen.Name(last.GetState()))
 	}
 	if err == nil && last.GetState() != redrivev1.Job_STATE_SUCCEEDED {
-		a.say("`redrive explain %s` says why; `redrive retry %[1]s` puts it back to work.", last.GetName())
+		if last.GetState() == redrivev1.Job_STATE_FAILED { // a cancelled job is not put back to work
+			a.say("`redrive explain %s` says why; `redrive retry %[1]s` puts it back to work.", last.GetName())
+		}
 		err = errNegative
 	}
 	return err

@@ -4,8 +4,11 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
+	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/structpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/redrive-io/redrive/cmd/redrive/internal/screen"
 	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
@@ -50,6 +53,17 @@ func TestHowAttemptsEnd(t *testing.T) {
 		if got := screen.End(tc.e); got != tc.want {
 			t.Errorf("End(%v) = %q, want %q", tc.e, got, tc.want)
 		}
+	}
+}
+
+func TestAnAttemptTookWhatWasMeasuredWhereItRan(t *testing.T) {
+	at := &redrivev1.Attempt{StartTime: timestamppb.New(time.Unix(1000, 0)), EndTime: timestamppb.New(time.Unix(1240, 0))}
+	if got := screen.Took(at); got != "4 min" {
+		t.Errorf("Took without a measurement = %q, want 4 min", got)
+	}
+	at.Evidence = &redrivev1.Evidence{Duration: durationpb.New(6 * time.Second)}
+	if got := screen.Took(at); got != "6 s" {
+		t.Errorf("Took of an attempt whose end was heard late = %q, want 6 s", got)
 	}
 }
 

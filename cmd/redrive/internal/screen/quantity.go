@@ -54,6 +54,14 @@ func Bytes(n int64) string {
 	return strconv.FormatFloat(math.Round(v*10)/10, 'f', -1, 64) + " " + units[u]
 }
 
+// Count writes a number of things: "1 attempt", "2 attempts".
+func Count(n int64, one string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %ss", n, one)
+}
+
 // Percent writes a probability; it never rounds what is possible to 0 % nor
 // what is uncertain to 100 %.
 func Percent(p float64) string {

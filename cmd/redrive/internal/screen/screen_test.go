@@ -26,6 +26,8 @@ func TestQuantitiesReadPlainly(t *testing.T) {
 		{screen.Bytes(0), "0 B"},
 		{screen.Bytes(512 << 20), "512 MiB"},
 		{screen.Bytes(3 << 29), "1.5 GiB"},
+		{screen.Count(1, "attempt"), "1 attempt"},
+		{screen.Count(0, "attempt"), "0 attempts"},
 		{screen.Percent(0), "0 %"},
 		{screen.Percent(0.001), "< 1 %"},
 		{screen.Percent(0.976), "98 %"},

@@ -101,3 +101,13 @@ func delay(d *redrivev1.Decision) string {
 	}
 	return ", at once"
 }
+
+// Took is how long an attempt that has ended ran: as measured where it ran, else
+// from its start until its end was heard of, which a server that was away
+// hears late.
+func Took(at *redrivev1.Attempt) string {
+	if d := at.GetEvidence().GetDuration().AsDuration(); d > 0 {
+		return Span(d)
+	}
+	return Span(at.GetEndTime().AsTime().Sub(at.GetStartTime().AsTime()))
+}

@@ -99,7 +99,7 @@ func (t *Teller) end(at *redrivev1.Attempt) []string {
 		return nil
 	}
 	t.ended = at.GetNumber()
-	took := screen.Span(at.GetEndTime().AsTime().Sub(at.GetStartTime().AsTime()))
+	took := screen.Took(at)
 	peak := ""
 	if e := at.GetEvidence(); e.GetPeakMemoryBytes() > 0 {
 		peak = ", peak memory " + screen.Bytes(e.GetPeakMemoryBytes())
@@ -107,7 +107,11 @@ func (t *Teller) end(at *redrivev1.Attempt) []string {
 	if at.GetSucceeded() {
 		return []string{t.attempt(at) + t.Style.Good(" succeeds") + " after " + took + peak}
 	}
-	return []string{t.attempt(at) + t.Style.Bad(" fails") + " after " + took + ": " + screen.End(at.GetEvidence()) + peak}
+	end := screen.End(at.GetEvidence())
+	if e := at.GetEvidence(); e.GetTerminationReason() == redrivev1.TerminationReason_TERMINATION_REASON_NOT_STARTED && e.GetTerminationProof() != "" {
+		end = screen.Clean(e.GetTerminationProof()) // no log says it
+	}
+	return []string{t.attempt(at) + t.Style.Bad(" fails") + " after " + took + ": " + end + peak}
 }
 
 // why tells what the failure of an attempt means and what was decided.

@@ -51,6 +51,17 @@ func TestAJobThatIsPutBackToWorkHasASecondEnd(t *testing.T) {
 	}
 }
 
+func TestAnAttemptThatCouldNotStartSaysWhy(t *testing.T) {
+	now := timestamppb.Now()
+	job := &redrivev1.Job{Name: "jobs/a", Attempts: []*redrivev1.Attempt{{Number: 1, StartTime: now, EndTime: now, Evidence: &redrivev1.Evidence{
+		TerminationReason: redrivev1.TerminationReason_TERMINATION_REASON_NOT_STARTED, TerminationProof: `cannot start "/x": no such file`,
+	}}}}
+	lines, err := (&story.Teller{}).Tell(t.Context(), job)
+	if want := `attempt 1  fails after 0 s: cannot start "/x": no such file`; err != nil || len(lines) != 2 || lines[1] != want {
+		t.Errorf("Tell = %q, %v; want %q at the end", lines, err, want)
+	}
+}
+
 func TestWhatIsKnownAlreadyIsLeftOut(t *testing.T) {
 	now := timestamppb.Now()
 	job := &redrivev1.Job{Name: "jobs/a", State: redrivev1.Job_STATE_QUEUED, Attempts: []*redrivev1.Attempt{

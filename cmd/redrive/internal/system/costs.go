@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 
@@ -36,7 +37,7 @@ func loadCosts(name string) (recommender.Options, error) {
 	d := yaml.NewDecoder(f)
 	d.KnownFields(true)
 	if err := d.Decode(&c); err != nil && !errors.Is(err, io.EOF) {
-		return recommender.Options{}, errs.New(errs.Invalid, "cost policy %s: %w", name, err)
+		return recommender.Options{}, errs.New(errs.Invalid, "cost policy %s: %s", name, strings.ReplaceAll(err.Error(), " in type system.costFile", ""))
 	}
 	return recommender.Options{
 		Weight: c.Weight, DollarsPerGiBHour: c.DollarsPerGiBHour, DollarsPerCoreHour: c.DollarsPerCoreHour,

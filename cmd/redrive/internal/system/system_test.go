@@ -176,7 +176,7 @@ func TestAStartThatFailsReleasesEverything(t *testing.T) {
 	}{
 		"retry policy":  {func(o *system.Options) { o.RetryPolicy = bad }, errs.Invalid, "no_such_key"},
 		"alert policy":  {func(o *system.Options) { o.AlertPolicy = bad }, errs.Invalid, "no_such_key"},
-		"cost policy":   {func(o *system.Options) { o.CostPolicy = bad }, errs.Invalid, "no_such_key"},
+		"cost policy":   {func(o *system.Options) { o.CostPolicy = bad }, errs.Invalid, "line 1: field no_such_key not found"},
 		"no such file":  {func(o *system.Options) { o.CostPolicy = bad + "x" }, errs.Invalid, "bad.yamlx"},
 		"short token":   {func(o *system.Options) { o.Token = "secret" }, errs.Invalid, "at least 32"},
 		"open address":  {func(o *system.Options) { o.NATSAddr = "0.0.0.0:0" }, errs.Invalid, "--insecure-listen"},

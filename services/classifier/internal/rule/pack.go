@@ -100,6 +100,9 @@ func LoadPacks(fsys fs.FS) ([]Pack, error) {
 	return packs, errs.Fields(all...)
 }
 
+// goType is how yaml names what it decodes into, which says nothing to a person.
+var goType = regexp.MustCompile(` in type \S+`)
+
 // ParsePack reads one pack; name is its file's. Keys that are not known are
 // errors, and so is a pack that is not named like its file.
 func ParsePack(name string, data []byte) (Pack, error) {
@@ -110,7 +113,7 @@ func ParsePack(name string, data []byte) (Pack, error) {
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	dec.KnownFields(true)
 	if err := dec.Decode(&f); err != nil {
-		return Pack{}, errs.Field(name, "is no rule pack: %w", err)
+		return Pack{}, errs.Field(name, "is no rule pack: %s", goType.ReplaceAllString(err.Error(), ""))
 	}
 	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
 		return Pack{}, errs.Field(name, "must hold one YAML document")
