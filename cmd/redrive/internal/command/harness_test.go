@@ -127,5 +127,3 @@ func structOf(t *testing.T, m map[string]any) *structpb.Struct {
 }
 
 func ago(d time.Duration) *timestamppb.Timestamp { return timestamppb.New(time.Now().Add(-d)) }
-
-//go:fix inline

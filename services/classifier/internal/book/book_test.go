@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -111,8 +112,8 @@ func TestABuiltInRuleIsOverriddenAndBroughtBack(t *testing.T) {
 		return e
 	}
 	builtIn := get(b)
-	if err := b.Delete(t.Context(), builtIn, now); !errs.Is(err, errs.FailedPrecondition) {
-		t.Errorf("Delete of a built-in rule = %v, want FailedPrecondition", err)
+	if err := b.Delete(t.Context(), builtIn, now); !errs.Is(err, errs.FailedPrecondition) || !strings.Contains(err.Error(), "MODE_OFF") {
+		t.Errorf("Delete of a built-in rule = %v, want FailedPrecondition that says how to switch it off", err)
 	}
 	for turn := range int64(2) {
 		changed := get(b).Rule

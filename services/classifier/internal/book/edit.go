@@ -91,7 +91,7 @@ func (b *Book) Delete(ctx context.Context, e Entry, now time.Time) error {
 	case !e.Rule.BuiltIn:
 		err = b.store.Delete(ctx, e, now)
 	case !e.Rule.Overridden:
-		return errs.New(errs.FailedPrecondition, "rules/%s is built in: set its mode to OFF instead", e.Rule.ID)
+		return errs.New(errs.FailedPrecondition, "rules/%s is built in: update it with mode: MODE_OFF to switch it off", e.Rule.ID)
 	default:
 		restored := b.builtIn[e.Rule.ID].Rule
 		restored.Revision, restored.UpdateTime = e.Rule.Revision+1, now
