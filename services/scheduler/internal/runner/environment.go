@@ -3,6 +3,7 @@ package runner
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"sort"
 	"strconv"
@@ -35,9 +36,7 @@ func environment(j job.Job, a job.Attempt, task job.Task) ([]string, error) {
 			env[name] = value
 		}
 	}
-	for name, value := range task.Env {
-		env[name] = value
-	}
+	maps.Copy(env, task.Env)
 	env["REDRIVE_JOB"] = j.ID
 	env["REDRIVE_RUN_ID"] = j.ID + "/" + strconv.Itoa(a.Number)
 	env["REDRIVE_ATTEMPT"] = strconv.Itoa(a.Number)
