@@ -75,6 +75,21 @@ func Field(field, format string, args ...any) error {
 	}
 }
 
+// Within says that the fields that an Invalid error names are below a field of
+// the request: "config.cores" within "job" is "job.config.cores". Other errors
+// and nil stay as they are.
+func Within(field string, err error) error {
+	e, ok := errors.AsType[*Error](err)
+	if !ok || len(e.Violations) == 0 {
+		return err
+	}
+	all := make([]error, len(e.Violations))
+	for i, v := range e.Violations {
+		all[i] = Field(field+"."+v.Field, "%s", v.Description)
+	}
+	return Fields(all...)
+}
+
 // Fields joins Invalid errors made by Field, so that a caller sees all that is
 // wrong at once. It returns nil when every error is nil.
 func Fields(all ...error) error {

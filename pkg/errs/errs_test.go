@@ -57,6 +57,18 @@ func TestDetailsCrossTheWire(t *testing.T) {
 	}
 }
 
+func TestWithinPutsFieldsBelowAnother(t *testing.T) {
+	err := errs.Within("job", errs.Fields(errs.Field("config.cores", "must be positive"), errs.Field("type", "is required")))
+	want := "job.config.cores: must be positive\njob.type: is required"
+	if err.Error() != want || !errs.Is(err, errs.Invalid) {
+		t.Errorf("Within = %q, want %q", err, want)
+	}
+	other := errs.New(errs.NotFound, "gone")
+	if got := errs.Within("job", other); !errors.Is(got, other) || errs.Within("job", nil) != nil {
+		t.Errorf("Within changes an error without fields: %v", got)
+	}
+}
+
 func TestInternalTextIsNotSent(t *testing.T) {
 	sent := errs.ToStatus(errors.New("password is hunter2"))
 	if got := status.Convert(sent).Message(); got != "internal error" {

@@ -96,7 +96,7 @@ func memoryBooks(t *testing.T) *books {
 		},
 		decision: &redrivev1.Decision{
 			Name: "jobs/etl/decisions/1", Job: "jobs/etl", Attempt: 1, Action: redrivev1.Decision_ACTION_RETRY_WITH_CONFIG, DueTime: now,
-			Reason: "retry with the configuration of patches/p1 1 of 3 after memory.container", RetriesUsed: 1, RetryLimit: 3, Inputs: &redrivev1.DecisionInputs{Now: now}, CreateTime: now,
+			Reason: "retry 1 of 3 after memory.container, with the configuration of patches/p1", RetriesUsed: 1, RetryLimit: 3, Inputs: &redrivev1.DecisionInputs{Now: now}, CreateTime: now,
 		},
 		job: &redrivev1.Job{Name: "jobs/etl", Attempts: []*redrivev1.Attempt{
 			{Number: 1, Failure: "failures/f1", Config: small}, {Number: 2, Config: large},
@@ -145,7 +145,7 @@ What was considered
                     512 MiB  1      2 %      $0.10     $0.12
 
 What was decided
-  retry with the configuration of patches/p1 1 of 3 after memory.container, at once
+  retry 1 of 3 after memory.container, with the configuration of patches/p1, at once
   decided 2 min ago, jobs/etl/decisions/1
 
 Configuration
@@ -189,7 +189,7 @@ func TestReplaySaysWhetherTheSameComesOut(t *testing.T) {
 	b.again = proto.Clone(b.decision).(*redrivev1.Decision)
 	b.again.RetryLimit, b.again.Reason = 5, ""
 	run(t, "", "--data", dir, "explain", "etl", "--replay").check(t, command.ExitNegative,
-		[]string{"decision: different\n", "reason: was \"retry with the configuration of patches/p1 1 of 3 after memory.container\", is not set", "retryLimit: was 3, is 5"}, nil)
+		[]string{"decision: different\n", "reason: was \"retry 1 of 3 after memory.container, with the configuration of patches/p1\", is not set", "retryLimit: was 3, is 5"}, nil)
 	b.again, b.differences = b.decision, []string{"class: was memory.container, is unknown"}
 	run(t, "", "--data", dir, "explain", "etl", "--replay").check(t, command.ExitNegative,
 		[]string{"recommendation: different\n  class: was memory.container", "decision: identical\n"}, nil)

@@ -160,7 +160,7 @@ func TestSubmitWaitTellsWhatHappensAndHowItEnded(t *testing.T) {
 		"attempt 1  fails after 2.1 s: killed at its memory limit of 128 MiB, peak memory 127 MiB\n",
 		"           memory.container: killed at the memory limit (rules/memory-limit)\n",
 		"           256 MiB costs least\n",
-		"           retry with the configuration of patches/p1 1 of 3 after memory.container, at once\n",
+		"           retry 1 of 3 after memory.container, with the configuration of patches/p1, at once\n",
 		"attempt 2  starts with memory_mb 128 → 256\n",
 	}
 	for _, tc := range []struct {

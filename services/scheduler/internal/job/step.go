@@ -113,6 +113,9 @@ func (e Ended) apply(j Job, now time.Time) (Job, []Effect, error) {
 	last, _ := j.Last()
 	cancelled := j.CancelRequested && !e.Succeeded
 	a.End, a.Succeeded, a.Evidence = now, e.Succeeded, e.Evidence.Facts()
+	if end := e.Evidence.End; !end.Before(a.Start) && end.Before(now) { // it may be told later
+		a.End = end
+	}
 	if !e.Succeeded && !cancelled { // what was cancelled is no failure to decide on
 		if _, pending := j.Undecided(); !pending {
 			j.Emissions = 1

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"regexp"
 	"math"
 	"time"
 
@@ -61,6 +62,8 @@ type fileClass struct {
 	AlertAfter *int           `yaml:"alert_after"`
 }
 
+var goType = regexp.MustCompile(` (in|into) (type )?[a-z]*\.?(fileClass|struct \{.*\})`)
+
 // Load reads an operator's file: a YAML map "classes" from a class, or "*" for
 // all, to retries, base_delay, factor and alert_after. What it does not name
 // keeps its default. Errors are errs.Invalid and name the class.
@@ -71,7 +74,8 @@ func Load(file []byte) (Table, error) {
 	dec := yaml.NewDecoder(bytes.NewReader(file))
 	dec.KnownFields(true)
 	if err := dec.Decode(&doc); err != nil && !errors.Is(err, io.EOF) {
-		return Table{}, errs.New(errs.Invalid, "retry policy: %w", err)
+		// The decoder names our Go types; an operator has no use for them.
+		return Table{}, errs.New(errs.Invalid, "retry policy: %s", goType.ReplaceAllString(err.Error(), ""))
 	}
 	t := Defaults()
 	if all, ok := doc.Classes["*"]; ok {
@@ -95,7 +99,7 @@ func Load(file []byte) (Table, error) {
 		}
 		class, ok := t.classes[failure.Class(name)]
 		if !ok {
-			return Table{}, errs.Field("classes."+name, "is not a class; see redrive rules list for the names")
+			return Table{}, errs.Field("classes."+name, "is not a class; docs/retries.md lists them")
 		}
 		t.classes[failure.Class(name)] = change.over(class)
 	}

@@ -112,6 +112,8 @@ func Decide(in Inputs) Decision {
 		return d.stop(in.permanent(), "no configuration is worth a retry: %s", v.NotFeasibleReason)
 	case v.Verdict == failure.RetryWithConfig && v.Patch == "":
 		return d.stop(in.permanent(), "%s needs another configuration, and none could be made", v.Class)
+	case d.RetryLimit == 0:
+		return d.stop(in.permanent(), "no retry is allowed after %s", v.Class)
 	case count > d.RetryLimit:
 		return d.stop(in.permanent(), "all %d retries after %s are used up", d.RetryLimit, v.Class)
 	}
@@ -126,11 +128,11 @@ func Decide(in Inputs) Decision {
 		return d.stop(in.permanent(), "the next retry would start after the job's deadline, %s", end.UTC().Format(time.RFC3339))
 	}
 	d.Action, d.Attention = Retry, in.attention(count, d.RetryLimit)
-	text := "retry"
+	d.Reason = fmt.Sprintf("retry %d of %d after %s", count, d.RetryLimit, v.Class)
 	if v.Patch != "" && v.Verdict != failure.Retry && v.Verdict != failure.RetrySlowly {
-		d.Action, text = RetryWithConfig, "retry with the configuration of "+v.Patch
+		d.Action = RetryWithConfig
+		d.Reason += ", with the configuration of " + v.Patch
 	}
-	d.Reason = fmt.Sprintf("%s %d of %d after %s", text, count, d.RetryLimit, v.Class)
 	if v.Degraded {
 		d.Reason += "; no verdict came in time, so the plain policy decided"
 	}

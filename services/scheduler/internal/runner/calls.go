@@ -80,12 +80,9 @@ func validateEngine(j job.Job) error {
 	}
 	p, err := engine.Lookup(j.Type.Engine)
 	if err != nil {
-		return errs.Field("job.type.engine", "%w", err)
+		return errs.Within("job", err)
 	}
-	if err := p.Validate(j.Config); err != nil {
-		return errs.Field("job.config", "%w", err)
-	}
-	return nil
+	return errs.Within("job", p.Validate(j.Config))
 }
 
 // Cancel stops a job. The etag, when not empty, must be the job's.

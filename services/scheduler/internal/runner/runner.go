@@ -114,6 +114,14 @@ func New(s *store.Store, e Executor, r Resolver, t policy.Table, o Options, log 
 // what is due and sweeps, until ctx is done. Attempts that run go on running:
 // the next process takes them up.
 func (r *Runner) Run(ctx context.Context) error {
+	err := r.run(ctx)
+	if ctx.Err() != nil {
+		return nil // whatever was under way when it was told to stop
+	}
+	return err
+}
+
+func (r *Runner) run(ctx context.Context) error {
 	n, err := r.store.CountResting(ctx)
 	if err != nil {
 		return err

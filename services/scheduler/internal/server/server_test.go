@@ -173,7 +173,7 @@ func TestSubmitJobNamesWhatIsWrong(t *testing.T) {
 		{"job.config", func(r *redrivev1.SubmitJobRequest) {
 			r.Job.Config = &structpb.Struct{Fields: map[string]*structpb.Value{"x": structpb.NewNumberValue(math.Inf(1))}}
 		}},
-		{"job.config", func(r *redrivev1.SubmitJobRequest) {
+		{"job.config.memory_mb", func(r *redrivev1.SubmitJobRequest) {
 			r.Job.Config = &structpb.Struct{Fields: map[string]*structpb.Value{"memory_mb": structpb.NewStringValue("much")}}
 		}},
 		{"job.labels", func(r *redrivev1.SubmitJobRequest) { r.Job.Labels = map[string]string{"": "x"} }},
