@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"regexp"
 	"math"
+	"regexp"
 	"time"
 
 	"go.yaml.in/yaml/v3"
