@@ -2,8 +2,8 @@ package failure
 
 import (
 	"google.golang.org/protobuf/types/known/durationpb"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/redrive-io/redrive/pkg/wellknown"
 	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
 )
 
@@ -13,12 +13,7 @@ func FromProto(p *redrivev1.Evidence) Evidence {
 		Signal: int(p.GetSignal()), Reason: Reason(p.GetTerminationReason()), Proof: p.GetTerminationProof(),
 		LimitBytes: p.GetMemoryLimitBytes(), MemoryDriver: p.GetMemoryDriver(), InputBytes: p.GetInputBytes(),
 		Node: p.GetNode(), Duration: p.GetDuration().AsDuration(),
-	}
-	if p.GetStartTime() != nil {
-		e.Start = p.GetStartTime().AsTime()
-	}
-	if p.GetEndTime() != nil {
-		e.End = p.GetEndTime().AsTime()
+		Start: wellknown.Time(p.GetStartTime()), End: wellknown.Time(p.GetEndTime()),
 	}
 	if p != nil && p.ExitCode != nil {
 		code := int(p.GetExitCode())
@@ -39,7 +34,7 @@ func (e Evidence) Proto() *redrivev1.Evidence {
 	p := &redrivev1.Evidence{
 		Signal: int32(e.Signal), TerminationReason: redrivev1.TerminationReason(e.Reason), TerminationProof: e.Proof,
 		MemoryLimitBytes: e.LimitBytes, MemoryDriver: e.MemoryDriver, InputBytes: e.InputBytes, Node: e.Node,
-		PeakMemoryBytes: e.PeakBytes,
+		PeakMemoryBytes: e.PeakBytes, StartTime: wellknown.Timestamp(e.Start), EndTime: wellknown.Timestamp(e.End),
 	}
 	if e.ExitCode != nil {
 		code := int32(*e.ExitCode)
@@ -47,12 +42,6 @@ func (e Evidence) Proto() *redrivev1.Evidence {
 	}
 	if e.Duration > 0 {
 		p.Duration = durationpb.New(e.Duration)
-	}
-	if !e.Start.IsZero() {
-		p.StartTime = timestamppb.New(e.Start)
-	}
-	if !e.End.IsZero() {
-		p.EndTime = timestamppb.New(e.End)
 	}
 	for _, l := range e.Logs {
 		p.Logs = append(p.Logs, &redrivev1.Log{

@@ -8,6 +8,7 @@ import (
 
 	"github.com/redrive-io/redrive/pkg/errs"
 	"github.com/redrive-io/redrive/pkg/failure"
+	"github.com/redrive-io/redrive/pkg/wellknown"
 	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
 	"github.com/redrive-io/redrive/services/classifier/internal/finalize"
 	"github.com/redrive-io/redrive/services/classifier/internal/record"
@@ -18,7 +19,7 @@ func Failure(f record.Failure) (*redrivev1.Failure, error) {
 	p := &redrivev1.Failure{
 		Name: FailureName(f.ID()), Attempt: f.Attempt.Proto(), Type: f.Type.Proto(), Evidence: f.Evidence.Proto(),
 		Labels: f.Labels, Owner: f.Owner, State: redrivev1.Failure_State(f.State), Patch: f.Patch, Warnings: f.Warnings,
-		CreateTime: timestamp(f.CreateTime), UpdateTime: timestamp(f.UpdateTime),
+		CreateTime: wellknown.Timestamp(f.CreateTime), UpdateTime: wellknown.Timestamp(f.UpdateTime),
 	}
 	for _, m := range f.Matches {
 		p.Matches = append(p.Matches, Match(m))
@@ -48,7 +49,7 @@ func Failure(f record.Failure) (*redrivev1.Failure, error) {
 
 func setResult(p *redrivev1.Failure, r finalize.Result) {
 	p.Class, p.Category, p.Verdict = string(r.Class), redrivev1.Category(r.Category), redrivev1.Verdict(r.Verdict)
-	p.Rule, p.Summary, p.Runbook, p.RetryAfter = RuleName(r.Rule), r.Summary, r.Runbook, duration(r.RetryAfter)
+	p.Rule, p.Summary, p.Runbook, p.RetryAfter = RuleName(r.Rule), r.Summary, r.Runbook, wellknown.Duration(r.RetryAfter)
 	p.Fingerprint, p.Excerpt = r.Fingerprint, r.Excerpt
 }
 
@@ -74,7 +75,7 @@ func FailureFromProto(p *redrivev1.Failure) (record.Failure, error) {
 			Summary: p.GetSummary(), Runbook: p.GetRunbook(), RetryAfter: p.GetRetryAfter().AsDuration(),
 			Excerpt: p.GetExcerpt(), Fingerprint: p.GetFingerprint(),
 		},
-		Patch: p.GetPatch(), Warnings: p.GetWarnings(), CreateTime: timeOf(p.GetCreateTime()), UpdateTime: timeOf(p.GetUpdateTime()),
+		Patch: p.GetPatch(), Warnings: p.GetWarnings(), CreateTime: wellknown.Time(p.GetCreateTime()), UpdateTime: wellknown.Time(p.GetUpdateTime()),
 	}
 	for _, m := range p.GetMatches() {
 		match := MatchFromProto(m)

@@ -4,15 +4,13 @@ package wire
 
 import (
 	"strings"
-	"time"
 
 	"google.golang.org/protobuf/encoding/protojson"
-	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/structpb"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/redrive-io/redrive/pkg/errs"
 	"github.com/redrive-io/redrive/pkg/failure"
+	"github.com/redrive-io/redrive/pkg/wellknown"
 	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
 	"github.com/redrive-io/redrive/services/classifier/internal/rule"
 )
@@ -56,9 +54,9 @@ func Rule(r rule.Rule) *redrivev1.Rule {
 	p := &redrivev1.Rule{
 		Name: RuleName(r.ID), Order: int32(r.Order), Sources: r.Sources, Any: r.Any, All: r.All, None: r.None,
 		Class: string(r.Class), Verdict: redrivev1.Verdict(r.Verdict), Summary: r.Summary, Runbook: r.Runbook,
-		RetryAfter: duration(r.RetryAfter), Remedy: Operations(r.Remedy), Owner: r.Owner, Mode: redrivev1.Rule_Mode(r.Mode),
+		RetryAfter: wellknown.Duration(r.RetryAfter), Remedy: Operations(r.Remedy), Owner: r.Owner, Mode: redrivev1.Rule_Mode(r.Mode),
 		Revision: r.Revision, BuiltIn: r.BuiltIn, Overridden: r.Overridden,
-		CreateTime: timestamp(r.CreateTime), UpdateTime: timestamp(r.UpdateTime), Sample: r.Sample,
+		CreateTime: wellknown.Timestamp(r.CreateTime), UpdateTime: wellknown.Timestamp(r.UpdateTime), Sample: r.Sample,
 	}
 	if !r.Facts.Empty() {
 		p.Facts = &redrivev1.RuleFacts{Engines: r.Facts.Engines}
@@ -84,7 +82,7 @@ func RuleFromProto(p *redrivev1.Rule) rule.Rule {
 		Facts:   rule.Facts{Engines: p.GetFacts().GetEngines()},
 		Summary: p.GetSummary(), Runbook: p.GetRunbook(), RetryAfter: p.GetRetryAfter().AsDuration(), Remedy: OperationsFromProto(p.GetRemedy()),
 		Owner: p.GetOwner(), Mode: rule.Mode(p.GetMode()), Revision: p.GetRevision(), BuiltIn: p.GetBuiltIn(), Overridden: p.GetOverridden(),
-		CreateTime: timeOf(p.GetCreateTime()), UpdateTime: timeOf(p.GetUpdateTime()), Sample: p.GetSample(),
+		CreateTime: wellknown.Time(p.GetCreateTime()), UpdateTime: wellknown.Time(p.GetUpdateTime()), Sample: p.GetSample(),
 	}
 	if r.Mode == rule.ModeNone {
 		r.Mode = rule.Enforce
@@ -137,7 +135,7 @@ func Match(m rule.Match) *redrivev1.RuleMatch {
 	return &redrivev1.RuleMatch{
 		Rule: RuleName(m.Rule), RuleRevision: m.Revision, Order: int32(m.Order), Class: string(m.Class), Verdict: redrivev1.Verdict(m.Verdict),
 		Mode: redrivev1.Rule_Mode(m.Mode), Source: m.Source, Line: int32(m.Line), Tail: m.Tail, Text: m.Text, Captures: m.Captures,
-		Summary: m.Summary, Runbook: m.Runbook, RetryAfter: duration(m.RetryAfter), Remedy: Operations(m.Remedy),
+		Summary: m.Summary, Runbook: m.Runbook, RetryAfter: wellknown.Duration(m.RetryAfter), Remedy: Operations(m.Remedy),
 	}
 }
 
@@ -149,25 +147,4 @@ func MatchFromProto(p *redrivev1.RuleMatch) rule.Match {
 		Text: p.GetText(), Captures: p.GetCaptures(), Summary: p.GetSummary(), Runbook: p.GetRunbook(),
 		RetryAfter: p.GetRetryAfter().AsDuration(), Remedy: OperationsFromProto(p.GetRemedy()),
 	}
-}
-
-func duration(d time.Duration) *durationpb.Duration {
-	if d == 0 {
-		return nil
-	}
-	return durationpb.New(d)
-}
-
-func timestamp(t time.Time) *timestamppb.Timestamp {
-	if t.IsZero() {
-		return nil
-	}
-	return timestamppb.New(t)
-}
-
-func timeOf(p *timestamppb.Timestamp) time.Time {
-	if p == nil {
-		return time.Time{}
-	}
-	return p.AsTime()
 }

@@ -5,13 +5,12 @@ package wire
 import (
 	"fmt"
 	"strconv"
-	"time"
 
 	"google.golang.org/protobuf/types/known/structpb"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/redrive-io/redrive/pkg/errs"
 	"github.com/redrive-io/redrive/pkg/failure"
+	"github.com/redrive-io/redrive/pkg/wellknown"
 	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
 	"github.com/redrive-io/redrive/services/configsvc/internal/patch"
 )
@@ -24,8 +23,8 @@ func Patch(p patch.Patch) (*redrivev1.Patch, error) {
 	}
 	out := &redrivev1.Patch{
 		Scope: scope(p.Scope), Type: p.Type.Proto(), Operations: ops, State: redrivev1.Patch_State(p.State),
-		Failure: p.Failure, PromotedFrom: p.PromotedFrom, Reason: p.Reason, CreateTime: stamp(p.Created),
-		UpdateTime: stamp(p.Updated), ExpireTime: stamp(p.Expires), RevokeReason: p.RevokeReason,
+		Failure: p.Failure, PromotedFrom: p.PromotedFrom, Reason: p.Reason, CreateTime: wellknown.Timestamp(p.Created),
+		UpdateTime: wellknown.Timestamp(p.Updated), ExpireTime: wellknown.Timestamp(p.Expires), RevokeReason: p.RevokeReason,
 	}
 	if p.ID != "" {
 		out.Name = p.Name()
@@ -132,10 +131,3 @@ func Resolution(r patch.Resolution) (*redrivev1.ResolveResponse, error) {
 
 // Etag names a revision for callers.
 func Etag(revision int64) string { return strconv.FormatInt(revision, 10) }
-
-func stamp(t time.Time) *timestamppb.Timestamp {
-	if t.IsZero() {
-		return nil
-	}
-	return timestamppb.New(t)
-}

@@ -3,11 +3,8 @@
 package wire
 
 import (
-	"time"
-
-	"google.golang.org/protobuf/types/known/timestamppb"
-
 	"github.com/redrive-io/redrive/pkg/failure"
+	"github.com/redrive-io/redrive/pkg/wellknown"
 	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
 	"github.com/redrive-io/redrive/services/notifier/internal/alert"
 	"github.com/redrive-io/redrive/services/notifier/internal/delivery"
@@ -18,9 +15,9 @@ func Alert(a alert.Alert) *redrivev1.Alert {
 	return &redrivev1.Alert{
 		Name: a.Name(), DedupKey: a.Job, State: redrivev1.Alert_State(a.State), Severity: redrivev1.Alert_Severity(a.Severity),
 		Job: a.Job, Type: a.Type.Proto(), Owner: a.Owner, Summary: a.Summary, Class: string(a.Class), Failure: a.Failure,
-		Attempt: int32(a.Attempt), Excerpt: a.Excerpt, Action: a.Action, WillRetry: a.WillRetry, NextRetryTime: stamp(a.NextRetry),
-		SafeToRetry: a.SafeToRetry, Runbook: a.Runbook, CreateTime: stamp(a.Created), UpdateTime: stamp(a.Updated),
-		ResolveTime: stamp(a.Resolved), AcknowledgedBy: a.AcknowledgedBy, Failures: int32(a.FailureCount), Revision: a.Revision,
+		Attempt: int32(a.Attempt), Excerpt: a.Excerpt, Action: a.Action, WillRetry: a.WillRetry, NextRetryTime: wellknown.Timestamp(a.NextRetry),
+		SafeToRetry: a.SafeToRetry, Runbook: a.Runbook, CreateTime: wellknown.Timestamp(a.Created), UpdateTime: wellknown.Timestamp(a.Updated),
+		ResolveTime: wellknown.Timestamp(a.Resolved), AcknowledgedBy: a.AcknowledgedBy, Failures: int32(a.FailureCount), Revision: a.Revision,
 	}
 }
 
@@ -30,9 +27,9 @@ func fromAlert(p *redrivev1.Alert, source string) alert.Alert {
 		ID: trim(p.GetName(), "alerts/"), Job: p.GetJob(), State: alert.State(p.GetState()), Severity: alert.Severity(p.GetSeverity()),
 		Source: source, Type: failure.TypeFromProto(p.GetType()), Owner: p.GetOwner(), Summary: p.GetSummary(),
 		Class: failure.Class(p.GetClass()), Failure: p.GetFailure(), Attempt: int(p.GetAttempt()), Excerpt: p.GetExcerpt(),
-		Action: p.GetAction(), WillRetry: p.GetWillRetry(), NextRetry: moment(p.GetNextRetryTime()), SafeToRetry: p.GetSafeToRetry(),
-		Runbook: p.GetRunbook(), FailureCount: int(p.GetFailures()), Created: moment(p.GetCreateTime()), Updated: moment(p.GetUpdateTime()),
-		Resolved: moment(p.GetResolveTime()), AcknowledgedBy: p.GetAcknowledgedBy(), Revision: p.GetRevision(),
+		Action: p.GetAction(), WillRetry: p.GetWillRetry(), NextRetry: wellknown.Time(p.GetNextRetryTime()), SafeToRetry: p.GetSafeToRetry(),
+		Runbook: p.GetRunbook(), FailureCount: int(p.GetFailures()), Created: wellknown.Time(p.GetCreateTime()), Updated: wellknown.Time(p.GetUpdateTime()),
+		Resolved: wellknown.Time(p.GetResolveTime()), AcknowledgedBy: p.GetAcknowledgedBy(), Revision: p.GetRevision(),
 	}
 }
 
@@ -66,7 +63,7 @@ func Deliveries(lanes []delivery.Lane) []*redrivev1.Delivery {
 		for _, x := range l.Items {
 			all = append(all, &redrivev1.Delivery{
 				Receiver: l.Receiver, Action: string(x.Notification.Action), State: redrivev1.Delivery_State(x.State),
-				Tries: int32(x.Tries), Error: x.Error, UpdateTime: stamp(x.Updated),
+				Tries: int32(x.Tries), Error: x.Error, UpdateTime: wellknown.Timestamp(x.Updated),
 			})
 		}
 	}
@@ -80,8 +77,8 @@ func Lane(l delivery.Lane) *redrivev1.AlertLane {
 		n := x.Notification
 		p := &redrivev1.AlertNotification{
 			Key: n.Key, Action: string(n.Action), Severity: redrivev1.Alert_Severity(n.Severity), Before: redrivev1.Alert_Severity(n.Before),
-			Source: n.Alert.Source, CreateTime: stamp(n.Time), State: redrivev1.Delivery_State(x.State), Tries: int32(x.Tries),
-			Error: x.Error, DueTime: stamp(x.Due), UpdateTime: stamp(x.Updated),
+			Source: n.Alert.Source, CreateTime: wellknown.Timestamp(n.Time), State: redrivev1.Delivery_State(x.State), Tries: int32(x.Tries),
+			Error: x.Error, DueTime: wellknown.Timestamp(x.Due), UpdateTime: wellknown.Timestamp(x.Updated),
 		}
 		if n.Alert.ID != "" {
 			p.Alert = Alert(n.Alert)
@@ -98,10 +95,10 @@ func FromLane(r *redrivev1.AlertLane, revision int64) delivery.Lane {
 		l.Items = append(l.Items, delivery.Item{
 			Notification: alert.Notification{
 				Key: p.GetKey(), Action: alert.Action(p.GetAction()), Severity: alert.Severity(p.GetSeverity()),
-				Before: alert.Severity(p.GetBefore()), Alert: fromAlert(p.GetAlert(), p.GetSource()), Time: moment(p.GetCreateTime()),
+				Before: alert.Severity(p.GetBefore()), Alert: fromAlert(p.GetAlert(), p.GetSource()), Time: wellknown.Time(p.GetCreateTime()),
 			},
 			State: delivery.State(p.GetState()), Tries: int(p.GetTries()), Error: p.GetError(),
-			Due: moment(p.GetDueTime()), Updated: moment(p.GetUpdateTime()),
+			Due: wellknown.Time(p.GetDueTime()), Updated: wellknown.Time(p.GetUpdateTime()),
 		})
 	}
 	return l
@@ -112,20 +109,4 @@ func trim(name, collection string) string {
 		return name[len(collection):]
 	}
 	return name
-}
-
-func stamp(t time.Time) *timestamppb.Timestamp {
-	if t.IsZero() {
-		return nil
-	}
-	return timestamppb.New(t)
-}
-
-// moment reads a time; one that is none, such as one after the year 9999, is
-// the zero time.
-func moment(p *timestamppb.Timestamp) time.Time {
-	if !p.IsValid() {
-		return time.Time{}
-	}
-	return p.AsTime()
 }

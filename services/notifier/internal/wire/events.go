@@ -8,6 +8,7 @@ import (
 	"github.com/redrive-io/redrive/pkg/bus"
 	"github.com/redrive-io/redrive/pkg/errs"
 	"github.com/redrive-io/redrive/pkg/failure"
+	"github.com/redrive-io/redrive/pkg/wellknown"
 	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
 	"github.com/redrive-io/redrive/services/notifier/internal/alert"
 )
@@ -39,8 +40,8 @@ func Failure(m *redrivev1.DecisionMade) (job string, f alert.Failure, err error)
 		Owner: m.GetOwner(), Class: failure.Class(in.GetClass()), Category: category(in.GetCategory()), Verdict: failure.Verdict(in.GetVerdict()),
 		Attention: alert.Attention(d.GetAttention()), Stopped: !m.GetWillRetry(), Cancelled: in.GetCancelRequested(),
 		Degraded: d.GetDegraded(), Consecutive: int(in.GetConsecutiveFailures()), RetriesUsed: int(d.GetRetriesUsed()),
-		RetryLimit: int(d.GetRetryLimit()), NextRetry: moment(m.GetNextRetryTime()), Reason: d.GetReason(), Summary: m.GetSummary(),
-		Runbook: m.GetRunbook(), Patch: in.GetPatch(), Excerpt: m.GetExcerpt(), Time: moment(d.GetCreateTime()),
+		RetryLimit: int(d.GetRetryLimit()), NextRetry: wellknown.Time(m.GetNextRetryTime()), Reason: d.GetReason(), Summary: m.GetSummary(),
+		Runbook: m.GetRunbook(), Patch: in.GetPatch(), Excerpt: m.GetExcerpt(), Time: wellknown.Time(d.GetCreateTime()),
 	}
 	if f.Class == "" {
 		f.Class = failure.Unknown

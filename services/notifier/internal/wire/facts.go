@@ -2,6 +2,7 @@ package wire
 
 import (
 	"github.com/redrive-io/redrive/pkg/failure"
+	"github.com/redrive-io/redrive/pkg/wellknown"
 	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
 	"github.com/redrive-io/redrive/services/notifier/internal/alert"
 )
@@ -9,7 +10,7 @@ import (
 // History writes facts for the store.
 func History(f alert.Facts) *redrivev1.AlertHistory {
 	r := &redrivev1.AlertHistory{
-		Job: f.Job, FoldedFailures: int32(f.Folded), FoldedThrough: int32(f.FoldedThrough), UpdateTime: stamp(f.Updated),
+		Job: f.Job, FoldedFailures: int32(f.Folded), FoldedThrough: int32(f.FoldedThrough), UpdateTime: wellknown.Timestamp(f.Updated),
 	}
 	if f.Floor != nil {
 		r.Floor = point(*f.Floor)
@@ -25,12 +26,12 @@ func History(f alert.Facts) *redrivev1.AlertHistory {
 	}
 	for _, x := range f.Stops {
 		r.Stops = append(r.Stops, &redrivev1.AlertStop{
-			Point: point(x.Point), Reason: x.Reason, Source: x.Source, Type: x.Type.Proto(), Time: stamp(x.Time),
+			Point: point(x.Point), Reason: x.Reason, Source: x.Source, Type: x.Type.Proto(), Time: wellknown.Timestamp(x.Time),
 		})
 	}
 	for _, x := range f.Ends {
 		r.Ends = append(r.Ends, &redrivev1.AlertEnd{
-			Point: point(x.Point), Cause: redrivev1.AlertEnd_Cause(x.Cause), By: x.By, Time: stamp(x.Time),
+			Point: point(x.Point), Cause: redrivev1.AlertEnd_Cause(x.Cause), By: x.By, Time: wellknown.Timestamp(x.Time),
 		})
 	}
 	return r
@@ -39,7 +40,7 @@ func History(f alert.Facts) *redrivev1.AlertHistory {
 // FromHistory reads what History writes.
 func FromHistory(r *redrivev1.AlertHistory) alert.Facts {
 	f := alert.Facts{
-		Job: r.GetJob(), Folded: int(r.GetFoldedFailures()), FoldedThrough: int(r.GetFoldedThrough()), Updated: moment(r.GetUpdateTime()),
+		Job: r.GetJob(), Folded: int(r.GetFoldedFailures()), FoldedThrough: int(r.GetFoldedThrough()), Updated: wellknown.Time(r.GetUpdateTime()),
 	}
 	if r.GetFloor() != nil {
 		floor := fromPoint(r.GetFloor())
@@ -57,12 +58,12 @@ func FromHistory(r *redrivev1.AlertHistory) alert.Facts {
 	for _, x := range r.GetStops() {
 		f.Stops = append(f.Stops, alert.Stop{
 			Point: fromPoint(x.GetPoint()), Reason: x.GetReason(), Source: x.GetSource(), Type: failure.TypeFromProto(x.GetType()),
-			Time: moment(x.GetTime()),
+			Time: wellknown.Time(x.GetTime()),
 		})
 	}
 	for _, x := range r.GetEnds() {
 		f.Ends = append(f.Ends, alert.End{
-			Point: fromPoint(x.GetPoint()), Cause: alert.Cause(x.GetCause()), By: x.GetBy(), Time: moment(x.GetTime()),
+			Point: fromPoint(x.GetPoint()), Cause: alert.Cause(x.GetCause()), By: x.GetBy(), Time: wellknown.Time(x.GetTime()),
 		})
 	}
 	return f
@@ -74,7 +75,7 @@ func writeFailure(x alert.Failure) *redrivev1.AlertFailure {
 		Class: string(x.Class), Category: redrivev1.Category(x.Category), Verdict: redrivev1.Verdict(x.Verdict),
 		Attention: int32(x.Attention), Stopped: x.Stopped, Cancelled: x.Cancelled, Degraded: x.Degraded,
 		Consecutive: int32(x.Consecutive), RetriesUsed: int32(x.RetriesUsed), RetryLimit: int32(x.RetryLimit), Reason: x.Reason,
-		Summary: x.Summary, Runbook: x.Runbook, Patch: x.Patch, Excerpt: x.Excerpt, NextRetryTime: stamp(x.NextRetry), Time: stamp(x.Time),
+		Summary: x.Summary, Runbook: x.Runbook, Patch: x.Patch, Excerpt: x.Excerpt, NextRetryTime: wellknown.Timestamp(x.NextRetry), Time: wellknown.Timestamp(x.Time),
 	}
 }
 
@@ -85,7 +86,7 @@ func readFailure(p *redrivev1.AlertFailure) alert.Failure {
 		Category: failure.Category(p.GetCategory()), Verdict: failure.Verdict(p.GetVerdict()), Attention: alert.Attention(p.GetAttention()),
 		Stopped: p.GetStopped(), Cancelled: p.GetCancelled(), Degraded: p.GetDegraded(), Consecutive: int(p.GetConsecutive()),
 		RetriesUsed: int(p.GetRetriesUsed()), RetryLimit: int(p.GetRetryLimit()), Reason: p.GetReason(), Summary: p.GetSummary(),
-		Runbook: p.GetRunbook(), Patch: p.GetPatch(), Excerpt: p.GetExcerpt(), NextRetry: moment(p.GetNextRetryTime()), Time: moment(p.GetTime()),
+		Runbook: p.GetRunbook(), Patch: p.GetPatch(), Excerpt: p.GetExcerpt(), NextRetry: wellknown.Time(p.GetNextRetryTime()), Time: wellknown.Time(p.GetTime()),
 	}
 }
 

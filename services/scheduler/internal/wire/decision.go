@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/redrive-io/redrive/pkg/failure"
+	"github.com/redrive-io/redrive/pkg/wellknown"
 	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
 	"github.com/redrive-io/redrive/services/scheduler/internal/policy"
 )
@@ -13,19 +14,19 @@ func Decision(name string, d policy.Decision) *redrivev1.Decision {
 	in := d.Inputs
 	p := &redrivev1.Decision{
 		Name: name, Job: "jobs/" + d.Job, Attempt: int32(d.Attempt),
-		Action: redrivev1.Decision_Action(d.Action), DueTime: stamp(d.Due), Reason: d.Reason,
+		Action: redrivev1.Decision_Action(d.Action), DueTime: wellknown.Timestamp(d.Due), Reason: d.Reason,
 		Attention: redrivev1.Decision_Attention(d.Attention), Degraded: in.Verdict.Degraded,
-		RetriesUsed: int32(d.RetriesUsed), RetryLimit: int32(d.RetryLimit), CreateTime: stamp(d.Created),
+		RetriesUsed: int32(d.RetriesUsed), RetryLimit: int32(d.RetryLimit), CreateTime: wellknown.Timestamp(d.Created),
 	}
 	p.Inputs = &redrivev1.DecisionInputs{
-		Now: stamp(in.Now), Failure: in.Verdict.Failure, Class: string(in.Verdict.Class),
+		Now: wellknown.Timestamp(in.Now), Failure: in.Verdict.Failure, Class: string(in.Verdict.Class),
 		Category: redrivev1.Category(in.Verdict.Category), Verdict: redrivev1.Verdict(in.Verdict.Verdict),
 		Patch: in.Verdict.Patch, NotFeasible: in.Verdict.NotFeasible, NotFeasibleReason: in.Verdict.NotFeasibleReason,
-		RetryAfter: span(in.Verdict.RetryAfter), Seed: in.Seed, FailuresByClass: counts(in.FailuresByClass),
-		ConsecutiveFailures: int32(in.Consecutive), RetryPolicy: Overrides(in.Overrides), JobCreateTime: stamp(in.BudgetStart),
+		RetryAfter: wellknown.Duration(in.Verdict.RetryAfter), Seed: in.Seed, FailuresByClass: counts(in.FailuresByClass),
+		ConsecutiveFailures: int32(in.Consecutive), RetryPolicy: Overrides(in.Overrides), JobCreateTime: wellknown.Timestamp(in.BudgetStart),
 		CancelRequested: in.Cancelled, Degraded: in.Verdict.Degraded,
 		ClassPolicy: &redrivev1.ClassPolicy{
-			Retries: int32(in.Class.Retries), BaseDelay: span(in.Class.BaseDelay), Factor: in.Class.Factor, AlertAfter: int32(in.Class.AlertAfter),
+			Retries: int32(in.Class.Retries), BaseDelay: wellknown.Duration(in.Class.BaseDelay), Factor: in.Class.Factor, AlertAfter: int32(in.Class.AlertAfter),
 		},
 	}
 	return p
@@ -36,10 +37,10 @@ func FromDecision(p *redrivev1.Decision) policy.Decision {
 	in := p.GetInputs()
 	return policy.Decision{
 		Job: strings.TrimPrefix(p.GetJob(), "jobs/"), Attempt: int(p.GetAttempt()), Action: policy.Action(p.GetAction()),
-		Due: moment(p.GetDueTime()), Reason: p.GetReason(), Attention: policy.Attention(p.GetAttention()),
-		RetriesUsed: int(p.GetRetriesUsed()), RetryLimit: int(p.GetRetryLimit()), Created: moment(p.GetCreateTime()),
+		Due: wellknown.Time(p.GetDueTime()), Reason: p.GetReason(), Attention: policy.Attention(p.GetAttention()),
+		RetriesUsed: int(p.GetRetriesUsed()), RetryLimit: int(p.GetRetryLimit()), Created: wellknown.Time(p.GetCreateTime()),
 		Inputs: policy.Inputs{
-			Now: moment(in.GetNow()),
+			Now: wellknown.Time(in.GetNow()),
 			Verdict: policy.Verdict{
 				Failure: in.GetFailure(), Class: failure.Class(in.GetClass()), Category: failure.Category(in.GetCategory()),
 				Verdict: failure.Verdict(in.GetVerdict()), Patch: in.GetPatch(), NotFeasible: in.GetNotFeasible(),
@@ -50,7 +51,7 @@ func FromDecision(p *redrivev1.Decision) policy.Decision {
 				Factor: in.GetClassPolicy().GetFactor(), AlertAfter: int(in.GetClassPolicy().GetAlertAfter()),
 			},
 			FailuresByClass: classCounts(in.GetFailuresByClass()), Consecutive: int(in.GetConsecutiveFailures()),
-			Overrides: FromOverrides(in.GetRetryPolicy()), BudgetStart: moment(in.GetJobCreateTime()),
+			Overrides: FromOverrides(in.GetRetryPolicy()), BudgetStart: wellknown.Time(in.GetJobCreateTime()),
 			Seed: in.GetSeed(), Cancelled: in.GetCancelRequested(),
 		},
 	}

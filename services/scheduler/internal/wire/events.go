@@ -9,6 +9,7 @@ import (
 	"github.com/redrive-io/redrive/pkg/bus"
 	"github.com/redrive-io/redrive/pkg/failure"
 	"github.com/redrive-io/redrive/pkg/redact"
+	"github.com/redrive-io/redrive/pkg/wellknown"
 	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
 	"github.com/redrive-io/redrive/services/scheduler/internal/job"
 	"github.com/redrive-io/redrive/services/scheduler/internal/policy"
@@ -50,7 +51,7 @@ func Event(e job.Effect, t Told, now time.Time) (bus.Event, error) {
 	switch e {
 	case job.TellStarted:
 		kind, id = bus.AttemptStarted, id+"/started"
-		m = &redrivev1.AttemptStarted{Attempt: ref.Proto(), Type: t.Job.Type.Proto(), AttemptConfig: attemptConfig, StartTime: stamp(a.Start), JobRevision: revision}
+		m = &redrivev1.AttemptStarted{Attempt: ref.Proto(), Type: t.Job.Type.Proto(), AttemptConfig: attemptConfig, StartTime: wellknown.Timestamp(a.Start), JobRevision: revision}
 	case job.TellFailed:
 		kind, id = bus.AttemptFailed, ref.FailureID()
 		emission = max(t.Job.Emissions-1, 0)
@@ -70,7 +71,7 @@ func Event(e job.Effect, t Told, now time.Time) (bus.Event, error) {
 		m = &redrivev1.DecisionMade{
 			Decision: Decision(ref.DecisionName(), d), Attempt: ref.Proto(), Type: t.Job.Type.Proto(), Owner: t.Job.Owner,
 			Summary: t.Summary, Runbook: t.Runbook, Excerpt: t.Excerpt,
-			WillRetry: d.Action != policy.Stop, NextRetryTime: stamp(d.Due), JobRevision: revision,
+			WillRetry: d.Action != policy.Stop, NextRetryTime: wellknown.Timestamp(d.Due), JobRevision: revision,
 		}
 	case job.TellFinished:
 		kind, id = bus.JobFinished, fmt.Sprintf("%s/finished/%d", t.Job.ID, revision)

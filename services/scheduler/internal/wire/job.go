@@ -5,14 +5,12 @@ package wire
 import (
 	"strconv"
 	"strings"
-	"time"
 
-	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/structpb"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/redrive-io/redrive/pkg/errs"
 	"github.com/redrive-io/redrive/pkg/failure"
+	"github.com/redrive-io/redrive/pkg/wellknown"
 	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
 	"github.com/redrive-io/redrive/services/scheduler/internal/job"
 	"github.com/redrive-io/redrive/services/scheduler/internal/policy"
@@ -27,8 +25,8 @@ func Job(j job.Job) (*redrivev1.Job, error) {
 	p := &redrivev1.Job{
 		Name: j.Name(), Source: j.Source, Type: j.Type.Proto(), Config: config,
 		RetryPolicy: Overrides(j.Overrides), Labels: j.Labels, Owner: j.Owner,
-		State: redrivev1.Job_State(j.State), DueTime: stamp(j.Due), StateReason: j.Reason,
-		CreateTime: stamp(j.Created), UpdateTime: stamp(j.Updated), EndTime: stamp(j.Ended),
+		State: redrivev1.Job_State(j.State), DueTime: wellknown.Timestamp(j.Due), StateReason: j.Reason,
+		CreateTime: wellknown.Timestamp(j.Created), UpdateTime: wellknown.Timestamp(j.Updated), EndTime: wellknown.Timestamp(j.Ended),
 		Revision: j.Revision, Etag: Etag(j.Revision), CancelRequested: j.CancelRequested,
 	}
 	if j.Task != nil {
@@ -53,7 +51,7 @@ func attemptProto(a job.Attempt) (*redrivev1.Attempt, error) {
 		return nil, err
 	}
 	p := &redrivev1.Attempt{
-		Number: int32(a.Number), Config: config, StartTime: stamp(a.Start), EndTime: stamp(a.End),
+		Number: int32(a.Number), Config: config, StartTime: wellknown.Timestamp(a.Start), EndTime: wellknown.Timestamp(a.End),
 		Succeeded: a.Succeeded, Failure: a.Failure, Decision: a.Decision, AppliedPatches: a.Applied,
 	}
 	if !a.End.IsZero() {
@@ -72,9 +70,9 @@ func Record(j job.Job) (*redrivev1.JobRecord, error) {
 		return nil, err
 	}
 	r := &redrivev1.JobRecord{
-		Job: p, SourceJob: j.SourceJob, ConsecutiveFailures: int32(j.Consecutive), StateTime: stamp(j.StateSince),
-		Emissions: int32(j.Emissions), BudgetTime: stamp(j.BudgetStart), CancelReason: j.CancelReason,
-		RequiredPatch: j.RequiredPatch, PostponedTime: stamp(j.PostponedSince), FailuresByClass: counts(j.FailuresByClass),
+		Job: p, SourceJob: j.SourceJob, ConsecutiveFailures: int32(j.Consecutive), StateTime: wellknown.Timestamp(j.StateSince),
+		Emissions: int32(j.Emissions), BudgetTime: wellknown.Timestamp(j.BudgetStart), CancelReason: j.CancelReason,
+		RequiredPatch: j.RequiredPatch, PostponedTime: wellknown.Timestamp(j.PostponedSince), FailuresByClass: counts(j.FailuresByClass),
 	}
 	return r, nil
 }
@@ -85,10 +83,10 @@ func FromRecord(r *redrivev1.JobRecord, revision int64) job.Job {
 	p := r.GetJob()
 	j.ID, j.SourceJob, j.Revision = strings.TrimPrefix(p.GetName(), "jobs/"), r.GetSourceJob(), revision
 	j.Source, j.State, j.Reason = p.GetSource(), job.State(p.GetState()), p.GetStateReason()
-	j.Due, j.Created, j.Updated, j.Ended = moment(p.GetDueTime()), moment(p.GetCreateTime()), moment(p.GetUpdateTime()), moment(p.GetEndTime())
+	j.Due, j.Created, j.Updated, j.Ended = wellknown.Time(p.GetDueTime()), wellknown.Time(p.GetCreateTime()), wellknown.Time(p.GetUpdateTime()), wellknown.Time(p.GetEndTime())
 	j.CancelRequested, j.CancelReason = p.GetCancelRequested(), r.GetCancelReason()
 	j.Consecutive, j.Emissions = int(r.GetConsecutiveFailures()), int(r.GetEmissions())
-	j.StateSince, j.BudgetStart, j.PostponedSince = moment(r.GetStateTime()), moment(r.GetBudgetTime()), moment(r.GetPostponedTime())
+	j.StateSince, j.BudgetStart, j.PostponedSince = wellknown.Time(r.GetStateTime()), wellknown.Time(r.GetBudgetTime()), wellknown.Time(r.GetPostponedTime())
 	j.RequiredPatch = r.GetRequiredPatch()
 	j.FailuresByClass = classCounts(r.GetFailuresByClass())
 	for _, a := range p.GetAttempts() {
@@ -99,7 +97,7 @@ func FromRecord(r *redrivev1.JobRecord, revision int64) job.Job {
 
 func attemptFrom(p *redrivev1.Attempt) job.Attempt {
 	a := job.Attempt{
-		Number: int(p.GetNumber()), Config: Map(p.GetConfig()), Start: moment(p.GetStartTime()), End: moment(p.GetEndTime()),
+		Number: int(p.GetNumber()), Config: Map(p.GetConfig()), Start: wellknown.Time(p.GetStartTime()), End: wellknown.Time(p.GetEndTime()),
 		Succeeded: p.GetSucceeded(), Failure: p.GetFailure(), Decision: p.GetDecision(), Applied: p.GetAppliedPatches(),
 		Evidence: failure.FromProto(p.GetEvidence()),
 	}
@@ -130,8 +128,8 @@ func Overrides(o policy.Overrides) *redrivev1.RetryPolicy {
 	p := &redrivev1.RetryPolicy{
 		UserRetries: int32p(o.UserRetries), SystemRetries: int32p(o.SystemRetries),
 		MemoryRetries: int32p(o.MemoryRetries), TimeoutRetries: int32p(o.TimeoutRetries), AlertAfter: int32p(o.AlertAfter),
-		MinBackoff: span(o.MinBackoff), MaxBackoff: span(o.MaxBackoff), RunTimeout: span(o.RunTimeout),
-		QueueTimeout: span(o.QueueTimeout), Deadline: span(o.Deadline),
+		MinBackoff: wellknown.Duration(o.MinBackoff), MaxBackoff: wellknown.Duration(o.MaxBackoff), RunTimeout: wellknown.Duration(o.RunTimeout),
+		QueueTimeout: wellknown.Duration(o.QueueTimeout), Deadline: wellknown.Duration(o.Deadline),
 	}
 	if o == (policy.Overrides{}) {
 		return nil
@@ -195,27 +193,6 @@ func classCounts(m map[string]int32) map[failure.Class]int {
 		out[failure.Class(c)] = int(n)
 	}
 	return out
-}
-
-func stamp(t time.Time) *timestamppb.Timestamp {
-	if t.IsZero() {
-		return nil
-	}
-	return timestamppb.New(t)
-}
-
-func moment(p *timestamppb.Timestamp) time.Time {
-	if p == nil {
-		return time.Time{}
-	}
-	return p.AsTime()
-}
-
-func span(d time.Duration) *durationpb.Duration {
-	if d == 0 {
-		return nil
-	}
-	return durationpb.New(d)
 }
 
 func int32p(n *int) *int32 {
