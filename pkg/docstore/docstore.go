@@ -100,6 +100,10 @@ type Store interface {
 	Commit(ctx context.Context, writes ...Write) error
 	// List returns the documents that q selects.
 	List(ctx context.Context, q Query) (Page, error)
+	// Count returns how many documents q selects, whatever its Limit, After and
+	// Descending. It stops counting at most, unless most is 0, and reads no
+	// values. A negative most is errs.Invalid.
+	Count(ctx context.Context, q Query, most int) (int, error)
 	// Close releases the store; calls after it are errs.Unavailable.
 	Close() error
 }

@@ -65,6 +65,16 @@ func (q Query) Validate() error {
 	return nil
 }
 
+// ForCount returns q without what Count ignores. It is errs.Invalid when q and
+// most cannot be answered. Drivers call it.
+func (q Query) ForCount(most int) (Query, error) {
+	q.Limit, q.After, q.Descending = 0, "", false
+	if most < 0 {
+		return q, errs.New(errs.Invalid, "count of %s: at most %d cannot be; 0 is no bound", q.Kind, most)
+	}
+	return q, q.Validate()
+}
+
 // PageLimit is q.Limit with the default and the bound applied.
 func (q Query) PageLimit() int {
 	if q.Limit == 0 {

@@ -31,6 +31,46 @@ func (s *Store) List(ctx context.Context, q docstore.Query) (docstore.Page, erro
 	return page, err
 }
 
+// countChunk keys are counted between two looks at the context.
+const countChunk = 4096
+
+// Count implements docstore.Store. It walks keys alone: the values stay on the
+// pages that they are on.
+func (s *Store) Count(ctx context.Context, q docstore.Query, most int) (int, error) {
+	q, err := q.ForCount(most)
+	if err != nil {
+		return 0, err
+	}
+	if err := ctx.Err(); err != nil {
+		return 0, fmt.Errorf("count %s: %w", q.Kind, err)
+	}
+	w, err := windowOf(q)
+	if err != nil {
+		return 0, err
+	}
+	n := 0
+	err = s.view(func(tx *bolt.Tx) error {
+		ordered := tx.Bucket(docBucket(q.Kind))
+		if q.Index != "" {
+			ordered = tx.Bucket(indexBucket(q.Kind, q.Index))
+		}
+		if ordered == nil {
+			return nil
+		}
+		walk := walker{cursor: ordered.Cursor(), window: w}
+		for key, _ := walk.first(); key != nil; key, _ = walk.next() {
+			if n++; n == most {
+				return nil
+			}
+			if n%countChunk == 0 && ctx.Err() != nil {
+				return fmt.Errorf("count %s: %w", q.Kind, ctx.Err())
+			}
+		}
+		return nil
+	})
+	return n, err
+}
+
 // window is a range of keys: low ≤ key < high. nil is unbounded.
 type window struct{ low, high []byte }
 

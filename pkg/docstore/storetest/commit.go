@@ -182,6 +182,9 @@ func endedContext(t *testing.T, s docstore.Store) {
 	if _, err := s.List(ctx, docstore.Query{Kind: "job"}); !errors.Is(err, context.Canceled) {
 		t.Errorf("List = %v, want context.Canceled", err)
 	}
+	if _, err := s.Count(ctx, docstore.Query{Kind: "job"}, 0); !errors.Is(err, context.Canceled) {
+		t.Errorf("Count = %v, want context.Canceled", err)
+	}
 	wantKind(t, "Get", get(s, "job", "a"), errs.NotFound)
 }
 
@@ -194,6 +197,8 @@ func closed(t *testing.T, s docstore.Store) {
 	}
 	_, err := s.List(t.Context(), docstore.Query{Kind: "job"})
 	wantKind(t, "List", err, errs.Unavailable)
+	_, err = s.Count(t.Context(), docstore.Query{Kind: "job"}, 0)
+	wantKind(t, "Count", err, errs.Unavailable)
 	wantKind(t, "Get", get(s, "job", "a"), errs.Unavailable)
 	wantKind(t, "Commit", s.Commit(t.Context(), put("job", "a", 1, "2")), errs.Unavailable)
 }

@@ -221,6 +221,59 @@ func cursors(t *testing.T, s docstore.Store) {
 	}
 }
 
+func counts(t *testing.T, s docstore.Store) {
+	for i := range 30 {
+		var index []docstore.Entry
+		if i%2 == 0 {
+			index = []docstore.Entry{{Name: "v", Value: name(i / 10)}}
+		}
+		mustCommit(t, s, put("job", name(i), 0, "value", index...))
+	}
+	mustCommit(t, s, put("jo", "b", 0, "", docstore.Entry{Name: "v", Value: name(1)}))
+	for _, tc := range []struct {
+		q    docstore.Query
+		most int
+		want int
+	}{
+		{docstore.Query{Kind: "job"}, 0, 30},
+		{docstore.Query{Kind: "job"}, 29, 29},
+		{docstore.Query{Kind: "job"}, 30, 30},
+		{docstore.Query{Kind: "job"}, 31, 30},
+		{docstore.Query{Kind: "job", From: name(3), Until: name(9)}, 0, 6},
+		{docstore.Query{Kind: "job", From: name(3), Until: name(9)}, 5, 5},
+		{docstore.Query{Kind: "job", From: name(9), Until: name(3)}, 0, 0},
+		{docstore.Query{Kind: "job", Index: "v"}, 0, 15},
+		{docstore.Query{Kind: "job", Index: "v", From: name(1)}, 0, 10},
+		{docstore.Query{Kind: "job", Index: "v", From: name(1), Until: name(2)}, 0, 5},
+		{docstore.Query{Kind: "job", Index: "v", Until: name(1)}, 1, 1},
+		{docstore.Query{Kind: "job", Index: "none"}, 0, 0},
+		{docstore.Query{Kind: "none"}, 0, 0},
+		{docstore.Query{Kind: "job", Limit: -1, After: "ignored", Descending: true}, 0, 30},
+		{docstore.Query{Kind: "job", Index: "v", Limit: 1, After: "no cursor", Descending: true}, 0, 15},
+	} {
+		if got, err := s.Count(t.Context(), tc.q, tc.most); err != nil || got != tc.want {
+			t.Errorf("Count of %+v up to %d = %d, %v; want %d", tc.q, tc.most, got, err, tc.want)
+		}
+	}
+	mustCommit(t, s, put("job", name(0), 1, ""), del("job", name(1), 1), del("job", name(2), 1))
+	for index, want := range map[string]int{"": 28, "v": 13} {
+		if got, err := s.Count(t.Context(), docstore.Query{Kind: "job", Index: index}, 0); err != nil || got != want {
+			t.Errorf("Count by %q after changes = %d, %v; want %d", index, got, err, want)
+		}
+	}
+	for _, tc := range []struct {
+		q    docstore.Query
+		most int
+	}{
+		{docstore.Query{}, 0},
+		{docstore.Query{Kind: "job"}, -1},
+		{docstore.Query{Kind: "job", Index: strings.Repeat("k", docstore.MaxKey+1)}, 0},
+	} {
+		_, err := s.Count(t.Context(), tc.q, tc.most)
+		wantKind(t, "Count", err, errs.Invalid)
+	}
+}
+
 func badQueries(t *testing.T, s docstore.Store) {
 	mustCommit(t, s, put("job", "a", 0, "", docstore.Entry{Name: "v", Value: "v"}))
 	long := strings.Repeat("k", docstore.MaxKey+1)

@@ -142,6 +142,27 @@ func (m *model) List(ctx context.Context, q docstore.Query) (docstore.Page, erro
 	return page, nil
 }
 
+// Count implements docstore.Store.
+func (m *model) Count(ctx context.Context, q docstore.Query, most int) (int, error) {
+	if most < 0 {
+		return 0, errs.New(errs.Invalid, "most is negative")
+	}
+	q.Limit, q.After, q.Descending = 0, "", false
+	n := 0
+	for {
+		page, err := m.List(ctx, q)
+		n += len(page.Docs)
+		switch q.After = page.Next; {
+		case err != nil:
+			return 0, err
+		case most > 0 && n >= most:
+			return most, nil
+		case q.After == "":
+			return n, nil
+		}
+	}
+}
+
 // Close implements docstore.Store.
 func (m *model) Close() error {
 	m.mu.Lock()
@@ -182,6 +203,11 @@ func Compare(t *testing.T, s docstore.Store, script []byte) {
 		got, want := list(t, s, q), list(t, m, q)
 		if !slices.EqualFunc(got, want, sameDoc) {
 			t.Fatalf("step %d: List %+v = %q, want %q", step, q, ids(got), ids(want))
+		}
+		most := c.below(5)
+		n, err := s.Count(t.Context(), q, most)
+		if wantN, _ := m.Count(t.Context(), q, most); err != nil || n != wantN {
+			t.Fatalf("step %d: Count %+v up to %d = %d, %v; want %d", step, q, most, n, err, wantN)
 		}
 	}
 }

@@ -79,6 +79,7 @@ func Run(t *testing.T, open func(t *testing.T) docstore.Store) {
 		{"a page ends with the documents that fill it", pageBytes},
 		{"pages stand what changes between them", pagesUnderChange},
 		{"every document is a place to go on from", cursors},
+		{"a count is of what a query selects", counts},
 		{"a bad query is invalid", badQueries},
 		{"a thousand increments count a thousand", counter},
 		{"readers see whole commits only", wholeCommits},
