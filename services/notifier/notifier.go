@@ -64,6 +64,9 @@ type Deps struct {
 	Bus     *bus.Bus
 	Log     *slog.Logger
 	Metrics prometheus.Registerer
+	// Replica names this replica among those of the service, the same over
+	// restarts; empty: it is the only one.
+	Replica string
 }
 
 // Service is the notifier.

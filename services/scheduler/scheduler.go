@@ -56,6 +56,9 @@ type Deps struct {
 	Config  redrivev1.ConfigServiceClient
 	Log     *slog.Logger
 	Metrics prometheus.Registerer
+	// Replica names this replica among those of the service, the same over
+	// restarts; empty: it is the only one.
+	Replica string
 }
 
 // Service is the scheduler.
