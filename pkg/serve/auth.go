@@ -18,7 +18,8 @@ const (
 	Nobody Caller = ""
 	// Operator is a caller with the token.
 	Operator Caller = "operator"
-	// Internal is a service of this process.
+	// Internal is a service of Redrive: one of this process, or of another that
+	// has the token.
 	Internal Caller = "internal"
 )
 
@@ -49,6 +50,9 @@ func tokenAuth(token string) authenticate {
 		}
 		if !bearer(values[0], token) {
 			return Nobody, errWrongToken
+		}
+		if len(metadata.ValueFromIncomingContext(ctx, peerHeader)) > 0 {
+			return Internal, nil
 		}
 		return Operator, nil
 	}

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"google.golang.org/grpc"
@@ -124,9 +125,14 @@ func TestDrainCutsOffWhatDoesNotFinish(t *testing.T) {
 
 func TestProbesAreOpenAndSayWhatFailed(t *testing.T) {
 	s, log := start(t, &scheduler{})
-	var broken error
-	s.AddCheck("store", func(context.Context) error { return nil })
-	s.AddCheck("bus", func(context.Context) error { return broken })
+	var broken atomic.Pointer[error]
+	s.AddDependency("store", func(context.Context) error { return nil })
+	s.AddDependency("bus", func(context.Context) error {
+		if err := broken.Load(); err != nil {
+			return *err
+		}
+		return nil
+	})
 	bare := func(r *http.Request) { r.Header.Del("Authorization") }
 	probe := func(path string) (int, string) {
 		resp, text := request(t, s, "GET", path, "", bare)
@@ -135,28 +141,52 @@ func TestProbesAreOpenAndSayWhatFailed(t *testing.T) {
 	if code, text := probe("/healthz"); code != 200 || text != "ok\n" {
 		t.Errorf("healthz = %d %q", code, text)
 	}
-	if code, text := probe("/readyz"); code != 200 {
+	if code, text := probe("/readyz"); code != 200 || text != "ready\n" {
 		t.Errorf("readyz = %d %q, want 200", code, text)
 	}
-	broken = errors.New("no route to secret-host")
-	if code, text := probe("/readyz"); code != 503 || text != "not ready: bus\n" {
-		t.Errorf("readyz = %d %q, want the name of the check and no more", code, text)
-	}
-	if !strings.Contains(log.String(), "secret-host") {
-		t.Error("the log does not say why")
-	}
-
 	conn, err := grpc.NewClient(s.GRPCAddr(), grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close() //nolint:errcheck // nothing is left to lose
-	h := healthpb.NewHealthClient(conn)
-	for _, name := range []string{"", "redrive.v1.SchedulerService"} {
-		got, err := h.Check(t.Context(), &healthpb.HealthCheckRequest{Service: name})
-		if err != nil || got.GetStatus() != healthpb.HealthCheckResponse_SERVING {
-			t.Errorf("health of %q = %v (%v), want SERVING", name, got, err)
+	healthIs := func(want healthpb.HealthCheckResponse_ServingStatus) {
+		t.Helper()
+		for _, name := range []string{"", "redrive.v1.SchedulerService"} {
+			w, err := healthpb.NewHealthClient(conn).Watch(t.Context(), &healthpb.HealthCheckRequest{Service: name})
+			for got := new(healthpb.HealthCheckResponse); got.GetStatus() != want; {
+				if err != nil {
+					t.Fatalf("health of %q: %v", name, err)
+				}
+				got, err = w.Recv()
+			}
 		}
+	}
+	up := func(want string) {
+		t.Helper()
+		if _, text := request(t, s, "GET", "/metrics", "", nil); !strings.Contains(text, want) {
+			t.Errorf("metrics lack %s", want)
+		}
+	}
+	healthIs(healthpb.HealthCheckResponse_SERVING)
+	reason := errors.New("no route to redis:6379,\n password=hunter2hunter2")
+	broken.Store(&reason)
+	healthIs(healthpb.HealthCheckResponse_NOT_SERVING)
+	up(`redrive_dependency_up{dependency="bus"} 0`)
+	up(`redrive_dependency_up{dependency="store"} 1`)
+	if code, text := probe("/readyz"); code != 503 || !strings.HasPrefix(text, "not ready: bus: no route to redis:6379, password=") || strings.Contains(text, "hunter2") || strings.Count(text, "\n") != 1 {
+		t.Errorf("readyz = %d %q, want which check and why, without the secret", code, text)
+	}
+	if code, _ := probe("/healthz"); code != 200 {
+		t.Errorf("healthz = %d, want 200: a restart cures nothing", code)
+	}
+	if !strings.Contains(log.String(), "no route to redis") {
+		t.Error("the log does not say why")
+	}
+	broken.Store(nil)
+	healthIs(healthpb.HealthCheckResponse_SERVING)
+	up(`redrive_dependency_up{dependency="bus"} 1`)
+	if !strings.Contains(log.String(), "a check is good again") {
+		t.Error("the log does not say that it is good again")
 	}
 }
 

@@ -3,6 +3,7 @@ package serve
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"log/slog"
@@ -83,6 +84,11 @@ func (s *Server) guarded(next http.Handler) http.Handler {
 				"this server does not answer to the host %q; --allow-host adds a name", r.Host))
 			return
 		}
+		if !s.certified(r) {
+			s.refuse(w, http.StatusForbidden, "CERTIFICATE_MISSING", errs.New(errs.PermissionDenied,
+				"this server asks its callers for a certificate of the authorities of --tls-client-ca"))
+			return
+		}
 		if !originAllowed(r) {
 			s.refuse(w, http.StatusForbidden, "ORIGIN_NOT_ALLOWED", errs.New(errs.PermissionDenied,
 				"requests of pages of another origin are refused"))
@@ -109,6 +115,15 @@ func (s *Server) hostAllowed(r *http.Request) bool {
 	}
 	at, err := netip.ParseAddrPort(local.String())
 	return err == nil && at.Addr().Unmap() == ip.Unmap()
+}
+
+// certified reports whether the caller has the certificate that this server asks
+// for. The probes come without.
+func (s *Server) certified(r *http.Request) bool {
+	if s.o.TLS == nil || s.o.TLS.ClientAuth != tls.RequireAndVerifyClientCert || r.URL.Path == "/healthz" || r.URL.Path == "/readyz" {
+		return true
+	}
+	return r.TLS != nil && len(r.TLS.VerifiedChains) > 0
 }
 
 func originAllowed(r *http.Request) bool {

@@ -25,7 +25,8 @@ func (s *Server) serverOptions(auth authenticate) []grpc.ServerOption {
 		grpc.ConnectionTimeout(10 * time.Second),
 		// A peer that vanished is noticed, so that its streams end.
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 2 * time.Minute, Timeout: 20 * time.Second}),
-		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: peerKeepalive / 2, PermitWithoutStream: true}),
+		grpc.UnknownServiceHandler(s.proxy),
 		grpc.UnaryInterceptor(s.unary(auth)),
 		grpc.StreamInterceptor(s.stream(auth)),
 	}
@@ -35,6 +36,7 @@ func (s *Server) serverOptions(auth authenticate) []grpc.ServerOption {
 func (s *Server) unary(auth authenticate) grpc.UnaryServerInterceptor {
 	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (resp any, err error) {
 		c, ctx := s.begin(ctx, info.FullMethod, auth)
+		c.label = info.FullMethod
 		defer func() { err = s.end(ctx, c, err) }()
 		if c.refused != nil {
 			return nil, c.refused
@@ -53,10 +55,17 @@ func (s *Server) unary(auth authenticate) grpc.UnaryServerInterceptor {
 }
 
 // stream is all that happens around a streaming call. A stream has no default
-// deadline; it ends when the server begins to stop.
+// deadline; it ends when the server begins to stop. Calls that are handed on to
+// a peer come this way too, and keep what holds for unary ones if they are.
 func (s *Server) stream(auth authenticate) grpc.StreamServerInterceptor {
 	return func(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) (err error) {
 		c, ctx := s.begin(ss.Context(), info.FullMethod, auth)
+		c.label = info.FullMethod
+		streams := true
+		if srv == nil { // nothing that is registered
+			handedOn := s.findProxied(info.FullMethod)
+			c.label, streams = handedOn.label, handedOn.streams
+		}
 		defer func() { err = s.end(ctx, c, err) }()
 		if c.refused != nil {
 			return c.refused
@@ -64,9 +73,11 @@ func (s *Server) stream(auth authenticate) grpc.StreamServerInterceptor {
 		if err := ss.SetHeader(metadata.Pairs(requestIDHeader, c.requestID)); err != nil {
 			return err
 		}
-		ctx, cancel := context.WithCancel(ctx)
+		ctx, cancel := streamContext(ctx, streams)
 		defer cancel()
-		defer context.AfterFunc(s.stopping, cancel)()
+		if streams {
+			defer context.AfterFunc(s.stopping, cancel)()
+		}
 		defer func() {
 			if errors.Is(err, context.Canceled) && ss.Context().Err() == nil {
 				err = errs.Again(time.Second, "the server is stopping")
@@ -75,6 +86,14 @@ func (s *Server) stream(auth authenticate) grpc.StreamServerInterceptor {
 		defer s.recovered(ctx, info.FullMethod, &err)
 		return next(srv, &streamWithContext{ss, ctx})
 	}
+}
+
+// streamContext gives a call that is no stream a deadline if it has none.
+func streamContext(ctx context.Context, streams bool) (context.Context, context.CancelFunc) {
+	if _, has := ctx.Deadline(); has || streams {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, DefaultDeadline)
 }
 
 type streamWithContext struct {
@@ -98,6 +117,7 @@ func (s *Server) recovered(ctx context.Context, method string, err *error) {
 // call is what the log line and the metrics say of a call.
 type call struct {
 	method, requestID string
+	label             string // of the method in metrics
 	caller            Caller
 	start             time.Time
 	refused           error

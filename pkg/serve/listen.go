@@ -33,7 +33,7 @@ func CheckAddr(field, addr string, insecure bool) error {
 		return errs.Field(field, "%q is not HOST:PORT, such as 127.0.0.1:8470", addr)
 	}
 	if !insecure && !IsLoopback(host) {
-		return errs.Field(field, "%q can be reached from other machines, and nothing is encrypted: put a TLS proxy in front of a loopback address, or consent with --insecure-listen", addr)
+		return errs.Field(field, "%q can be reached from other machines, and nothing is encrypted: serve TLS with --tls-cert and --tls-key, put a TLS proxy in front of a loopback address, or consent with --insecure-listen", addr)
 	}
 	return nil
 }

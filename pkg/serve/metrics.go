@@ -16,6 +16,7 @@ type callMetrics struct {
 	calls    *prometheus.CounterVec
 	panics   prometheus.Counter
 	refusals *prometheus.CounterVec
+	up       *prometheus.GaugeVec
 }
 
 func newCallMetrics(r prometheus.Registerer) (*callMetrics, error) {
@@ -33,13 +34,16 @@ func newCallMetrics(r prometheus.Registerer) (*callMetrics, error) {
 		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "redrive_http_refusals_total", Help: "HTTP requests refused before they became a call.",
 		}, []string{"reason"}),
+		up: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "redrive_dependency_up", Help: "1 while what this process stands on can be used: the store, the bus, and each peer.",
+		}, []string{"dependency"}),
 	}
-	return m, errors.Join(r.Register(m.duration), r.Register(m.calls), r.Register(m.panics), r.Register(m.refusals))
+	return m, errors.Join(r.Register(m.duration), r.Register(m.calls), r.Register(m.panics), r.Register(m.refusals), r.Register(m.up))
 }
 
 func (m *callMetrics) observe(c *call, code codes.Code, took time.Duration) {
-	m.duration.WithLabelValues(c.method).Observe(took.Seconds())
-	m.calls.WithLabelValues(c.method, code.String(), string(c.caller)).Inc()
+	m.duration.WithLabelValues(c.label).Observe(took.Seconds())
+	m.calls.WithLabelValues(c.label, code.String(), string(c.caller)).Inc()
 }
 
 func codeOf(err error) codes.Code { return status.Code(err) }

@@ -9,6 +9,7 @@ package serve
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -22,7 +23,6 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
-	"google.golang.org/grpc/reflection"
 	"google.golang.org/grpc/test/bufconn"
 )
 
@@ -48,14 +48,19 @@ type Options struct {
 	// GRPCAddr and HTTPAddr are host:port; port 0 takes a free one, and the
 	// empty string 127.0.0.1:0.
 	GRPCAddr, HTTPAddr string
-	// InsecureListen consents to addresses that other machines can reach,
-	// although nothing is encrypted here.
+	// TLS encrypts both listeners; nil is none. Where it asks callers for a
+	// certificate, only the probes answer HTTP requests without one.
+	TLS *tls.Config
+	// InsecureListen consents to addresses that other machines can reach
+	// without TLS.
 	InsecureListen bool
 	// AllowHosts are names besides loopback's that a REST request may be
 	// addressed to.
 	AllowHosts []string
 	// Token is what callers present; at least MinTokenLen characters. Required.
 	Token string
+	// Peers serve the calls of gRPC services that are not registered here.
+	Peers []*Peer
 	// REST adds routes; OpenAPI is the document that describes them.
 	REST    []Gateway
 	OpenAPI []byte
@@ -71,6 +76,7 @@ type Server struct {
 	o       Options
 	log     *slog.Logger
 	metrics *callMetrics
+	peers   map[string]*Peer // by service
 
 	grpcLis, httpLis net.Listener
 	pipe, innerPipe  *bufconn.Listener // in memory: the gateway's, the services'
@@ -84,7 +90,8 @@ type Server struct {
 	failed              chan error
 	serving             sync.WaitGroup
 	mu                  sync.Mutex
-	checks              []check
+	checks              []*check
+	services            []string // registered ones
 	started, closedDown bool
 }
 
@@ -101,15 +108,18 @@ func New(o Options) (*Server, error) {
 	if err := CheckToken(o.Token); err != nil {
 		return nil, err
 	}
-	s := &Server{o: o, log: o.Log, failed: make(chan error, 4)}
+	s := &Server{o: o, log: o.Log, failed: make(chan error, 4), peers: map[string]*Peer{}}
+	for _, p := range o.Peers {
+		s.peers[p.Service()] = p
+	}
 	var err error
 	if s.metrics, err = newCallMetrics(o.Registry); err != nil {
 		return nil, err
 	}
-	if s.grpcLis, err = Listen("grpc-addr", o.GRPCAddr, o.InsecureListen); err != nil {
+	if s.grpcLis, err = s.listen("grpc-addr", o.GRPCAddr, "h2"); err != nil {
 		return nil, err
 	}
-	if s.httpLis, err = Listen("http-addr", o.HTTPAddr, o.InsecureListen); err != nil {
+	if s.httpLis, err = s.listen("http-addr", o.HTTPAddr, "http/1.1"); err != nil {
 		return nil, errors.Join(err, s.grpcLis.Close())
 	}
 	s.stopping, s.stop = context.WithCancel(context.Background())
@@ -121,6 +131,20 @@ func New(o Options) (*Server, error) {
 		return nil, errors.Join(err, s.abandon())
 	}
 	return s, nil
+}
+
+// listen opens a listener, with TLS where it is set, for a protocol.
+func (s *Server) listen(field, addr, protocol string) (net.Listener, error) {
+	l, err := Listen(field, addr, s.o.InsecureListen || s.o.TLS != nil)
+	if err != nil || s.o.TLS == nil {
+		return l, err
+	}
+	c := s.o.TLS.Clone()
+	c.NextProtos = []string{protocol}
+	if protocol != "h2" && c.ClientAuth == tls.RequireAndVerifyClientCert {
+		c.ClientAuth = tls.VerifyClientCertIfGiven // the probes come without
+	}
+	return tls.NewListener(l, c), nil
 }
 
 // connect makes the two in-memory connections and the HTTP server over one of
@@ -148,6 +172,9 @@ func (s *Server) RegisterService(desc *grpc.ServiceDesc, impl any) {
 	s.public.RegisterService(desc, impl)
 	s.inner.RegisterService(desc, impl)
 	s.health.SetServingStatus(desc.ServiceName, healthpb.HealthCheckResponse_SERVING)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.services = append(s.services, desc.ServiceName)
 }
 
 // Conn is the in-memory connection by which the services of this process call
@@ -167,11 +194,12 @@ func (s *Server) Start() {
 	s.started = true
 	s.mu.Unlock()
 	healthpb.RegisterHealthServer(s.public, s.health)
-	reflection.Register(s.public)
+	s.registerReflection()
 	s.background("internal calls", func() error { return s.inner.Serve(s.innerPipe) })
 	s.background("gateway calls", func() error { return s.public.Serve(s.pipe) })
 	s.background("gRPC", func() error { return s.public.Serve(s.grpcLis) })
 	s.background("HTTP", func() error { return s.http.Serve(s.httpLis) })
+	s.serving.Go(s.watch)
 }
 
 func (s *Server) background(what string, serve func() error) {

@@ -71,6 +71,26 @@ func ReadSecret(file string) ([]byte, error) {
 	return os.ReadFile(file)
 }
 
+// ReadGivenSecret reads a secret file that an operator names. Others than its
+// owner and group must not read it, nor others than its owner write it: a mount
+// for a process without privileges is readable by the process's group. Blanks
+// around the secret do not belong to it. It is errs.NotFound, or
+// errs.FailedPrecondition when its mode is too open.
+func ReadGivenSecret(file string) (string, error) {
+	info, err := os.Stat(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", errs.New(errs.NotFound, "there is no %s", file)
+	}
+	if err != nil {
+		return "", err
+	}
+	if info.Mode().Perm()&0o027 != 0 {
+		return "", errs.New(errs.FailedPrecondition, "%s may be read by others (mode %#o): run chmod 600 %[1]s", file, info.Mode().Perm())
+	}
+	b, err := os.ReadFile(file)
+	return strings.TrimSpace(string(b)), err
+}
+
 // WriteSecret replaces file by data that only this user may read, whole or not
 // at all, and durably.
 func WriteSecret(file string, data []byte) (err error) {
