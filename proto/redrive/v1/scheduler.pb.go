@@ -626,6 +626,10 @@ type JobRecord struct {
 	RequiredPatch string `protobuf:"bytes,9,opt,name=required_patch,json=requiredPatch,proto3" json:"required_patch,omitempty"`
 	// Since when the configuration of the next attempt cannot be resolved.
 	PostponedTime *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=postponed_time,json=postponedTime,proto3" json:"postponed_time,omitempty"`
+	// The replica that has the next attempt in hand: it put the job where it
+	// waits, the attempt was due at once, and the others let it go first. Empty:
+	// none.
+	Starter       string `protobuf:"bytes,11,opt,name=starter,proto3" json:"starter,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -730,6 +734,13 @@ func (x *JobRecord) GetPostponedTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *JobRecord) GetStarter() string {
+	if x != nil {
+		return x.Starter
+	}
+	return ""
+}
+
 // Attempt is one execution of a job.
 type Attempt struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -749,8 +760,11 @@ type Attempt struct {
 	// Patches that its configuration has, and those that did not apply.
 	AppliedPatches []string        `protobuf:"bytes,9,rep,name=applied_patches,json=appliedPatches,proto3" json:"applied_patches,omitempty"`
 	SkippedPatches []*SkippedPatch `protobuf:"bytes,10,rep,name=skipped_patches,json=skippedPatches,proto3" json:"skipped_patches,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// The replica of the scheduler that runs it, as it runs nowhere else. Empty
+	// where there is only one, and for attempts of other schedulers.
+	Replica       string `protobuf:"bytes,11,opt,name=replica,proto3" json:"replica,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Attempt) Reset() {
@@ -851,6 +865,13 @@ func (x *Attempt) GetSkippedPatches() []*SkippedPatch {
 		return x.SkippedPatches
 	}
 	return nil
+}
+
+func (x *Attempt) GetReplica() string {
+	if x != nil {
+		return x.Replica
+	}
+	return ""
 }
 
 // Decision is what happens after one failed attempt, when, and why.
@@ -2340,7 +2361,7 @@ const file_redrive_v1_scheduler_proto_rawDesc = "" +
 	"\x0f_system_retriesB\x11\n" +
 	"\x0f_memory_retriesB\x12\n" +
 	"\x10_timeout_retriesB\x0e\n" +
-	"\f_alert_after\"\xc1\x04\n" +
+	"\f_alert_after\"\xdb\x04\n" +
 	"\tJobRecord\x12!\n" +
 	"\x03job\x18\x01 \x01(\v2\x0f.redrive.v1.JobR\x03job\x12\x1d\n" +
 	"\n" +
@@ -2355,10 +2376,11 @@ const file_redrive_v1_scheduler_proto_rawDesc = "" +
 	"\rcancel_reason\x18\b \x01(\tR\fcancelReason\x12%\n" +
 	"\x0erequired_patch\x18\t \x01(\tR\rrequiredPatch\x12A\n" +
 	"\x0epostponed_time\x18\n" +
-	" \x01(\v2\x1a.google.protobuf.TimestampR\rpostponedTime\x1aB\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\rpostponedTime\x12\x18\n" +
+	"\astarter\x18\v \x01(\tR\astarter\x1aB\n" +
 	"\x14FailuresByClassEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x05R\x05value:\x028\x01\"\xb6\x03\n" +
+	"\x05value\x18\x02 \x01(\x05R\x05value:\x028\x01\"\xd0\x03\n" +
 	"\aAttempt\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x05R\x06number\x12/\n" +
 	"\x06config\x18\x02 \x01(\v2\x17.google.protobuf.StructR\x06config\x129\n" +
@@ -2371,7 +2393,8 @@ const file_redrive_v1_scheduler_proto_rawDesc = "" +
 	"\bdecision\x18\b \x01(\tR\bdecision\x12'\n" +
 	"\x0fapplied_patches\x18\t \x03(\tR\x0eappliedPatches\x12A\n" +
 	"\x0fskipped_patches\x18\n" +
-	" \x03(\v2\x18.redrive.v1.SkippedPatchR\x0eskippedPatches\"\xaf\x05\n" +
+	" \x03(\v2\x18.redrive.v1.SkippedPatchR\x0eskippedPatches\x12\x18\n" +
+	"\areplica\x18\v \x01(\tR\areplica\"\xaf\x05\n" +
 	"\bDecision\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x10\n" +
 	"\x03job\x18\x02 \x01(\tR\x03job\x12\x18\n" +

@@ -70,6 +70,9 @@ type Job struct {
 	// PostponedSince is when Resolve first could not be asked for the next
 	// attempt; zero when it could.
 	PostponedSince time.Time
+	// Starter is the replica that has the next attempt in hand: it made it due at
+	// once. The others let it go first. Empty: none.
+	Starter string
 }
 
 // Task is a program to run.
@@ -90,6 +93,9 @@ type Attempt struct {
 	Decision   string // "jobs/{job}/decisions/{attempt}" once made
 	Applied    []string
 	Skipped    []Skip
+	// Replica is the one of the scheduler's replicas that runs it, as it runs
+	// nowhere else; empty where there is only one.
+	Replica string
 }
 
 // Skip is a patch that was in scope and not applied, and why.
@@ -108,6 +114,13 @@ func (j Job) Own() bool { return j.Source == failure.Own }
 
 // Name returns "jobs/{job}".
 func (j Job) Name() string { return "jobs/" + j.ID }
+
+// RunsAt reports whether a replica is to run attempt n now: whether it is the
+// last one, without an end, and that replica's.
+func (j Job) RunsAt(n int, replica string) bool {
+	last, ok := j.Last()
+	return ok && j.Own() && j.State == Running && last.Number == n && last.Replica == replica
+}
 
 // Ref names attempt n of the job.
 func (j Job) Ref(n int) failure.Attempt {

@@ -45,7 +45,7 @@ func Step(j Job, e Event, now time.Time) (next Job, effects []Effect, changed bo
 // enter moves the job to a state.
 func (j Job) enter(s State, now time.Time, format string, args ...any) Job {
 	j.State, j.StateSince, j.Reason = s, now, fmt.Sprintf(format, args...)
-	j.Due, j.PostponedSince = time.Time{}, time.Time{}
+	j.Due, j.PostponedSince, j.Starter = time.Time{}, time.Time{}, ""
 	if s.Ended() {
 		j.Ended = now
 	}
@@ -66,6 +66,7 @@ type Started struct {
 	Config  map[string]any
 	Applied []string
 	Skipped []Skip
+	Replica string // that runs it
 }
 
 func (e Started) apply(j Job, now time.Time) (Job, []Effect, error) {
@@ -73,10 +74,28 @@ func (e Started) apply(j Job, now time.Time) (Job, []Effect, error) {
 		return j, nil, nil
 	}
 	last, _ := j.Last()
-	a := Attempt{Number: last.Number + 1, Config: e.Config, Start: now, Applied: e.Applied, Skipped: e.Skipped[:min(len(e.Skipped), maxSkips)]}
+	a := Attempt{
+		Number: last.Number + 1, Config: e.Config, Start: now, Replica: e.Replica,
+		Applied: e.Applied, Skipped: e.Skipped[:min(len(e.Skipped), maxSkips)],
+	}
 	j.Attempts = j.insert(a)
 	j.RequiredPatch = ""
 	return j.enter(Running, now, "attempt %d runs", a.Number), []Effect{TellStarted}, nil
+}
+
+// TakenUp says that the replica that runs the last attempt goes on with it after
+// it was away. When it is put, nobody who saw the job before can have said
+// meanwhile that the attempt is lost.
+type TakenUp struct {
+	Attempt int
+	Replica string
+}
+
+func (e TakenUp) apply(j Job, now time.Time) (Job, []Effect, error) {
+	if !j.RunsAt(e.Attempt, e.Replica) {
+		return j, nil, nil
+	}
+	return j.touch(now), nil, nil
 }
 
 // Ended says how an attempt ended. For a job of another scheduler it also says
@@ -209,7 +228,7 @@ func (e Postponed) apply(j Job, now time.Time) (Job, []Effect, error) {
 	if j.PostponedSince.IsZero() {
 		j.PostponedSince = now
 	}
-	j.Due, j.Reason = e.Due, e.Reason
+	j.Due, j.Reason, j.Starter = e.Due, e.Reason, ""
 	return j.touch(now), nil, nil
 }
 

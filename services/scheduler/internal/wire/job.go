@@ -53,6 +53,7 @@ func attemptProto(a job.Attempt) (*redrivev1.Attempt, error) {
 	p := &redrivev1.Attempt{
 		Number: int32(a.Number), Config: config, StartTime: wellknown.Timestamp(a.Start), EndTime: wellknown.Timestamp(a.End),
 		Succeeded: a.Succeeded, Failure: a.Failure, Decision: a.Decision, AppliedPatches: a.Applied,
+		Replica: a.Replica,
 	}
 	if !a.End.IsZero() {
 		p.Evidence = a.Evidence.Proto()
@@ -72,7 +73,7 @@ func Record(j job.Job) (*redrivev1.JobRecord, error) {
 	r := &redrivev1.JobRecord{
 		Job: p, SourceJob: j.SourceJob, ConsecutiveFailures: int32(j.Consecutive), StateTime: wellknown.Timestamp(j.StateSince),
 		Emissions: int32(j.Emissions), BudgetTime: wellknown.Timestamp(j.BudgetStart), CancelReason: j.CancelReason,
-		RequiredPatch: j.RequiredPatch, PostponedTime: wellknown.Timestamp(j.PostponedSince), FailuresByClass: counts(j.FailuresByClass),
+		RequiredPatch: j.RequiredPatch, Starter: j.Starter, PostponedTime: wellknown.Timestamp(j.PostponedSince), FailuresByClass: counts(j.FailuresByClass),
 	}
 	return r, nil
 }
@@ -87,7 +88,7 @@ func FromRecord(r *redrivev1.JobRecord, revision int64) job.Job {
 	j.CancelRequested, j.CancelReason = p.GetCancelRequested(), r.GetCancelReason()
 	j.Consecutive, j.Emissions = int(r.GetConsecutiveFailures()), int(r.GetEmissions())
 	j.StateSince, j.BudgetStart, j.PostponedSince = wellknown.Time(r.GetStateTime()), wellknown.Time(r.GetBudgetTime()), wellknown.Time(r.GetPostponedTime())
-	j.RequiredPatch = r.GetRequiredPatch()
+	j.RequiredPatch, j.Starter = r.GetRequiredPatch(), r.GetStarter()
 	j.FailuresByClass = classCounts(r.GetFailuresByClass())
 	for _, a := range p.GetAttempts() {
 		j.Attempts = append(j.Attempts, attemptFrom(a))
@@ -99,7 +100,7 @@ func attemptFrom(p *redrivev1.Attempt) job.Attempt {
 	a := job.Attempt{
 		Number: int(p.GetNumber()), Config: Map(p.GetConfig()), Start: wellknown.Time(p.GetStartTime()), End: wellknown.Time(p.GetEndTime()),
 		Succeeded: p.GetSucceeded(), Failure: p.GetFailure(), Decision: p.GetDecision(), Applied: p.GetAppliedPatches(),
-		Evidence: failure.FromProto(p.GetEvidence()),
+		Evidence: failure.FromProto(p.GetEvidence()), Replica: p.GetReplica(),
 	}
 	for _, s := range p.GetSkippedPatches() {
 		a.Skipped = append(a.Skipped, job.Skip{Patch: s.GetPatch(), Reason: s.GetReason()})
