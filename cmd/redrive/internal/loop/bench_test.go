@@ -1,54 +1,53 @@
 package loop
 
 import (
-	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"github.com/redrive-io/redrive/pkg/failure"
-	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
 )
 
 // BenchmarkLoop measures whole cycles of jobs of another scheduler, 64 at a
 // time: an attempt fails, is classified and decided on, a second one fails and
 // is decided on, and the third succeeds. Every step is on disk before it is
 // answered. The physical limit beside it is what the disk syncs one after
-// another: cycles/fsync is the ratio of the two rates.
+// another: cycles/fsync is the ratio of the two rates. bench/ compares the same
+// cycles with those of other systems.
 func BenchmarkLoop(b *testing.B) {
-	r := launch(b, b.TempDir())
-	kind := &redrivev1.JobType{Workflow: "bench", Step: "cycle", Engine: "process"}
-	var jobs atomic.Int64
-	syncs := fsyncRate(b)
-	b.SetParallelism(32) // times GOMAXPROCS
-	b.ResetTimer()
-	begin := time.Now()
-	b.RunParallel(func(pb *testing.PB) {
-		for pb.Next() {
-			job := fmt.Sprintf("job-%d", jobs.Add(1))
-			for n := 1; n <= 2; n++ {
-				res, err := r.scheduler.ReportFailure(b.Context(), &redrivev1.ReportFailureRequest{
-					Attempt: failure.Attempt{Source: "bench", Job: job, Number: n}.Proto(), Type: kind,
-					Evidence: &redrivev1.Evidence{Logs: []*redrivev1.Log{{Source: "stderr", Head: "java.net.SocketException: Connection reset by peer"}}},
-				})
-				if err != nil || res.GetDecision().GetAction() != redrivev1.Decision_ACTION_RETRY {
-					b.Errorf("attempt %d: %v, %v", n, res.GetDecision(), err)
-					return
-				}
+	for _, name := range slices.Sorted(maps.Keys(ailments)) {
+		b.Run(name, func(b *testing.B) {
+			r := launch(b, b.TempDir())
+			c := newCycler(r.sys.Conn(), ailments[name])
+			var mu sync.Mutex
+			var waits []time.Duration
+			c.waited = func(d time.Duration) {
+				mu.Lock()
+				defer mu.Unlock()
+				waits = append(waits, d)
 			}
-			if _, err := r.scheduler.ReportSuccess(b.Context(), &redrivev1.ReportSuccessRequest{
-				Attempt: failure.Attempt{Source: "bench", Job: job, Number: 3}.Proto(), Type: kind,
-			}); err != nil {
-				b.Error(err)
-				return
+			syncs := fsyncRate(b)
+			left := atomic.Int64{}
+			left.Store(int64(b.N))
+			cpu := cpuOf(os.Getpid())
+			b.ResetTimer()
+			begin := time.Now()
+			if err := c.keepOpen(b.Context(), 64, func() bool { return left.Add(-1) >= 0 }, func() {}); err != nil {
+				b.Fatal(err)
 			}
-		}
-	})
-	rate := float64(b.N) / time.Since(begin).Seconds()
-	b.ReportMetric(rate, "cycles/s")
-	b.ReportMetric(rate/syncs, "cycles/fsync")
+			rate := float64(b.N) / time.Since(begin).Seconds()
+			b.StopTimer()
+			slices.Sort(waits)
+			b.ReportMetric(rate, "cycles/s")
+			b.ReportMetric(rate/syncs, "cycles/fsync")
+			b.ReportMetric((cpuOf(os.Getpid())-cpu).Seconds()*1e3/float64(b.N), "cpu-ms/cycle")
+			b.ReportMetric(waits[len(waits)/2].Seconds()*1e3, "p50-ms")
+			b.ReportMetric(waits[len(waits)*99/100].Seconds()*1e3, "p99-ms")
+		})
+	}
 }
 
 // fsyncRate returns how many appends of 1 KiB the disk syncs in a second, one
