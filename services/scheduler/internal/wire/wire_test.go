@@ -113,7 +113,7 @@ func (r random) attempt() job.Attempt {
 	a := job.Attempt{
 		Number: r.count(), Config: r.config(), Start: r.moment(), End: r.moment(), Succeeded: r.flag(),
 		Failure: r.text(), Decision: r.text(), Applied: r.list(),
-		Skipped: some(r, func() []job.Skip { return []job.Skip{{Patch: r.text(), Reason: r.text()}, {}} }),
+		Skipped: some(r, func() []job.Skip { return []job.Skip{{Patch: r.text(), Reason: r.text()}, {}} }), Replica: r.text(),
 	}
 	if !a.End.IsZero() {
 		a.Evidence = r.evidence()
@@ -132,7 +132,7 @@ func (r random) job() job.Job {
 		Attempts: some(r, func() []job.Attempt { return []job.Attempt{r.attempt(), r.attempt()} }),
 		Created:  r.moment(), Updated: r.moment(), Ended: r.moment(), Revision: 1 + r.Int64N(100),
 		CancelRequested: r.flag(), CancelReason: r.text(), FailuresByClass: r.counts(), Consecutive: r.count(), BudgetStart: r.moment(),
-		Emissions: r.count(), RequiredPatch: r.text(), PostponedSince: r.moment(),
+		Emissions: r.count(), RequiredPatch: r.text(), PostponedSince: r.moment(), Starter: r.text(),
 	}
 }
 
