@@ -176,7 +176,10 @@ type Failure struct {
 	// The retry policy that came with the report, for the scheduler.
 	RetryPolicy *RetryPolicy `protobuf:"bytes,25,opt,name=retry_policy,json=retryPolicy,proto3" json:"retry_policy,omitempty"`
 	// Lines of the log around the decisive one.
-	Excerpt       []string `protobuf:"bytes,26,rep,name=excerpt,proto3" json:"excerpt,omitempty"`
+	Excerpt []string `protobuf:"bytes,26,rep,name=excerpt,proto3" json:"excerpt,omitempty"`
+	// The configuration key that the log names as too small, such as
+	// "spark.driver.maxResultSize": the capture "setting" of the winning rule.
+	Setting       string `protobuf:"bytes,27,opt,name=setting,proto3" json:"setting,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -384,6 +387,13 @@ func (x *Failure) GetExcerpt() []string {
 		return x.Excerpt
 	}
 	return nil
+}
+
+func (x *Failure) GetSetting() string {
+	if x != nil {
+		return x.Setting
+	}
+	return ""
 }
 
 // RuleMatch is one rule that matched.
@@ -1763,7 +1773,7 @@ var File_redrive_v1_classifier_proto protoreflect.FileDescriptor
 const file_redrive_v1_classifier_proto_rawDesc = "" +
 	"\n" +
 	"\x1bredrive/v1/classifier.proto\x12\n" +
-	"redrive.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17redrive/v1/config.proto\x1a\x19redrive/v1/evidence.proto\x1a\x1credrive/v1/recommender.proto\x1a\x1aredrive/v1/scheduler.proto\"\xc7\t\n" +
+	"redrive.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17redrive/v1/config.proto\x1a\x19redrive/v1/evidence.proto\x1a\x1credrive/v1/recommender.proto\x1a\x1aredrive/v1/scheduler.proto\"\xe1\t\n" +
 	"\aFailure\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x120\n" +
 	"\aattempt\x18\x02 \x01(\v2\x16.redrive.v1.AttemptRefR\aattempt\x12'\n" +
@@ -1793,7 +1803,8 @@ const file_redrive_v1_classifier_proto_rawDesc = "" +
 	"updateTime\x12\x1a\n" +
 	"\bwarnings\x18\x18 \x03(\tR\bwarnings\x12:\n" +
 	"\fretry_policy\x18\x19 \x01(\v2\x17.redrive.v1.RetryPolicyR\vretryPolicy\x12\x18\n" +
-	"\aexcerpt\x18\x1a \x03(\tR\aexcerpt\x1a9\n" +
+	"\aexcerpt\x18\x1a \x03(\tR\aexcerpt\x12\x18\n" +
+	"\asetting\x18\x1b \x01(\tR\asetting\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"[\n" +

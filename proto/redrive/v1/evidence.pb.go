@@ -310,7 +310,11 @@ type Evidence struct {
 	// "watchdog", or empty where nothing did.
 	MemoryDriver string `protobuf:"bytes,12,opt,name=memory_driver,json=memoryDriver,proto3" json:"memory_driver,omitempty"`
 	// Size of the attempt's input in bytes; 0 when unknown.
-	InputBytes    int64 `protobuf:"varint,13,opt,name=input_bytes,json=inputBytes,proto3" json:"input_bytes,omitempty"`
+	InputBytes int64 `protobuf:"varint,13,opt,name=input_bytes,json=inputBytes,proto3" json:"input_bytes,omitempty"`
+	// The largest use of each part that the engine itself measured, in bytes, by
+	// the part's name: "driver.heap", "executor.heap" (used bytes of the JVM's
+	// heap, garbage included) and "executor.python" (resident). At most 16.
+	PartPeakBytes map[string]int64 `protobuf:"bytes,14,rep,name=part_peak_bytes,json=partPeakBytes,proto3" json:"part_peak_bytes,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -436,6 +440,13 @@ func (x *Evidence) GetInputBytes() int64 {
 	return 0
 }
 
+func (x *Evidence) GetPartPeakBytes() map[string]int64 {
+	if x != nil {
+		return x.PartPeakBytes
+	}
+	return nil
+}
+
 // Log is the head and the tail of one log.
 type Log struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -537,7 +548,7 @@ const file_redrive_v1_evidence_proto_rawDesc = "" +
 	"\aJobType\x12\x1a\n" +
 	"\bworkflow\x18\x01 \x01(\tR\bworkflow\x12\x12\n" +
 	"\x04step\x18\x02 \x01(\tR\x04step\x12\x16\n" +
-	"\x06engine\x18\x03 \x01(\tR\x06engine\"\xea\x04\n" +
+	"\x06engine\x18\x03 \x01(\tR\x06engine\"\xfd\x05\n" +
 	"\bEvidence\x12#\n" +
 	"\x04logs\x18\x01 \x03(\v2\x0f.redrive.v1.LogR\x04logs\x12 \n" +
 	"\texit_code\x18\x02 \x01(\x05H\x00R\bexitCode\x88\x01\x01\x12\x16\n" +
@@ -554,7 +565,11 @@ const file_redrive_v1_evidence_proto_rawDesc = "" +
 	"\bend_time\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\x12#\n" +
 	"\rmemory_driver\x18\f \x01(\tR\fmemoryDriver\x12\x1f\n" +
 	"\vinput_bytes\x18\r \x01(\x03R\n" +
-	"inputBytesB\f\n" +
+	"inputBytes\x12O\n" +
+	"\x0fpart_peak_bytes\x18\x0e \x03(\v2'.redrive.v1.Evidence.PartPeakBytesEntryR\rpartPeakBytes\x1a@\n" +
+	"\x12PartPeakBytesEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01B\f\n" +
 	"\n" +
 	"_exit_codeB\x14\n" +
 	"\x12_peak_memory_bytes\"\x94\x01\n" +
@@ -607,7 +622,7 @@ func file_redrive_v1_evidence_proto_rawDescGZIP() []byte {
 }
 
 var file_redrive_v1_evidence_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_redrive_v1_evidence_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_redrive_v1_evidence_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_redrive_v1_evidence_proto_goTypes = []any{
 	(TerminationReason)(0),        // 0: redrive.v1.TerminationReason
 	(Verdict)(0),                  // 1: redrive.v1.Verdict
@@ -615,20 +630,22 @@ var file_redrive_v1_evidence_proto_goTypes = []any{
 	(*JobType)(nil),               // 3: redrive.v1.JobType
 	(*Evidence)(nil),              // 4: redrive.v1.Evidence
 	(*Log)(nil),                   // 5: redrive.v1.Log
-	(*durationpb.Duration)(nil),   // 6: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 7: google.protobuf.Timestamp
+	nil,                           // 6: redrive.v1.Evidence.PartPeakBytesEntry
+	(*durationpb.Duration)(nil),   // 7: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
 }
 var file_redrive_v1_evidence_proto_depIdxs = []int32{
 	5, // 0: redrive.v1.Evidence.logs:type_name -> redrive.v1.Log
 	0, // 1: redrive.v1.Evidence.termination_reason:type_name -> redrive.v1.TerminationReason
-	6, // 2: redrive.v1.Evidence.duration:type_name -> google.protobuf.Duration
-	7, // 3: redrive.v1.Evidence.start_time:type_name -> google.protobuf.Timestamp
-	7, // 4: redrive.v1.Evidence.end_time:type_name -> google.protobuf.Timestamp
-	5, // [5:5] is the sub-list for method output_type
-	5, // [5:5] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	7, // 2: redrive.v1.Evidence.duration:type_name -> google.protobuf.Duration
+	8, // 3: redrive.v1.Evidence.start_time:type_name -> google.protobuf.Timestamp
+	8, // 4: redrive.v1.Evidence.end_time:type_name -> google.protobuf.Timestamp
+	6, // 5: redrive.v1.Evidence.part_peak_bytes:type_name -> redrive.v1.Evidence.PartPeakBytesEntry
+	6, // [6:6] is the sub-list for method output_type
+	6, // [6:6] is the sub-list for method input_type
+	6, // [6:6] is the sub-list for extension type_name
+	6, // [6:6] is the sub-list for extension extendee
+	0, // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_redrive_v1_evidence_proto_init() }
@@ -643,7 +660,7 @@ func file_redrive_v1_evidence_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_redrive_v1_evidence_proto_rawDesc), len(file_redrive_v1_evidence_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   3,
+			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -144,8 +144,11 @@ type RecommendRequest struct {
 	Class       string `protobuf:"bytes,6,opt,name=class,proto3" json:"class,omitempty"`
 	Fingerprint string `protobuf:"bytes,7,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"`
 	// Failed attempts of this job with the same fingerprint, this one included.
-	SameFailures  int32 `protobuf:"varint,8,opt,name=same_failures,json=sameFailures,proto3" json:"same_failures,omitempty"`
-	Attempt       int32 `protobuf:"varint,9,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	SameFailures int32 `protobuf:"varint,8,opt,name=same_failures,json=sameFailures,proto3" json:"same_failures,omitempty"`
+	Attempt      int32 `protobuf:"varint,9,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	// The configuration key that the log names as too small, or empty. Where the
+	// engine knows it, it says better than the class what ran out.
+	Setting       string `protobuf:"bytes,10,opt,name=setting,proto3" json:"setting,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -241,6 +244,13 @@ func (x *RecommendRequest) GetAttempt() int32 {
 		return x.Attempt
 	}
 	return 0
+}
+
+func (x *RecommendRequest) GetSetting() string {
+	if x != nil {
+		return x.Setting
+	}
+	return ""
 }
 
 // Recommendation is the configuration of least cost, or why there is none.
@@ -466,9 +476,9 @@ type RecommendationInputs struct {
 	// Attempts of this job type that it rests on, the failed one included.
 	Observations int32                `protobuf:"varint,5,opt,name=observations,proto3" json:"observations,omitempty"`
 	Settings     *RecommenderSettings `protobuf:"bytes,6,opt,name=settings,proto3" json:"settings,omitempty"`
-	// What ran out: "tree", "heap", "driver.heap", "executor.heap",
-	// "executor.overhead" or "executor.python"; empty when memory was not the
-	// question.
+	// What ran out: "tree", "heap", "driver.heap", "driver.result",
+	// "executor.heap", "executor.overhead" or "executor.python"; empty when memory
+	// was not the question.
 	Part string `protobuf:"bytes,7,opt,name=part,proto3" json:"part,omitempty"`
 	// What the part is known not to suffice with, in bytes.
 	ProvenBytes int64 `protobuf:"varint,8,opt,name=proven_bytes,json=provenBytes,proto3" json:"proven_bytes,omitempty"`
@@ -1006,8 +1016,13 @@ type ObservedAttempt struct {
 	// It was killed for its memory, by the executor's proof.
 	Killed bool `protobuf:"varint,9,opt,name=killed,proto3" json:"killed,omitempty"`
 	// Its class, once it is classified.
-	Class         string `protobuf:"bytes,10,opt,name=class,proto3" json:"class,omitempty"`
-	Fingerprint   string `protobuf:"bytes,11,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"`
+	Class       string `protobuf:"bytes,10,opt,name=class,proto3" json:"class,omitempty"`
+	Fingerprint string `protobuf:"bytes,11,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"`
+	// The configuration key that its log names as too small, once it is
+	// classified.
+	Setting string `protobuf:"bytes,12,opt,name=setting,proto3" json:"setting,omitempty"`
+	// The measured peak of each part, in bytes; see Evidence.
+	PartPeakBytes map[string]int64 `protobuf:"bytes,13,rep,name=part_peak_bytes,json=partPeakBytes,proto3" json:"part_peak_bytes,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1119,12 +1134,26 @@ func (x *ObservedAttempt) GetFingerprint() string {
 	return ""
 }
 
+func (x *ObservedAttempt) GetSetting() string {
+	if x != nil {
+		return x.Setting
+	}
+	return ""
+}
+
+func (x *ObservedAttempt) GetPartPeakBytes() map[string]int64 {
+	if x != nil {
+		return x.PartPeakBytes
+	}
+	return nil
+}
+
 var File_redrive_v1_recommender_proto protoreflect.FileDescriptor
 
 const file_redrive_v1_recommender_proto_rawDesc = "" +
 	"\n" +
 	"\x1credrive/v1/recommender.proto\x12\n" +
-	"redrive.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17redrive/v1/config.proto\x1a\x19redrive/v1/evidence.proto\"\xef\x02\n" +
+	"redrive.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17redrive/v1/config.proto\x1a\x19redrive/v1/evidence.proto\"\x89\x03\n" +
 	"\x10RecommendRequest\x12\x18\n" +
 	"\afailure\x18\x01 \x01(\tR\afailure\x12'\n" +
 	"\x04type\x18\x02 \x01(\v2\x13.redrive.v1.JobTypeR\x04type\x12/\n" +
@@ -1134,7 +1163,9 @@ const file_redrive_v1_recommender_proto_rawDesc = "" +
 	"\x05class\x18\x06 \x01(\tR\x05class\x12 \n" +
 	"\vfingerprint\x18\a \x01(\tR\vfingerprint\x12#\n" +
 	"\rsame_failures\x18\b \x01(\x05R\fsameFailures\x12\x18\n" +
-	"\aattempt\x18\t \x01(\x05R\aattempt\"\xa5\x04\n" +
+	"\aattempt\x18\t \x01(\x05R\aattempt\x12\x18\n" +
+	"\asetting\x18\n" +
+	" \x01(\tR\asetting\"\xa5\x04\n" +
 	"\x0eRecommendation\x12<\n" +
 	"\aoutcome\x18\x01 \x01(\x0e2\".redrive.v1.Recommendation.OutcomeR\aoutcome\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12-\n" +
@@ -1207,7 +1238,7 @@ const file_redrive_v1_recommender_proto_rawDesc = "" +
 	"\x04type\x18\x01 \x01(\v2\x13.redrive.v1.JobTypeR\x04type\x127\n" +
 	"\battempts\x18\x02 \x03(\v2\x1b.redrive.v1.ObservedAttemptR\battempts\x12;\n" +
 	"\vupdate_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"updateTime\"\xb5\x04\n" +
+	"updateTime\"\xe9\x05\n" +
 	"\x0fObservedAttempt\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
 	"\bprevious\x18\x02 \x01(\tR\bprevious\x12=\n" +
@@ -1223,8 +1254,13 @@ const file_redrive_v1_recommender_proto_rawDesc = "" +
 	"\x06killed\x18\t \x01(\bR\x06killed\x12\x14\n" +
 	"\x05class\x18\n" +
 	" \x01(\tR\x05class\x12 \n" +
-	"\vfingerprint\x18\v \x01(\tR\vfingerprint\x1a<\n" +
+	"\vfingerprint\x18\v \x01(\tR\vfingerprint\x12\x18\n" +
+	"\asetting\x18\f \x01(\tR\asetting\x12V\n" +
+	"\x0fpart_peak_bytes\x18\r \x03(\v2..redrive.v1.ObservedAttempt.PartPeakBytesEntryR\rpartPeakBytes\x1a<\n" +
 	"\x0ePartBytesEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\x1a@\n" +
+	"\x12PartPeakBytesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"M\n" +
 	"\aOutcome\x12\x17\n" +
@@ -1252,7 +1288,7 @@ func file_redrive_v1_recommender_proto_rawDescGZIP() []byte {
 }
 
 var file_redrive_v1_recommender_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_redrive_v1_recommender_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_redrive_v1_recommender_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_redrive_v1_recommender_proto_goTypes = []any{
 	(Recommendation_Outcome)(0),         // 0: redrive.v1.Recommendation.Outcome
 	(ObservedAttempt_Outcome)(0),        // 1: redrive.v1.ObservedAttempt.Outcome
@@ -1268,48 +1304,50 @@ var file_redrive_v1_recommender_proto_goTypes = []any{
 	(*JobTypeHistory)(nil),              // 11: redrive.v1.JobTypeHistory
 	(*ObservedAttempt)(nil),             // 12: redrive.v1.ObservedAttempt
 	nil,                                 // 13: redrive.v1.ObservedAttempt.PartBytesEntry
-	(*JobType)(nil),                     // 14: redrive.v1.JobType
-	(*structpb.Struct)(nil),             // 15: google.protobuf.Struct
-	(*Evidence)(nil),                    // 16: redrive.v1.Evidence
-	(*PatchOperation)(nil),              // 17: redrive.v1.PatchOperation
-	(*timestamppb.Timestamp)(nil),       // 18: google.protobuf.Timestamp
+	nil,                                 // 14: redrive.v1.ObservedAttempt.PartPeakBytesEntry
+	(*JobType)(nil),                     // 15: redrive.v1.JobType
+	(*structpb.Struct)(nil),             // 16: google.protobuf.Struct
+	(*Evidence)(nil),                    // 17: redrive.v1.Evidence
+	(*PatchOperation)(nil),              // 18: redrive.v1.PatchOperation
+	(*timestamppb.Timestamp)(nil),       // 19: google.protobuf.Timestamp
 }
 var file_redrive_v1_recommender_proto_depIdxs = []int32{
-	14, // 0: redrive.v1.RecommendRequest.type:type_name -> redrive.v1.JobType
-	15, // 1: redrive.v1.RecommendRequest.config:type_name -> google.protobuf.Struct
-	15, // 2: redrive.v1.RecommendRequest.attempt_config:type_name -> google.protobuf.Struct
-	16, // 3: redrive.v1.RecommendRequest.evidence:type_name -> redrive.v1.Evidence
+	15, // 0: redrive.v1.RecommendRequest.type:type_name -> redrive.v1.JobType
+	16, // 1: redrive.v1.RecommendRequest.config:type_name -> google.protobuf.Struct
+	16, // 2: redrive.v1.RecommendRequest.attempt_config:type_name -> google.protobuf.Struct
+	17, // 3: redrive.v1.RecommendRequest.evidence:type_name -> redrive.v1.Evidence
 	0,  // 4: redrive.v1.Recommendation.outcome:type_name -> redrive.v1.Recommendation.Outcome
 	4,  // 5: redrive.v1.Recommendation.chosen:type_name -> redrive.v1.Candidate
 	4,  // 6: redrive.v1.Recommendation.current:type_name -> redrive.v1.Candidate
 	4,  // 7: redrive.v1.Recommendation.candidates:type_name -> redrive.v1.Candidate
-	17, // 8: redrive.v1.Recommendation.operations:type_name -> redrive.v1.PatchOperation
+	18, // 8: redrive.v1.Recommendation.operations:type_name -> redrive.v1.PatchOperation
 	5,  // 9: redrive.v1.Recommendation.inputs:type_name -> redrive.v1.RecommendationInputs
 	2,  // 10: redrive.v1.RecommendationInputs.request:type_name -> redrive.v1.RecommendRequest
 	6,  // 11: redrive.v1.RecommendationInputs.memory_need:type_name -> redrive.v1.Quantile
 	7,  // 12: redrive.v1.RecommendationInputs.settings:type_name -> redrive.v1.RecommenderSettings
 	5,  // 13: redrive.v1.ReplayRecommendationRequest.inputs:type_name -> redrive.v1.RecommendationInputs
-	14, // 14: redrive.v1.GetJobTypeModelRequest.type:type_name -> redrive.v1.JobType
-	14, // 15: redrive.v1.JobTypeModel.type:type_name -> redrive.v1.JobType
+	15, // 14: redrive.v1.GetJobTypeModelRequest.type:type_name -> redrive.v1.JobType
+	15, // 15: redrive.v1.JobTypeModel.type:type_name -> redrive.v1.JobType
 	6,  // 16: redrive.v1.JobTypeModel.memory_need:type_name -> redrive.v1.Quantile
-	18, // 17: redrive.v1.JobTypeModel.update_time:type_name -> google.protobuf.Timestamp
-	14, // 18: redrive.v1.JobTypeHistory.type:type_name -> redrive.v1.JobType
+	19, // 17: redrive.v1.JobTypeModel.update_time:type_name -> google.protobuf.Timestamp
+	15, // 18: redrive.v1.JobTypeHistory.type:type_name -> redrive.v1.JobType
 	12, // 19: redrive.v1.JobTypeHistory.attempts:type_name -> redrive.v1.ObservedAttempt
-	18, // 20: redrive.v1.JobTypeHistory.update_time:type_name -> google.protobuf.Timestamp
+	19, // 20: redrive.v1.JobTypeHistory.update_time:type_name -> google.protobuf.Timestamp
 	1,  // 21: redrive.v1.ObservedAttempt.outcome:type_name -> redrive.v1.ObservedAttempt.Outcome
-	18, // 22: redrive.v1.ObservedAttempt.end_time:type_name -> google.protobuf.Timestamp
+	19, // 22: redrive.v1.ObservedAttempt.end_time:type_name -> google.protobuf.Timestamp
 	13, // 23: redrive.v1.ObservedAttempt.part_bytes:type_name -> redrive.v1.ObservedAttempt.PartBytesEntry
-	2,  // 24: redrive.v1.RecommenderService.Recommend:input_type -> redrive.v1.RecommendRequest
-	8,  // 25: redrive.v1.RecommenderService.ReplayRecommendation:input_type -> redrive.v1.ReplayRecommendationRequest
-	9,  // 26: redrive.v1.RecommenderService.GetJobTypeModel:input_type -> redrive.v1.GetJobTypeModelRequest
-	3,  // 27: redrive.v1.RecommenderService.Recommend:output_type -> redrive.v1.Recommendation
-	3,  // 28: redrive.v1.RecommenderService.ReplayRecommendation:output_type -> redrive.v1.Recommendation
-	10, // 29: redrive.v1.RecommenderService.GetJobTypeModel:output_type -> redrive.v1.JobTypeModel
-	27, // [27:30] is the sub-list for method output_type
-	24, // [24:27] is the sub-list for method input_type
-	24, // [24:24] is the sub-list for extension type_name
-	24, // [24:24] is the sub-list for extension extendee
-	0,  // [0:24] is the sub-list for field type_name
+	14, // 24: redrive.v1.ObservedAttempt.part_peak_bytes:type_name -> redrive.v1.ObservedAttempt.PartPeakBytesEntry
+	2,  // 25: redrive.v1.RecommenderService.Recommend:input_type -> redrive.v1.RecommendRequest
+	8,  // 26: redrive.v1.RecommenderService.ReplayRecommendation:input_type -> redrive.v1.ReplayRecommendationRequest
+	9,  // 27: redrive.v1.RecommenderService.GetJobTypeModel:input_type -> redrive.v1.GetJobTypeModelRequest
+	3,  // 28: redrive.v1.RecommenderService.Recommend:output_type -> redrive.v1.Recommendation
+	3,  // 29: redrive.v1.RecommenderService.ReplayRecommendation:output_type -> redrive.v1.Recommendation
+	10, // 30: redrive.v1.RecommenderService.GetJobTypeModel:output_type -> redrive.v1.JobTypeModel
+	28, // [28:31] is the sub-list for method output_type
+	25, // [25:28] is the sub-list for method input_type
+	25, // [25:25] is the sub-list for extension type_name
+	25, // [25:25] is the sub-list for extension extendee
+	0,  // [0:25] is the sub-list for field type_name
 }
 
 func init() { file_redrive_v1_recommender_proto_init() }
@@ -1325,7 +1363,7 @@ func file_redrive_v1_recommender_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_redrive_v1_recommender_proto_rawDesc), len(file_redrive_v1_recommender_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   12,
+			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

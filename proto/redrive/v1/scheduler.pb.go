@@ -150,7 +150,7 @@ func (x Decision_Action) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Decision_Action.Descriptor instead.
 func (Decision_Action) EnumDescriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{5, 0}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{6, 0}
 }
 
 // Attention says whether a human should look.
@@ -206,7 +206,7 @@ func (x Decision_Attention) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Decision_Attention.Descriptor instead.
 func (Decision_Attention) EnumDescriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{5, 1}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{6, 1}
 }
 
 // Job is one unit of work to be brought to success, once.
@@ -219,7 +219,8 @@ type Job struct {
 	Source string `protobuf:"bytes,2,opt,name=source,proto3" json:"source,omitempty"`
 	// What recurs. Required.
 	Type *JobType `protobuf:"bytes,3,opt,name=type,proto3" json:"type,omitempty"`
-	// What to run. Required on SubmitJob; absent for jobs of other schedulers.
+	// What to run: process or spark, one of both. Required on SubmitJob; absent
+	// for jobs of other schedulers.
 	Process *ProcessTask `protobuf:"bytes,4,opt,name=process,proto3" json:"process,omitempty"`
 	// The original configuration, a JSON object of at most 64 KiB and 4096
 	// values. The engine profile says which keys mean memory and cores. Patches
@@ -232,6 +233,8 @@ type Job struct {
 	Labels map[string]string `protobuf:"bytes,7,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// Who is to be told: a person or a team.
 	Owner string `protobuf:"bytes,8,opt,name=owner,proto3" json:"owner,omitempty"`
+	// A Spark application to run; type.engine must be "spark".
+	Spark *SparkTask `protobuf:"bytes,9,opt,name=spark,proto3" json:"spark,omitempty"`
 	// Output only.
 	State Job_State `protobuf:"varint,10,opt,name=state,proto3,enum=redrive.v1.Job_State" json:"state,omitempty"`
 	// Output only. When the next attempt is due, in QUEUED and WAITING.
@@ -338,6 +341,13 @@ func (x *Job) GetOwner() string {
 		return x.Owner
 	}
 	return ""
+}
+
+func (x *Job) GetSpark() *SparkTask {
+	if x != nil {
+		return x.Spark
+	}
+	return nil
 }
 
 func (x *Job) GetState() Job_State {
@@ -475,6 +485,147 @@ func (x *ProcessTask) GetWorkDir() string {
 	return ""
 }
 
+// SparkTask runs a Spark application by spark-submit in client mode, below a
+// supervisor on the scheduler's own host. The members of the attempt's
+// configuration that start with "spark." are the application's properties.
+// "{{config.KEY}}" is replaced in every text as in ProcessTask.
+type SparkTask struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The application: a Python file or a jar, as a path or URL that spark-submit
+	// takes. A path is absolute, or relative to work_dir. Required.
+	Application string `protobuf:"bytes,1,opt,name=application,proto3" json:"application,omitempty"`
+	// The main class; for a jar.
+	MainClass string `protobuf:"bytes,2,opt,name=main_class,json=mainClass,proto3" json:"main_class,omitempty"`
+	// The application's own arguments.
+	Args []string `protobuf:"bytes,3,rep,name=args,proto3" json:"args,omitempty"`
+	// The folder that has bin/spark-submit. When empty, SPARK_HOME of env or of
+	// the server.
+	SparkHome string `protobuf:"bytes,4,opt,name=spark_home,json=sparkHome,proto3" json:"spark_home,omitempty"`
+	// The master, such as "spark://host:7077", "yarn" or "local[2]". When empty,
+	// "spark.master" of the configuration or of spark-defaults.conf.
+	Master string `protobuf:"bytes,5,opt,name=master,proto3" json:"master,omitempty"`
+	// The application's name as Spark shows it.
+	Name string `protobuf:"bytes,6,opt,name=name,proto3" json:"name,omitempty"`
+	// Python files and archives, other files, and jars to bring along, as paths
+	// or URLs without a comma.
+	PyFiles []string `protobuf:"bytes,7,rep,name=py_files,json=pyFiles,proto3" json:"py_files,omitempty"`
+	Files   []string `protobuf:"bytes,8,rep,name=files,proto3" json:"files,omitempty"`
+	Jars    []string `protobuf:"bytes,9,rep,name=jars,proto3" json:"jars,omitempty"`
+	// Additional environment variables of spark-submit and so of the driver.
+	Env map[string]string `protobuf:"bytes,10,rep,name=env,proto3" json:"env,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// The working folder; the attempt's own folder when empty.
+	WorkDir       string `protobuf:"bytes,11,opt,name=work_dir,json=workDir,proto3" json:"work_dir,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SparkTask) Reset() {
+	*x = SparkTask{}
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SparkTask) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SparkTask) ProtoMessage() {}
+
+func (x *SparkTask) ProtoReflect() protoreflect.Message {
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SparkTask.ProtoReflect.Descriptor instead.
+func (*SparkTask) Descriptor() ([]byte, []int) {
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *SparkTask) GetApplication() string {
+	if x != nil {
+		return x.Application
+	}
+	return ""
+}
+
+func (x *SparkTask) GetMainClass() string {
+	if x != nil {
+		return x.MainClass
+	}
+	return ""
+}
+
+func (x *SparkTask) GetArgs() []string {
+	if x != nil {
+		return x.Args
+	}
+	return nil
+}
+
+func (x *SparkTask) GetSparkHome() string {
+	if x != nil {
+		return x.SparkHome
+	}
+	return ""
+}
+
+func (x *SparkTask) GetMaster() string {
+	if x != nil {
+		return x.Master
+	}
+	return ""
+}
+
+func (x *SparkTask) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *SparkTask) GetPyFiles() []string {
+	if x != nil {
+		return x.PyFiles
+	}
+	return nil
+}
+
+func (x *SparkTask) GetFiles() []string {
+	if x != nil {
+		return x.Files
+	}
+	return nil
+}
+
+func (x *SparkTask) GetJars() []string {
+	if x != nil {
+		return x.Jars
+	}
+	return nil
+}
+
+func (x *SparkTask) GetEnv() map[string]string {
+	if x != nil {
+		return x.Env
+	}
+	return nil
+}
+
+func (x *SparkTask) GetWorkDir() string {
+	if x != nil {
+		return x.WorkDir
+	}
+	return ""
+}
+
 // RetryPolicy is a job's deviation from the default policy; unset fields keep
 // the default of the failure's class.
 type RetryPolicy struct {
@@ -507,7 +658,7 @@ type RetryPolicy struct {
 
 func (x *RetryPolicy) Reset() {
 	*x = RetryPolicy{}
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[2]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -519,7 +670,7 @@ func (x *RetryPolicy) String() string {
 func (*RetryPolicy) ProtoMessage() {}
 
 func (x *RetryPolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[2]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -532,7 +683,7 @@ func (x *RetryPolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetryPolicy.ProtoReflect.Descriptor instead.
 func (*RetryPolicy) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{2}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *RetryPolicy) GetUserRetries() int32 {
@@ -636,7 +787,7 @@ type JobRecord struct {
 
 func (x *JobRecord) Reset() {
 	*x = JobRecord{}
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[3]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -648,7 +799,7 @@ func (x *JobRecord) String() string {
 func (*JobRecord) ProtoMessage() {}
 
 func (x *JobRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[3]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -661,7 +812,7 @@ func (x *JobRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobRecord.ProtoReflect.Descriptor instead.
 func (*JobRecord) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{3}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *JobRecord) GetJob() *Job {
@@ -769,7 +920,7 @@ type Attempt struct {
 
 func (x *Attempt) Reset() {
 	*x = Attempt{}
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[4]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -781,7 +932,7 @@ func (x *Attempt) String() string {
 func (*Attempt) ProtoMessage() {}
 
 func (x *Attempt) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[4]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -794,7 +945,7 @@ func (x *Attempt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Attempt.ProtoReflect.Descriptor instead.
 func (*Attempt) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{4}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Attempt) GetNumber() int32 {
@@ -902,7 +1053,7 @@ type Decision struct {
 
 func (x *Decision) Reset() {
 	*x = Decision{}
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[5]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -914,7 +1065,7 @@ func (x *Decision) String() string {
 func (*Decision) ProtoMessage() {}
 
 func (x *Decision) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[5]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -927,7 +1078,7 @@ func (x *Decision) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Decision.ProtoReflect.Descriptor instead.
 func (*Decision) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{5}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Decision) GetName() string {
@@ -1048,7 +1199,7 @@ type DecisionInputs struct {
 
 func (x *DecisionInputs) Reset() {
 	*x = DecisionInputs{}
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[6]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1060,7 +1211,7 @@ func (x *DecisionInputs) String() string {
 func (*DecisionInputs) ProtoMessage() {}
 
 func (x *DecisionInputs) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[6]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1073,7 +1224,7 @@ func (x *DecisionInputs) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecisionInputs.ProtoReflect.Descriptor instead.
 func (*DecisionInputs) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{6}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *DecisionInputs) GetNow() *timestamppb.Timestamp {
@@ -1210,7 +1361,7 @@ type ClassPolicy struct {
 
 func (x *ClassPolicy) Reset() {
 	*x = ClassPolicy{}
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[7]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1222,7 +1373,7 @@ func (x *ClassPolicy) String() string {
 func (*ClassPolicy) ProtoMessage() {}
 
 func (x *ClassPolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[7]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1235,7 +1386,7 @@ func (x *ClassPolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClassPolicy.ProtoReflect.Descriptor instead.
 func (*ClassPolicy) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{7}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ClassPolicy) GetRetries() int32 {
@@ -1283,7 +1434,7 @@ type SubmitJobRequest struct {
 
 func (x *SubmitJobRequest) Reset() {
 	*x = SubmitJobRequest{}
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[8]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1295,7 +1446,7 @@ func (x *SubmitJobRequest) String() string {
 func (*SubmitJobRequest) ProtoMessage() {}
 
 func (x *SubmitJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[8]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1308,7 +1459,7 @@ func (x *SubmitJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitJobRequest.ProtoReflect.Descriptor instead.
 func (*SubmitJobRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{8}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *SubmitJobRequest) GetJob() *Job {
@@ -1349,7 +1500,7 @@ type GetJobRequest struct {
 
 func (x *GetJobRequest) Reset() {
 	*x = GetJobRequest{}
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[9]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1361,7 +1512,7 @@ func (x *GetJobRequest) String() string {
 func (*GetJobRequest) ProtoMessage() {}
 
 func (x *GetJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[9]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1374,7 +1525,7 @@ func (x *GetJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetJobRequest.ProtoReflect.Descriptor instead.
 func (*GetJobRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{9}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *GetJobRequest) GetName() string {
@@ -1400,7 +1551,7 @@ type ListJobsRequest struct {
 
 func (x *ListJobsRequest) Reset() {
 	*x = ListJobsRequest{}
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[10]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1412,7 +1563,7 @@ func (x *ListJobsRequest) String() string {
 func (*ListJobsRequest) ProtoMessage() {}
 
 func (x *ListJobsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[10]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1425,7 +1576,7 @@ func (x *ListJobsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListJobsRequest.ProtoReflect.Descriptor instead.
 func (*ListJobsRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{10}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ListJobsRequest) GetPageSize() int32 {
@@ -1467,7 +1618,7 @@ type ListJobsResponse struct {
 
 func (x *ListJobsResponse) Reset() {
 	*x = ListJobsResponse{}
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[11]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1479,7 +1630,7 @@ func (x *ListJobsResponse) String() string {
 func (*ListJobsResponse) ProtoMessage() {}
 
 func (x *ListJobsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[11]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1492,7 +1643,7 @@ func (x *ListJobsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListJobsResponse.ProtoReflect.Descriptor instead.
 func (*ListJobsResponse) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{11}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ListJobsResponse) GetJobs() []*Job {
@@ -1519,7 +1670,7 @@ type WatchJobRequest struct {
 
 func (x *WatchJobRequest) Reset() {
 	*x = WatchJobRequest{}
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[12]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1531,7 +1682,7 @@ func (x *WatchJobRequest) String() string {
 func (*WatchJobRequest) ProtoMessage() {}
 
 func (x *WatchJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[12]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1544,7 +1695,7 @@ func (x *WatchJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchJobRequest.ProtoReflect.Descriptor instead.
 func (*WatchJobRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{12}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *WatchJobRequest) GetName() string {
@@ -1563,7 +1714,7 @@ type WatchJobResponse struct {
 
 func (x *WatchJobResponse) Reset() {
 	*x = WatchJobResponse{}
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[13]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1575,7 +1726,7 @@ func (x *WatchJobResponse) String() string {
 func (*WatchJobResponse) ProtoMessage() {}
 
 func (x *WatchJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[13]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1588,7 +1739,7 @@ func (x *WatchJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchJobResponse.ProtoReflect.Descriptor instead.
 func (*WatchJobResponse) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{13}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *WatchJobResponse) GetJob() *Job {
@@ -1611,7 +1762,7 @@ type CancelJobRequest struct {
 
 func (x *CancelJobRequest) Reset() {
 	*x = CancelJobRequest{}
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[14]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1623,7 +1774,7 @@ func (x *CancelJobRequest) String() string {
 func (*CancelJobRequest) ProtoMessage() {}
 
 func (x *CancelJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[14]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1636,7 +1787,7 @@ func (x *CancelJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelJobRequest.ProtoReflect.Descriptor instead.
 func (*CancelJobRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{14}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *CancelJobRequest) GetName() string {
@@ -1669,14 +1820,16 @@ type RetryJobRequest struct {
 	Etag   string `protobuf:"bytes,3,opt,name=etag,proto3" json:"etag,omitempty"`
 	// Replaces the job's process from now on; unset keeps it. An argument or a
 	// variable that is sent back masked, as GetJob shows it, keeps its value.
-	Process       *ProcessTask `protobuf:"bytes,4,opt,name=process,proto3" json:"process,omitempty"`
+	Process *ProcessTask `protobuf:"bytes,4,opt,name=process,proto3" json:"process,omitempty"`
+	// The same for a job that runs a Spark application.
+	Spark         *SparkTask `protobuf:"bytes,5,opt,name=spark,proto3" json:"spark,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *RetryJobRequest) Reset() {
 	*x = RetryJobRequest{}
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[15]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1688,7 +1841,7 @@ func (x *RetryJobRequest) String() string {
 func (*RetryJobRequest) ProtoMessage() {}
 
 func (x *RetryJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[15]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1701,7 +1854,7 @@ func (x *RetryJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetryJobRequest.ProtoReflect.Descriptor instead.
 func (*RetryJobRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{15}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *RetryJobRequest) GetName() string {
@@ -1732,6 +1885,13 @@ func (x *RetryJobRequest) GetProcess() *ProcessTask {
 	return nil
 }
 
+func (x *RetryJobRequest) GetSpark() *SparkTask {
+	if x != nil {
+		return x.Spark
+	}
+	return nil
+}
+
 // AttemptRef names an attempt that another scheduler ran.
 type AttemptRef struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1747,7 +1907,7 @@ type AttemptRef struct {
 
 func (x *AttemptRef) Reset() {
 	*x = AttemptRef{}
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[16]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1759,7 +1919,7 @@ func (x *AttemptRef) String() string {
 func (*AttemptRef) ProtoMessage() {}
 
 func (x *AttemptRef) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[16]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1772,7 +1932,7 @@ func (x *AttemptRef) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttemptRef.ProtoReflect.Descriptor instead.
 func (*AttemptRef) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{16}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *AttemptRef) GetSource() string {
@@ -1814,7 +1974,7 @@ type ReportFailureRequest struct {
 
 func (x *ReportFailureRequest) Reset() {
 	*x = ReportFailureRequest{}
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[17]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1826,7 +1986,7 @@ func (x *ReportFailureRequest) String() string {
 func (*ReportFailureRequest) ProtoMessage() {}
 
 func (x *ReportFailureRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[17]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1839,7 +1999,7 @@ func (x *ReportFailureRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportFailureRequest.ProtoReflect.Descriptor instead.
 func (*ReportFailureRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{17}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ReportFailureRequest) GetAttempt() *AttemptRef {
@@ -1913,7 +2073,7 @@ type ReportFailureResponse struct {
 
 func (x *ReportFailureResponse) Reset() {
 	*x = ReportFailureResponse{}
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[18]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1925,7 +2085,7 @@ func (x *ReportFailureResponse) String() string {
 func (*ReportFailureResponse) ProtoMessage() {}
 
 func (x *ReportFailureResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[18]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1938,7 +2098,7 @@ func (x *ReportFailureResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportFailureResponse.ProtoReflect.Descriptor instead.
 func (*ReportFailureResponse) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{18}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ReportFailureResponse) GetDecision() *Decision {
@@ -1975,7 +2135,7 @@ type ReportSuccessRequest struct {
 
 func (x *ReportSuccessRequest) Reset() {
 	*x = ReportSuccessRequest{}
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[19]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1987,7 +2147,7 @@ func (x *ReportSuccessRequest) String() string {
 func (*ReportSuccessRequest) ProtoMessage() {}
 
 func (x *ReportSuccessRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[19]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2000,7 +2160,7 @@ func (x *ReportSuccessRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportSuccessRequest.ProtoReflect.Descriptor instead.
 func (*ReportSuccessRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{19}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ReportSuccessRequest) GetAttempt() *AttemptRef {
@@ -2048,7 +2208,7 @@ type GetDecisionRequest struct {
 
 func (x *GetDecisionRequest) Reset() {
 	*x = GetDecisionRequest{}
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[20]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2060,7 +2220,7 @@ func (x *GetDecisionRequest) String() string {
 func (*GetDecisionRequest) ProtoMessage() {}
 
 func (x *GetDecisionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[20]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2073,7 +2233,7 @@ func (x *GetDecisionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetDecisionRequest.ProtoReflect.Descriptor instead.
 func (*GetDecisionRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{20}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *GetDecisionRequest) GetName() string {
@@ -2095,7 +2255,7 @@ type ListDecisionsRequest struct {
 
 func (x *ListDecisionsRequest) Reset() {
 	*x = ListDecisionsRequest{}
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[21]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2107,7 +2267,7 @@ func (x *ListDecisionsRequest) String() string {
 func (*ListDecisionsRequest) ProtoMessage() {}
 
 func (x *ListDecisionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[21]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2120,7 +2280,7 @@ func (x *ListDecisionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDecisionsRequest.ProtoReflect.Descriptor instead.
 func (*ListDecisionsRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{21}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ListDecisionsRequest) GetParent() string {
@@ -2154,7 +2314,7 @@ type ListDecisionsResponse struct {
 
 func (x *ListDecisionsResponse) Reset() {
 	*x = ListDecisionsResponse{}
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[22]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2166,7 +2326,7 @@ func (x *ListDecisionsResponse) String() string {
 func (*ListDecisionsResponse) ProtoMessage() {}
 
 func (x *ListDecisionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[22]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2179,7 +2339,7 @@ func (x *ListDecisionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDecisionsResponse.ProtoReflect.Descriptor instead.
 func (*ListDecisionsResponse) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{22}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ListDecisionsResponse) GetDecisions() []*Decision {
@@ -2206,7 +2366,7 @@ type ReplayDecisionRequest struct {
 
 func (x *ReplayDecisionRequest) Reset() {
 	*x = ReplayDecisionRequest{}
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[23]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2218,7 +2378,7 @@ func (x *ReplayDecisionRequest) String() string {
 func (*ReplayDecisionRequest) ProtoMessage() {}
 
 func (x *ReplayDecisionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[23]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2231,7 +2391,7 @@ func (x *ReplayDecisionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReplayDecisionRequest.ProtoReflect.Descriptor instead.
 func (*ReplayDecisionRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{23}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ReplayDecisionRequest) GetName() string {
@@ -2252,7 +2412,7 @@ type ReplayDecisionResponse struct {
 
 func (x *ReplayDecisionResponse) Reset() {
 	*x = ReplayDecisionResponse{}
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[24]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2264,7 +2424,7 @@ func (x *ReplayDecisionResponse) String() string {
 func (*ReplayDecisionResponse) ProtoMessage() {}
 
 func (x *ReplayDecisionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[24]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2277,7 +2437,7 @@ func (x *ReplayDecisionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReplayDecisionResponse.ProtoReflect.Descriptor instead.
 func (*ReplayDecisionResponse) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{24}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ReplayDecisionResponse) GetDecision() *Decision {
@@ -2299,7 +2459,7 @@ var File_redrive_v1_scheduler_proto protoreflect.FileDescriptor
 const file_redrive_v1_scheduler_proto_rawDesc = "" +
 	"\n" +
 	"\x1aredrive/v1/scheduler.proto\x12\n" +
-	"redrive.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17redrive/v1/config.proto\x1a\x19redrive/v1/evidence.proto\"\xf0\a\n" +
+	"redrive.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17redrive/v1/config.proto\x1a\x19redrive/v1/evidence.proto\"\x9d\b\n" +
 	"\x03Job\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06source\x18\x02 \x01(\tR\x06source\x12'\n" +
@@ -2309,6 +2469,7 @@ const file_redrive_v1_scheduler_proto_rawDesc = "" +
 	"\fretry_policy\x18\x06 \x01(\v2\x17.redrive.v1.RetryPolicyR\vretryPolicy\x123\n" +
 	"\x06labels\x18\a \x03(\v2\x1b.redrive.v1.Job.LabelsEntryR\x06labels\x12\x14\n" +
 	"\x05owner\x18\b \x01(\tR\x05owner\x12+\n" +
+	"\x05spark\x18\t \x01(\v2\x15.redrive.v1.SparkTaskR\x05spark\x12+\n" +
 	"\x05state\x18\n" +
 	" \x01(\x0e2\x15.redrive.v1.Job.StateR\x05state\x125\n" +
 	"\bdue_time\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\adueTime\x12/\n" +
@@ -2338,6 +2499,24 @@ const file_redrive_v1_scheduler_proto_rawDesc = "" +
 	"\x04args\x18\x01 \x03(\tR\x04args\x122\n" +
 	"\x03env\x18\x02 \x03(\v2 .redrive.v1.ProcessTask.EnvEntryR\x03env\x12\x19\n" +
 	"\bwork_dir\x18\x03 \x01(\tR\aworkDir\x1a6\n" +
+	"\bEnvEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xf5\x02\n" +
+	"\tSparkTask\x12 \n" +
+	"\vapplication\x18\x01 \x01(\tR\vapplication\x12\x1d\n" +
+	"\n" +
+	"main_class\x18\x02 \x01(\tR\tmainClass\x12\x12\n" +
+	"\x04args\x18\x03 \x03(\tR\x04args\x12\x1d\n" +
+	"\n" +
+	"spark_home\x18\x04 \x01(\tR\tsparkHome\x12\x16\n" +
+	"\x06master\x18\x05 \x01(\tR\x06master\x12\x12\n" +
+	"\x04name\x18\x06 \x01(\tR\x04name\x12\x19\n" +
+	"\bpy_files\x18\a \x03(\tR\apyFiles\x12\x14\n" +
+	"\x05files\x18\b \x03(\tR\x05files\x12\x12\n" +
+	"\x04jars\x18\t \x03(\tR\x04jars\x120\n" +
+	"\x03env\x18\n" +
+	" \x03(\v2\x1e.redrive.v1.SparkTask.EnvEntryR\x03env\x12\x19\n" +
+	"\bwork_dir\x18\v \x01(\tR\aworkDir\x1a6\n" +
 	"\bEnvEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xe7\x04\n" +
@@ -2475,12 +2654,13 @@ const file_redrive_v1_scheduler_proto_rawDesc = "" +
 	"\x10CancelJobRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x12\n" +
-	"\x04etag\x18\x03 \x01(\tR\x04etag\"\x84\x01\n" +
+	"\x04etag\x18\x03 \x01(\tR\x04etag\"\xb1\x01\n" +
 	"\x0fRetryJobRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x12\n" +
 	"\x04etag\x18\x03 \x01(\tR\x04etag\x121\n" +
-	"\aprocess\x18\x04 \x01(\v2\x17.redrive.v1.ProcessTaskR\aprocess\"P\n" +
+	"\aprocess\x18\x04 \x01(\v2\x17.redrive.v1.ProcessTaskR\aprocess\x12+\n" +
+	"\x05spark\x18\x05 \x01(\v2\x15.redrive.v1.SparkTaskR\x05spark\"P\n" +
 	"\n" +
 	"AttemptRef\x12\x16\n" +
 	"\x06source\x18\x01 \x01(\tR\x06source\x12\x10\n" +
@@ -2552,139 +2732,144 @@ func file_redrive_v1_scheduler_proto_rawDescGZIP() []byte {
 }
 
 var file_redrive_v1_scheduler_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_redrive_v1_scheduler_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
+var file_redrive_v1_scheduler_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
 var file_redrive_v1_scheduler_proto_goTypes = []any{
 	(Job_State)(0),                 // 0: redrive.v1.Job.State
 	(Decision_Action)(0),           // 1: redrive.v1.Decision.Action
 	(Decision_Attention)(0),        // 2: redrive.v1.Decision.Attention
 	(*Job)(nil),                    // 3: redrive.v1.Job
 	(*ProcessTask)(nil),            // 4: redrive.v1.ProcessTask
-	(*RetryPolicy)(nil),            // 5: redrive.v1.RetryPolicy
-	(*JobRecord)(nil),              // 6: redrive.v1.JobRecord
-	(*Attempt)(nil),                // 7: redrive.v1.Attempt
-	(*Decision)(nil),               // 8: redrive.v1.Decision
-	(*DecisionInputs)(nil),         // 9: redrive.v1.DecisionInputs
-	(*ClassPolicy)(nil),            // 10: redrive.v1.ClassPolicy
-	(*SubmitJobRequest)(nil),       // 11: redrive.v1.SubmitJobRequest
-	(*GetJobRequest)(nil),          // 12: redrive.v1.GetJobRequest
-	(*ListJobsRequest)(nil),        // 13: redrive.v1.ListJobsRequest
-	(*ListJobsResponse)(nil),       // 14: redrive.v1.ListJobsResponse
-	(*WatchJobRequest)(nil),        // 15: redrive.v1.WatchJobRequest
-	(*WatchJobResponse)(nil),       // 16: redrive.v1.WatchJobResponse
-	(*CancelJobRequest)(nil),       // 17: redrive.v1.CancelJobRequest
-	(*RetryJobRequest)(nil),        // 18: redrive.v1.RetryJobRequest
-	(*AttemptRef)(nil),             // 19: redrive.v1.AttemptRef
-	(*ReportFailureRequest)(nil),   // 20: redrive.v1.ReportFailureRequest
-	(*ReportFailureResponse)(nil),  // 21: redrive.v1.ReportFailureResponse
-	(*ReportSuccessRequest)(nil),   // 22: redrive.v1.ReportSuccessRequest
-	(*GetDecisionRequest)(nil),     // 23: redrive.v1.GetDecisionRequest
-	(*ListDecisionsRequest)(nil),   // 24: redrive.v1.ListDecisionsRequest
-	(*ListDecisionsResponse)(nil),  // 25: redrive.v1.ListDecisionsResponse
-	(*ReplayDecisionRequest)(nil),  // 26: redrive.v1.ReplayDecisionRequest
-	(*ReplayDecisionResponse)(nil), // 27: redrive.v1.ReplayDecisionResponse
-	nil,                            // 28: redrive.v1.Job.LabelsEntry
-	nil,                            // 29: redrive.v1.ProcessTask.EnvEntry
-	nil,                            // 30: redrive.v1.JobRecord.FailuresByClassEntry
-	nil,                            // 31: redrive.v1.DecisionInputs.FailuresByClassEntry
-	nil,                            // 32: redrive.v1.ReportFailureRequest.LabelsEntry
-	(*JobType)(nil),                // 33: redrive.v1.JobType
-	(*structpb.Struct)(nil),        // 34: google.protobuf.Struct
-	(*timestamppb.Timestamp)(nil),  // 35: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),    // 36: google.protobuf.Duration
-	(*Evidence)(nil),               // 37: redrive.v1.Evidence
-	(*SkippedPatch)(nil),           // 38: redrive.v1.SkippedPatch
-	(Category)(0),                  // 39: redrive.v1.Category
-	(Verdict)(0),                   // 40: redrive.v1.Verdict
+	(*SparkTask)(nil),              // 5: redrive.v1.SparkTask
+	(*RetryPolicy)(nil),            // 6: redrive.v1.RetryPolicy
+	(*JobRecord)(nil),              // 7: redrive.v1.JobRecord
+	(*Attempt)(nil),                // 8: redrive.v1.Attempt
+	(*Decision)(nil),               // 9: redrive.v1.Decision
+	(*DecisionInputs)(nil),         // 10: redrive.v1.DecisionInputs
+	(*ClassPolicy)(nil),            // 11: redrive.v1.ClassPolicy
+	(*SubmitJobRequest)(nil),       // 12: redrive.v1.SubmitJobRequest
+	(*GetJobRequest)(nil),          // 13: redrive.v1.GetJobRequest
+	(*ListJobsRequest)(nil),        // 14: redrive.v1.ListJobsRequest
+	(*ListJobsResponse)(nil),       // 15: redrive.v1.ListJobsResponse
+	(*WatchJobRequest)(nil),        // 16: redrive.v1.WatchJobRequest
+	(*WatchJobResponse)(nil),       // 17: redrive.v1.WatchJobResponse
+	(*CancelJobRequest)(nil),       // 18: redrive.v1.CancelJobRequest
+	(*RetryJobRequest)(nil),        // 19: redrive.v1.RetryJobRequest
+	(*AttemptRef)(nil),             // 20: redrive.v1.AttemptRef
+	(*ReportFailureRequest)(nil),   // 21: redrive.v1.ReportFailureRequest
+	(*ReportFailureResponse)(nil),  // 22: redrive.v1.ReportFailureResponse
+	(*ReportSuccessRequest)(nil),   // 23: redrive.v1.ReportSuccessRequest
+	(*GetDecisionRequest)(nil),     // 24: redrive.v1.GetDecisionRequest
+	(*ListDecisionsRequest)(nil),   // 25: redrive.v1.ListDecisionsRequest
+	(*ListDecisionsResponse)(nil),  // 26: redrive.v1.ListDecisionsResponse
+	(*ReplayDecisionRequest)(nil),  // 27: redrive.v1.ReplayDecisionRequest
+	(*ReplayDecisionResponse)(nil), // 28: redrive.v1.ReplayDecisionResponse
+	nil,                            // 29: redrive.v1.Job.LabelsEntry
+	nil,                            // 30: redrive.v1.ProcessTask.EnvEntry
+	nil,                            // 31: redrive.v1.SparkTask.EnvEntry
+	nil,                            // 32: redrive.v1.JobRecord.FailuresByClassEntry
+	nil,                            // 33: redrive.v1.DecisionInputs.FailuresByClassEntry
+	nil,                            // 34: redrive.v1.ReportFailureRequest.LabelsEntry
+	(*JobType)(nil),                // 35: redrive.v1.JobType
+	(*structpb.Struct)(nil),        // 36: google.protobuf.Struct
+	(*timestamppb.Timestamp)(nil),  // 37: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),    // 38: google.protobuf.Duration
+	(*Evidence)(nil),               // 39: redrive.v1.Evidence
+	(*SkippedPatch)(nil),           // 40: redrive.v1.SkippedPatch
+	(Category)(0),                  // 41: redrive.v1.Category
+	(Verdict)(0),                   // 42: redrive.v1.Verdict
 }
 var file_redrive_v1_scheduler_proto_depIdxs = []int32{
-	33, // 0: redrive.v1.Job.type:type_name -> redrive.v1.JobType
+	35, // 0: redrive.v1.Job.type:type_name -> redrive.v1.JobType
 	4,  // 1: redrive.v1.Job.process:type_name -> redrive.v1.ProcessTask
-	34, // 2: redrive.v1.Job.config:type_name -> google.protobuf.Struct
-	5,  // 3: redrive.v1.Job.retry_policy:type_name -> redrive.v1.RetryPolicy
-	28, // 4: redrive.v1.Job.labels:type_name -> redrive.v1.Job.LabelsEntry
-	0,  // 5: redrive.v1.Job.state:type_name -> redrive.v1.Job.State
-	35, // 6: redrive.v1.Job.due_time:type_name -> google.protobuf.Timestamp
-	7,  // 7: redrive.v1.Job.attempts:type_name -> redrive.v1.Attempt
-	35, // 8: redrive.v1.Job.create_time:type_name -> google.protobuf.Timestamp
-	35, // 9: redrive.v1.Job.update_time:type_name -> google.protobuf.Timestamp
-	35, // 10: redrive.v1.Job.end_time:type_name -> google.protobuf.Timestamp
-	29, // 11: redrive.v1.ProcessTask.env:type_name -> redrive.v1.ProcessTask.EnvEntry
-	36, // 12: redrive.v1.RetryPolicy.min_backoff:type_name -> google.protobuf.Duration
-	36, // 13: redrive.v1.RetryPolicy.max_backoff:type_name -> google.protobuf.Duration
-	36, // 14: redrive.v1.RetryPolicy.run_timeout:type_name -> google.protobuf.Duration
-	36, // 15: redrive.v1.RetryPolicy.queue_timeout:type_name -> google.protobuf.Duration
-	36, // 16: redrive.v1.RetryPolicy.deadline:type_name -> google.protobuf.Duration
-	3,  // 17: redrive.v1.JobRecord.job:type_name -> redrive.v1.Job
-	30, // 18: redrive.v1.JobRecord.failures_by_class:type_name -> redrive.v1.JobRecord.FailuresByClassEntry
-	35, // 19: redrive.v1.JobRecord.state_time:type_name -> google.protobuf.Timestamp
-	35, // 20: redrive.v1.JobRecord.budget_time:type_name -> google.protobuf.Timestamp
-	35, // 21: redrive.v1.JobRecord.postponed_time:type_name -> google.protobuf.Timestamp
-	34, // 22: redrive.v1.Attempt.config:type_name -> google.protobuf.Struct
-	35, // 23: redrive.v1.Attempt.start_time:type_name -> google.protobuf.Timestamp
-	35, // 24: redrive.v1.Attempt.end_time:type_name -> google.protobuf.Timestamp
-	37, // 25: redrive.v1.Attempt.evidence:type_name -> redrive.v1.Evidence
-	38, // 26: redrive.v1.Attempt.skipped_patches:type_name -> redrive.v1.SkippedPatch
-	1,  // 27: redrive.v1.Decision.action:type_name -> redrive.v1.Decision.Action
-	35, // 28: redrive.v1.Decision.due_time:type_name -> google.protobuf.Timestamp
-	2,  // 29: redrive.v1.Decision.attention:type_name -> redrive.v1.Decision.Attention
-	9,  // 30: redrive.v1.Decision.inputs:type_name -> redrive.v1.DecisionInputs
-	35, // 31: redrive.v1.Decision.create_time:type_name -> google.protobuf.Timestamp
-	35, // 32: redrive.v1.DecisionInputs.now:type_name -> google.protobuf.Timestamp
-	39, // 33: redrive.v1.DecisionInputs.category:type_name -> redrive.v1.Category
-	40, // 34: redrive.v1.DecisionInputs.verdict:type_name -> redrive.v1.Verdict
-	36, // 35: redrive.v1.DecisionInputs.retry_after:type_name -> google.protobuf.Duration
-	31, // 36: redrive.v1.DecisionInputs.failures_by_class:type_name -> redrive.v1.DecisionInputs.FailuresByClassEntry
-	5,  // 37: redrive.v1.DecisionInputs.retry_policy:type_name -> redrive.v1.RetryPolicy
-	35, // 38: redrive.v1.DecisionInputs.job_create_time:type_name -> google.protobuf.Timestamp
-	10, // 39: redrive.v1.DecisionInputs.class_policy:type_name -> redrive.v1.ClassPolicy
-	36, // 40: redrive.v1.ClassPolicy.base_delay:type_name -> google.protobuf.Duration
-	3,  // 41: redrive.v1.SubmitJobRequest.job:type_name -> redrive.v1.Job
-	0,  // 42: redrive.v1.ListJobsRequest.state:type_name -> redrive.v1.Job.State
-	3,  // 43: redrive.v1.ListJobsResponse.jobs:type_name -> redrive.v1.Job
-	3,  // 44: redrive.v1.WatchJobResponse.job:type_name -> redrive.v1.Job
-	4,  // 45: redrive.v1.RetryJobRequest.process:type_name -> redrive.v1.ProcessTask
-	19, // 46: redrive.v1.ReportFailureRequest.attempt:type_name -> redrive.v1.AttemptRef
-	33, // 47: redrive.v1.ReportFailureRequest.type:type_name -> redrive.v1.JobType
-	34, // 48: redrive.v1.ReportFailureRequest.config:type_name -> google.protobuf.Struct
-	34, // 49: redrive.v1.ReportFailureRequest.attempt_config:type_name -> google.protobuf.Struct
-	37, // 50: redrive.v1.ReportFailureRequest.evidence:type_name -> redrive.v1.Evidence
-	5,  // 51: redrive.v1.ReportFailureRequest.retry_policy:type_name -> redrive.v1.RetryPolicy
-	32, // 52: redrive.v1.ReportFailureRequest.labels:type_name -> redrive.v1.ReportFailureRequest.LabelsEntry
-	8,  // 53: redrive.v1.ReportFailureResponse.decision:type_name -> redrive.v1.Decision
-	19, // 54: redrive.v1.ReportSuccessRequest.attempt:type_name -> redrive.v1.AttemptRef
-	33, // 55: redrive.v1.ReportSuccessRequest.type:type_name -> redrive.v1.JobType
-	34, // 56: redrive.v1.ReportSuccessRequest.config:type_name -> google.protobuf.Struct
-	34, // 57: redrive.v1.ReportSuccessRequest.attempt_config:type_name -> google.protobuf.Struct
-	37, // 58: redrive.v1.ReportSuccessRequest.evidence:type_name -> redrive.v1.Evidence
-	8,  // 59: redrive.v1.ListDecisionsResponse.decisions:type_name -> redrive.v1.Decision
-	8,  // 60: redrive.v1.ReplayDecisionResponse.decision:type_name -> redrive.v1.Decision
-	11, // 61: redrive.v1.SchedulerService.SubmitJob:input_type -> redrive.v1.SubmitJobRequest
-	12, // 62: redrive.v1.SchedulerService.GetJob:input_type -> redrive.v1.GetJobRequest
-	13, // 63: redrive.v1.SchedulerService.ListJobs:input_type -> redrive.v1.ListJobsRequest
-	15, // 64: redrive.v1.SchedulerService.WatchJob:input_type -> redrive.v1.WatchJobRequest
-	17, // 65: redrive.v1.SchedulerService.CancelJob:input_type -> redrive.v1.CancelJobRequest
-	18, // 66: redrive.v1.SchedulerService.RetryJob:input_type -> redrive.v1.RetryJobRequest
-	20, // 67: redrive.v1.SchedulerService.ReportFailure:input_type -> redrive.v1.ReportFailureRequest
-	22, // 68: redrive.v1.SchedulerService.ReportSuccess:input_type -> redrive.v1.ReportSuccessRequest
-	23, // 69: redrive.v1.SchedulerService.GetDecision:input_type -> redrive.v1.GetDecisionRequest
-	24, // 70: redrive.v1.SchedulerService.ListDecisions:input_type -> redrive.v1.ListDecisionsRequest
-	26, // 71: redrive.v1.SchedulerService.ReplayDecision:input_type -> redrive.v1.ReplayDecisionRequest
-	3,  // 72: redrive.v1.SchedulerService.SubmitJob:output_type -> redrive.v1.Job
-	3,  // 73: redrive.v1.SchedulerService.GetJob:output_type -> redrive.v1.Job
-	14, // 74: redrive.v1.SchedulerService.ListJobs:output_type -> redrive.v1.ListJobsResponse
-	16, // 75: redrive.v1.SchedulerService.WatchJob:output_type -> redrive.v1.WatchJobResponse
-	3,  // 76: redrive.v1.SchedulerService.CancelJob:output_type -> redrive.v1.Job
-	3,  // 77: redrive.v1.SchedulerService.RetryJob:output_type -> redrive.v1.Job
-	21, // 78: redrive.v1.SchedulerService.ReportFailure:output_type -> redrive.v1.ReportFailureResponse
-	3,  // 79: redrive.v1.SchedulerService.ReportSuccess:output_type -> redrive.v1.Job
-	8,  // 80: redrive.v1.SchedulerService.GetDecision:output_type -> redrive.v1.Decision
-	25, // 81: redrive.v1.SchedulerService.ListDecisions:output_type -> redrive.v1.ListDecisionsResponse
-	27, // 82: redrive.v1.SchedulerService.ReplayDecision:output_type -> redrive.v1.ReplayDecisionResponse
-	72, // [72:83] is the sub-list for method output_type
-	61, // [61:72] is the sub-list for method input_type
-	61, // [61:61] is the sub-list for extension type_name
-	61, // [61:61] is the sub-list for extension extendee
-	0,  // [0:61] is the sub-list for field type_name
+	36, // 2: redrive.v1.Job.config:type_name -> google.protobuf.Struct
+	6,  // 3: redrive.v1.Job.retry_policy:type_name -> redrive.v1.RetryPolicy
+	29, // 4: redrive.v1.Job.labels:type_name -> redrive.v1.Job.LabelsEntry
+	5,  // 5: redrive.v1.Job.spark:type_name -> redrive.v1.SparkTask
+	0,  // 6: redrive.v1.Job.state:type_name -> redrive.v1.Job.State
+	37, // 7: redrive.v1.Job.due_time:type_name -> google.protobuf.Timestamp
+	8,  // 8: redrive.v1.Job.attempts:type_name -> redrive.v1.Attempt
+	37, // 9: redrive.v1.Job.create_time:type_name -> google.protobuf.Timestamp
+	37, // 10: redrive.v1.Job.update_time:type_name -> google.protobuf.Timestamp
+	37, // 11: redrive.v1.Job.end_time:type_name -> google.protobuf.Timestamp
+	30, // 12: redrive.v1.ProcessTask.env:type_name -> redrive.v1.ProcessTask.EnvEntry
+	31, // 13: redrive.v1.SparkTask.env:type_name -> redrive.v1.SparkTask.EnvEntry
+	38, // 14: redrive.v1.RetryPolicy.min_backoff:type_name -> google.protobuf.Duration
+	38, // 15: redrive.v1.RetryPolicy.max_backoff:type_name -> google.protobuf.Duration
+	38, // 16: redrive.v1.RetryPolicy.run_timeout:type_name -> google.protobuf.Duration
+	38, // 17: redrive.v1.RetryPolicy.queue_timeout:type_name -> google.protobuf.Duration
+	38, // 18: redrive.v1.RetryPolicy.deadline:type_name -> google.protobuf.Duration
+	3,  // 19: redrive.v1.JobRecord.job:type_name -> redrive.v1.Job
+	32, // 20: redrive.v1.JobRecord.failures_by_class:type_name -> redrive.v1.JobRecord.FailuresByClassEntry
+	37, // 21: redrive.v1.JobRecord.state_time:type_name -> google.protobuf.Timestamp
+	37, // 22: redrive.v1.JobRecord.budget_time:type_name -> google.protobuf.Timestamp
+	37, // 23: redrive.v1.JobRecord.postponed_time:type_name -> google.protobuf.Timestamp
+	36, // 24: redrive.v1.Attempt.config:type_name -> google.protobuf.Struct
+	37, // 25: redrive.v1.Attempt.start_time:type_name -> google.protobuf.Timestamp
+	37, // 26: redrive.v1.Attempt.end_time:type_name -> google.protobuf.Timestamp
+	39, // 27: redrive.v1.Attempt.evidence:type_name -> redrive.v1.Evidence
+	40, // 28: redrive.v1.Attempt.skipped_patches:type_name -> redrive.v1.SkippedPatch
+	1,  // 29: redrive.v1.Decision.action:type_name -> redrive.v1.Decision.Action
+	37, // 30: redrive.v1.Decision.due_time:type_name -> google.protobuf.Timestamp
+	2,  // 31: redrive.v1.Decision.attention:type_name -> redrive.v1.Decision.Attention
+	10, // 32: redrive.v1.Decision.inputs:type_name -> redrive.v1.DecisionInputs
+	37, // 33: redrive.v1.Decision.create_time:type_name -> google.protobuf.Timestamp
+	37, // 34: redrive.v1.DecisionInputs.now:type_name -> google.protobuf.Timestamp
+	41, // 35: redrive.v1.DecisionInputs.category:type_name -> redrive.v1.Category
+	42, // 36: redrive.v1.DecisionInputs.verdict:type_name -> redrive.v1.Verdict
+	38, // 37: redrive.v1.DecisionInputs.retry_after:type_name -> google.protobuf.Duration
+	33, // 38: redrive.v1.DecisionInputs.failures_by_class:type_name -> redrive.v1.DecisionInputs.FailuresByClassEntry
+	6,  // 39: redrive.v1.DecisionInputs.retry_policy:type_name -> redrive.v1.RetryPolicy
+	37, // 40: redrive.v1.DecisionInputs.job_create_time:type_name -> google.protobuf.Timestamp
+	11, // 41: redrive.v1.DecisionInputs.class_policy:type_name -> redrive.v1.ClassPolicy
+	38, // 42: redrive.v1.ClassPolicy.base_delay:type_name -> google.protobuf.Duration
+	3,  // 43: redrive.v1.SubmitJobRequest.job:type_name -> redrive.v1.Job
+	0,  // 44: redrive.v1.ListJobsRequest.state:type_name -> redrive.v1.Job.State
+	3,  // 45: redrive.v1.ListJobsResponse.jobs:type_name -> redrive.v1.Job
+	3,  // 46: redrive.v1.WatchJobResponse.job:type_name -> redrive.v1.Job
+	4,  // 47: redrive.v1.RetryJobRequest.process:type_name -> redrive.v1.ProcessTask
+	5,  // 48: redrive.v1.RetryJobRequest.spark:type_name -> redrive.v1.SparkTask
+	20, // 49: redrive.v1.ReportFailureRequest.attempt:type_name -> redrive.v1.AttemptRef
+	35, // 50: redrive.v1.ReportFailureRequest.type:type_name -> redrive.v1.JobType
+	36, // 51: redrive.v1.ReportFailureRequest.config:type_name -> google.protobuf.Struct
+	36, // 52: redrive.v1.ReportFailureRequest.attempt_config:type_name -> google.protobuf.Struct
+	39, // 53: redrive.v1.ReportFailureRequest.evidence:type_name -> redrive.v1.Evidence
+	6,  // 54: redrive.v1.ReportFailureRequest.retry_policy:type_name -> redrive.v1.RetryPolicy
+	34, // 55: redrive.v1.ReportFailureRequest.labels:type_name -> redrive.v1.ReportFailureRequest.LabelsEntry
+	9,  // 56: redrive.v1.ReportFailureResponse.decision:type_name -> redrive.v1.Decision
+	20, // 57: redrive.v1.ReportSuccessRequest.attempt:type_name -> redrive.v1.AttemptRef
+	35, // 58: redrive.v1.ReportSuccessRequest.type:type_name -> redrive.v1.JobType
+	36, // 59: redrive.v1.ReportSuccessRequest.config:type_name -> google.protobuf.Struct
+	36, // 60: redrive.v1.ReportSuccessRequest.attempt_config:type_name -> google.protobuf.Struct
+	39, // 61: redrive.v1.ReportSuccessRequest.evidence:type_name -> redrive.v1.Evidence
+	9,  // 62: redrive.v1.ListDecisionsResponse.decisions:type_name -> redrive.v1.Decision
+	9,  // 63: redrive.v1.ReplayDecisionResponse.decision:type_name -> redrive.v1.Decision
+	12, // 64: redrive.v1.SchedulerService.SubmitJob:input_type -> redrive.v1.SubmitJobRequest
+	13, // 65: redrive.v1.SchedulerService.GetJob:input_type -> redrive.v1.GetJobRequest
+	14, // 66: redrive.v1.SchedulerService.ListJobs:input_type -> redrive.v1.ListJobsRequest
+	16, // 67: redrive.v1.SchedulerService.WatchJob:input_type -> redrive.v1.WatchJobRequest
+	18, // 68: redrive.v1.SchedulerService.CancelJob:input_type -> redrive.v1.CancelJobRequest
+	19, // 69: redrive.v1.SchedulerService.RetryJob:input_type -> redrive.v1.RetryJobRequest
+	21, // 70: redrive.v1.SchedulerService.ReportFailure:input_type -> redrive.v1.ReportFailureRequest
+	23, // 71: redrive.v1.SchedulerService.ReportSuccess:input_type -> redrive.v1.ReportSuccessRequest
+	24, // 72: redrive.v1.SchedulerService.GetDecision:input_type -> redrive.v1.GetDecisionRequest
+	25, // 73: redrive.v1.SchedulerService.ListDecisions:input_type -> redrive.v1.ListDecisionsRequest
+	27, // 74: redrive.v1.SchedulerService.ReplayDecision:input_type -> redrive.v1.ReplayDecisionRequest
+	3,  // 75: redrive.v1.SchedulerService.SubmitJob:output_type -> redrive.v1.Job
+	3,  // 76: redrive.v1.SchedulerService.GetJob:output_type -> redrive.v1.Job
+	15, // 77: redrive.v1.SchedulerService.ListJobs:output_type -> redrive.v1.ListJobsResponse
+	17, // 78: redrive.v1.SchedulerService.WatchJob:output_type -> redrive.v1.WatchJobResponse
+	3,  // 79: redrive.v1.SchedulerService.CancelJob:output_type -> redrive.v1.Job
+	3,  // 80: redrive.v1.SchedulerService.RetryJob:output_type -> redrive.v1.Job
+	22, // 81: redrive.v1.SchedulerService.ReportFailure:output_type -> redrive.v1.ReportFailureResponse
+	3,  // 82: redrive.v1.SchedulerService.ReportSuccess:output_type -> redrive.v1.Job
+	9,  // 83: redrive.v1.SchedulerService.GetDecision:output_type -> redrive.v1.Decision
+	26, // 84: redrive.v1.SchedulerService.ListDecisions:output_type -> redrive.v1.ListDecisionsResponse
+	28, // 85: redrive.v1.SchedulerService.ReplayDecision:output_type -> redrive.v1.ReplayDecisionResponse
+	75, // [75:86] is the sub-list for method output_type
+	64, // [64:75] is the sub-list for method input_type
+	64, // [64:64] is the sub-list for extension type_name
+	64, // [64:64] is the sub-list for extension extendee
+	0,  // [0:64] is the sub-list for field type_name
 }
 
 func init() { file_redrive_v1_scheduler_proto_init() }
@@ -2694,14 +2879,14 @@ func file_redrive_v1_scheduler_proto_init() {
 	}
 	file_redrive_v1_config_proto_init()
 	file_redrive_v1_evidence_proto_init()
-	file_redrive_v1_scheduler_proto_msgTypes[2].OneofWrappers = []any{}
+	file_redrive_v1_scheduler_proto_msgTypes[3].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_redrive_v1_scheduler_proto_rawDesc), len(file_redrive_v1_scheduler_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   30,
+			NumMessages:   32,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
