@@ -242,6 +242,39 @@ func TestALostRaceIsHarmless(t *testing.T) {
 	w.wantShares("the same step", 8, 8, 0)
 }
 
+// The one that fell silent wakes up in the middle of being replaced, or is
+// replaced in the middle of waking up: one of the two commits is a conflict.
+func TestWakingUpAndBeingReplacedExcludeEachOther(t *testing.T) {
+	for _, tc := range []struct {
+		name         string
+		first, inner int // who steps, and who in the middle of it
+		want         []int
+	}{
+		{"it wakes up first", 1, 0, []int{8, 8}},
+		{"it is replaced first", 0, 1, []int{0, 16}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			w := newWorld(t)
+			a, b := w.start("a"), w.start("b")
+			w.steps(3)
+			a.gone = true
+			w.steps(2)
+			w.now = w.now.Add(ttl / 2)
+			w.before = func() {
+				w.before = nil
+				if err := w.replicas[tc.inner].Step(t.Context()); err != nil {
+					t.Errorf("inner Step = %v", err)
+				}
+			}
+			_ = w.replicas[tc.first].Step(t.Context())
+			w.check()
+			if got := []int{shareOf(a), shareOf(b)}; !slices.Equal(got, tc.want) {
+				t.Errorf("shares = %v, want %v", got, tc.want)
+			}
+		})
+	}
+}
+
 func TestWhoIsGoneForLongIsForgotten(t *testing.T) {
 	w := newWorld(t)
 	a, b := w.start("a"), w.start("b")
