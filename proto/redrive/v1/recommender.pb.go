@@ -1020,9 +1020,7 @@ type ObservedAttempt struct {
 	Fingerprint string `protobuf:"bytes,11,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"`
 	// The configuration key that its log names as too small, once it is
 	// classified.
-	Setting string `protobuf:"bytes,12,opt,name=setting,proto3" json:"setting,omitempty"`
-	// The measured peak of each part, in bytes; see Evidence.
-	PartPeakBytes map[string]int64 `protobuf:"bytes,13,rep,name=part_peak_bytes,json=partPeakBytes,proto3" json:"part_peak_bytes,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	Setting       string `protobuf:"bytes,12,opt,name=setting,proto3" json:"setting,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1141,13 +1139,6 @@ func (x *ObservedAttempt) GetSetting() string {
 	return ""
 }
 
-func (x *ObservedAttempt) GetPartPeakBytes() map[string]int64 {
-	if x != nil {
-		return x.PartPeakBytes
-	}
-	return nil
-}
-
 var File_redrive_v1_recommender_proto protoreflect.FileDescriptor
 
 const file_redrive_v1_recommender_proto_rawDesc = "" +
@@ -1238,7 +1229,7 @@ const file_redrive_v1_recommender_proto_rawDesc = "" +
 	"\x04type\x18\x01 \x01(\v2\x13.redrive.v1.JobTypeR\x04type\x127\n" +
 	"\battempts\x18\x02 \x03(\v2\x1b.redrive.v1.ObservedAttemptR\battempts\x12;\n" +
 	"\vupdate_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"updateTime\"\xe9\x05\n" +
+	"updateTime\"\xcf\x04\n" +
 	"\x0fObservedAttempt\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
 	"\bprevious\x18\x02 \x01(\tR\bprevious\x12=\n" +
@@ -1255,12 +1246,8 @@ const file_redrive_v1_recommender_proto_rawDesc = "" +
 	"\x05class\x18\n" +
 	" \x01(\tR\x05class\x12 \n" +
 	"\vfingerprint\x18\v \x01(\tR\vfingerprint\x12\x18\n" +
-	"\asetting\x18\f \x01(\tR\asetting\x12V\n" +
-	"\x0fpart_peak_bytes\x18\r \x03(\v2..redrive.v1.ObservedAttempt.PartPeakBytesEntryR\rpartPeakBytes\x1a<\n" +
+	"\asetting\x18\f \x01(\tR\asetting\x1a<\n" +
 	"\x0ePartBytesEntry\x12\x10\n" +
-	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\x1a@\n" +
-	"\x12PartPeakBytesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"M\n" +
 	"\aOutcome\x12\x17\n" +
@@ -1288,7 +1275,7 @@ func file_redrive_v1_recommender_proto_rawDescGZIP() []byte {
 }
 
 var file_redrive_v1_recommender_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_redrive_v1_recommender_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_redrive_v1_recommender_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_redrive_v1_recommender_proto_goTypes = []any{
 	(Recommendation_Outcome)(0),         // 0: redrive.v1.Recommendation.Outcome
 	(ObservedAttempt_Outcome)(0),        // 1: redrive.v1.ObservedAttempt.Outcome
@@ -1304,50 +1291,48 @@ var file_redrive_v1_recommender_proto_goTypes = []any{
 	(*JobTypeHistory)(nil),              // 11: redrive.v1.JobTypeHistory
 	(*ObservedAttempt)(nil),             // 12: redrive.v1.ObservedAttempt
 	nil,                                 // 13: redrive.v1.ObservedAttempt.PartBytesEntry
-	nil,                                 // 14: redrive.v1.ObservedAttempt.PartPeakBytesEntry
-	(*JobType)(nil),                     // 15: redrive.v1.JobType
-	(*structpb.Struct)(nil),             // 16: google.protobuf.Struct
-	(*Evidence)(nil),                    // 17: redrive.v1.Evidence
-	(*PatchOperation)(nil),              // 18: redrive.v1.PatchOperation
-	(*timestamppb.Timestamp)(nil),       // 19: google.protobuf.Timestamp
+	(*JobType)(nil),                     // 14: redrive.v1.JobType
+	(*structpb.Struct)(nil),             // 15: google.protobuf.Struct
+	(*Evidence)(nil),                    // 16: redrive.v1.Evidence
+	(*PatchOperation)(nil),              // 17: redrive.v1.PatchOperation
+	(*timestamppb.Timestamp)(nil),       // 18: google.protobuf.Timestamp
 }
 var file_redrive_v1_recommender_proto_depIdxs = []int32{
-	15, // 0: redrive.v1.RecommendRequest.type:type_name -> redrive.v1.JobType
-	16, // 1: redrive.v1.RecommendRequest.config:type_name -> google.protobuf.Struct
-	16, // 2: redrive.v1.RecommendRequest.attempt_config:type_name -> google.protobuf.Struct
-	17, // 3: redrive.v1.RecommendRequest.evidence:type_name -> redrive.v1.Evidence
+	14, // 0: redrive.v1.RecommendRequest.type:type_name -> redrive.v1.JobType
+	15, // 1: redrive.v1.RecommendRequest.config:type_name -> google.protobuf.Struct
+	15, // 2: redrive.v1.RecommendRequest.attempt_config:type_name -> google.protobuf.Struct
+	16, // 3: redrive.v1.RecommendRequest.evidence:type_name -> redrive.v1.Evidence
 	0,  // 4: redrive.v1.Recommendation.outcome:type_name -> redrive.v1.Recommendation.Outcome
 	4,  // 5: redrive.v1.Recommendation.chosen:type_name -> redrive.v1.Candidate
 	4,  // 6: redrive.v1.Recommendation.current:type_name -> redrive.v1.Candidate
 	4,  // 7: redrive.v1.Recommendation.candidates:type_name -> redrive.v1.Candidate
-	18, // 8: redrive.v1.Recommendation.operations:type_name -> redrive.v1.PatchOperation
+	17, // 8: redrive.v1.Recommendation.operations:type_name -> redrive.v1.PatchOperation
 	5,  // 9: redrive.v1.Recommendation.inputs:type_name -> redrive.v1.RecommendationInputs
 	2,  // 10: redrive.v1.RecommendationInputs.request:type_name -> redrive.v1.RecommendRequest
 	6,  // 11: redrive.v1.RecommendationInputs.memory_need:type_name -> redrive.v1.Quantile
 	7,  // 12: redrive.v1.RecommendationInputs.settings:type_name -> redrive.v1.RecommenderSettings
 	5,  // 13: redrive.v1.ReplayRecommendationRequest.inputs:type_name -> redrive.v1.RecommendationInputs
-	15, // 14: redrive.v1.GetJobTypeModelRequest.type:type_name -> redrive.v1.JobType
-	15, // 15: redrive.v1.JobTypeModel.type:type_name -> redrive.v1.JobType
+	14, // 14: redrive.v1.GetJobTypeModelRequest.type:type_name -> redrive.v1.JobType
+	14, // 15: redrive.v1.JobTypeModel.type:type_name -> redrive.v1.JobType
 	6,  // 16: redrive.v1.JobTypeModel.memory_need:type_name -> redrive.v1.Quantile
-	19, // 17: redrive.v1.JobTypeModel.update_time:type_name -> google.protobuf.Timestamp
-	15, // 18: redrive.v1.JobTypeHistory.type:type_name -> redrive.v1.JobType
+	18, // 17: redrive.v1.JobTypeModel.update_time:type_name -> google.protobuf.Timestamp
+	14, // 18: redrive.v1.JobTypeHistory.type:type_name -> redrive.v1.JobType
 	12, // 19: redrive.v1.JobTypeHistory.attempts:type_name -> redrive.v1.ObservedAttempt
-	19, // 20: redrive.v1.JobTypeHistory.update_time:type_name -> google.protobuf.Timestamp
+	18, // 20: redrive.v1.JobTypeHistory.update_time:type_name -> google.protobuf.Timestamp
 	1,  // 21: redrive.v1.ObservedAttempt.outcome:type_name -> redrive.v1.ObservedAttempt.Outcome
-	19, // 22: redrive.v1.ObservedAttempt.end_time:type_name -> google.protobuf.Timestamp
+	18, // 22: redrive.v1.ObservedAttempt.end_time:type_name -> google.protobuf.Timestamp
 	13, // 23: redrive.v1.ObservedAttempt.part_bytes:type_name -> redrive.v1.ObservedAttempt.PartBytesEntry
-	14, // 24: redrive.v1.ObservedAttempt.part_peak_bytes:type_name -> redrive.v1.ObservedAttempt.PartPeakBytesEntry
-	2,  // 25: redrive.v1.RecommenderService.Recommend:input_type -> redrive.v1.RecommendRequest
-	8,  // 26: redrive.v1.RecommenderService.ReplayRecommendation:input_type -> redrive.v1.ReplayRecommendationRequest
-	9,  // 27: redrive.v1.RecommenderService.GetJobTypeModel:input_type -> redrive.v1.GetJobTypeModelRequest
-	3,  // 28: redrive.v1.RecommenderService.Recommend:output_type -> redrive.v1.Recommendation
-	3,  // 29: redrive.v1.RecommenderService.ReplayRecommendation:output_type -> redrive.v1.Recommendation
-	10, // 30: redrive.v1.RecommenderService.GetJobTypeModel:output_type -> redrive.v1.JobTypeModel
-	28, // [28:31] is the sub-list for method output_type
-	25, // [25:28] is the sub-list for method input_type
-	25, // [25:25] is the sub-list for extension type_name
-	25, // [25:25] is the sub-list for extension extendee
-	0,  // [0:25] is the sub-list for field type_name
+	2,  // 24: redrive.v1.RecommenderService.Recommend:input_type -> redrive.v1.RecommendRequest
+	8,  // 25: redrive.v1.RecommenderService.ReplayRecommendation:input_type -> redrive.v1.ReplayRecommendationRequest
+	9,  // 26: redrive.v1.RecommenderService.GetJobTypeModel:input_type -> redrive.v1.GetJobTypeModelRequest
+	3,  // 27: redrive.v1.RecommenderService.Recommend:output_type -> redrive.v1.Recommendation
+	3,  // 28: redrive.v1.RecommenderService.ReplayRecommendation:output_type -> redrive.v1.Recommendation
+	10, // 29: redrive.v1.RecommenderService.GetJobTypeModel:output_type -> redrive.v1.JobTypeModel
+	27, // [27:30] is the sub-list for method output_type
+	24, // [24:27] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_redrive_v1_recommender_proto_init() }
@@ -1363,7 +1348,7 @@ func file_redrive_v1_recommender_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_redrive_v1_recommender_proto_rawDesc), len(file_redrive_v1_recommender_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   13,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
