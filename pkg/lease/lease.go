@@ -69,6 +69,7 @@ type Leases struct {
 	metricsErr  error
 	now         func() time.Time
 
+	looking sync.Mutex // held around a look; never taken with mu held
 	mu      sync.Mutex
 	held    [Shards]bool
 	renewed time.Time            // when the last successful renewal began
@@ -191,6 +192,26 @@ func (l *Leases) replicas(now time.Time) []Replica {
 	}
 	slices.SortFunc(all, func(a, b Replica) int { return strings.Compare(a.Name, b.Name) })
 	return all
+}
+
+// Unseen reads the documents now and returns how long a replica has not
+// renewed, as Replica.Unseen does. A replica that stopped in order counts from
+// its stop. It is errs.NotFound for one that is not known, such as one that is
+// gone for more than a day, and always for the only replica.
+func (l *Leases) Unseen(ctx context.Context, replica string) (time.Duration, error) {
+	if l.replica != "" {
+		if _, err := l.look(ctx); err != nil {
+			return 0, err
+		}
+	}
+	now := l.now()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := l.known[replica]
+	if s == nil {
+		return 0, errs.New(errs.NotFound, "replica %q is not known", replica)
+	}
+	return now.Sub(s.seen), nil
 }
 
 // Changed returns a channel that is closed when the next change of what Holds

@@ -59,6 +59,10 @@ func (l *Leases) try(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if own := v.members[l.replica]; own.State != alive || own.Incarnation != l.incarnation {
+		l.keepOnly(holders{})
+	}
+	l.keepOnly(v.holders)
 	p, err := next(l.kind, question{view: v, replica: l.replica, incarnation: l.incarnation, silent: l.silent, now: l.now().UTC().Round(0)})
 	if err != nil {
 		l.keepOnly(holders{})
@@ -82,6 +86,9 @@ func (l *Leases) try(ctx context.Context) error {
 
 // look reads all documents and notes what it sees.
 func (l *Leases) look(ctx context.Context) (view, error) {
+	// What is read first is noted first.
+	l.looking.Lock()
+	defer l.looking.Unlock()
 	page, err := l.store.List(ctx, docstore.Query{Kind: l.kind, Limit: 2 * MaxReplicas})
 	if err != nil {
 		return view{}, fmt.Errorf("read leases: %w", err)
@@ -120,10 +127,6 @@ func (l *Leases) look(ctx context.Context) (view, error) {
 		s.revision, s.member = m.revision, m.member
 	}
 	l.countShards(v.holders)
-	own := v.members[l.replica]
-	for s, name := range v.holders {
-		l.held[s] = l.held[s] && name == l.replica && own.State == alive && own.Incarnation == l.incarnation
-	}
 	return v, nil
 }
 
