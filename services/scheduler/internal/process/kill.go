@@ -12,7 +12,7 @@ import (
 	"github.com/redrive-io/redrive/services/scheduler/internal/process/proctree"
 )
 
-// Kill asks that attempt id ends for reason r, WasCancelled or TimedOut, with
+// Kill asks that attempt id ends for reason r, WasCancelled, TimedOut or Lost, with
 // its whole process tree: SIGTERM, then SIGKILL after Options.Grace. It returns
 // when the request is durable; Wait tells when the attempt is gone. An id that
 // was never claimed ends at once and never starts. An attempt that has ended,
@@ -24,7 +24,7 @@ func (e *Executor) Kill(ctx context.Context, id ID, r failure.Reason) error {
 	}
 	request, err := encode(kill{Version: recordVersion, Reason: r.String(), Time: time.Now()})
 	if err != nil {
-		return errs.Field("reason", "%s is neither CANCELLED nor TIMEOUT", r)
+		return errs.Field("reason", "%s is neither CANCELLED nor TIMEOUT nor LOST", r)
 	}
 	if has(e.folder(id), exitFile) {
 		return nil

@@ -32,6 +32,9 @@ type launch struct {
 	Grace    time.Duration  `json:"grace_ns"`
 	LogBytes int64          `json:"log_bytes"`
 	Node     string         `json:"node"`
+	// Fence is the file of the fence, empty when there is none.
+	Fence      string        `json:"fence,omitempty"`
+	FenceLimit time.Duration `json:"fence_limit_ns,omitempty"`
 }
 
 // maxLaunch bounds a launch in bytes; the kernel takes 2 MiB of arguments and
@@ -44,7 +47,7 @@ func (l launch) check() error {
 		return fmt.Errorf("version %d is not %d", l.Version, recordVersion)
 	case !filepath.IsAbs(l.Folder):
 		return fmt.Errorf("folder %q is not absolute", l.Folder)
-	case l.Grace <= 0 || l.LogBytes <= 0:
+	case l.Grace <= 0 || l.LogBytes <= 0 || l.Fence != "" && (l.FenceLimit <= 0 || l.Spec.NotAfter <= 0):
 		return errors.New("a bound is not positive")
 	}
 	return errs.Fields(l.ID.Validate(), l.Spec.Validate())
@@ -95,6 +98,9 @@ func (s Spec) Validate() error {
 	if s.MemoryLimit < 0 {
 		all = append(all, errs.Field("memory_limit", "%d is negative", s.MemoryLimit))
 	}
+	if s.NotAfter < 0 {
+		all = append(all, errs.Field("not_after", "%d is negative", s.NotAfter))
+	}
 	if s.RunTimeout < 0 {
 		all = append(all, errs.Field("run_timeout", "%s is negative", s.RunTimeout))
 	}
@@ -107,7 +113,7 @@ func (s Spec) Validate() error {
 // Spec of the call that wins is the one that runs. After any error it is right
 // to call Start again with the same id. Errors: Invalid for what can never
 // start; Unavailable when the supervisor could not be started or could not
-// claim. A program that cannot be started is no error but the attempt's end:
+// claim, or when it is too late for it (Spec.NotAfter). A program that cannot be started is no error but the attempt's end:
 // NOT_STARTED.
 func (e *Executor) Start(ctx context.Context, id ID, s Spec) error {
 	if err := errs.Fields(id.Validate(), s.Validate()); err != nil {
@@ -116,14 +122,21 @@ func (e *Executor) Start(ctx context.Context, id ID, s Spec) error {
 	if _, err := os.Lstat(filepath.Join(e.folder(id), claimFile)); err == nil {
 		return nil
 	}
+	if s.NotAfter != 0 && Now() > s.NotAfter {
+		return errs.New(errs.Unavailable, "%s could not be started in time: the scheduler's lease is not renewed", id)
+	}
 	folder, err := e.makeFolder(id)
 	if err != nil {
 		return errs.New(errs.Unavailable, "make the folder of %s: %w", id, err)
 	}
-	text, err := json.Marshal(launch{
+	l := launch{
 		Version: recordVersion, ID: id, Folder: folder, Spec: s, Memory: e.memory.Place(),
 		Grace: e.options.Grace, LogBytes: e.options.LogBytes, Node: e.node,
-	})
+	}
+	if f := e.options.Fence; f != nil {
+		l.Fence, l.FenceLimit = f.path, f.limit
+	}
+	text, err := json.Marshal(l)
 	if err != nil {
 		return fmt.Errorf("write the launch of %s: %w", id, err)
 	}

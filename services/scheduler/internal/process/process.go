@@ -51,6 +51,9 @@ type Spec struct {
 	MemoryLimit int64
 	// RunTimeout is how long the attempt may run; 0 is for ever.
 	RunTimeout time.Duration
+	// NotAfter is when it is too late to start, see Fence.Until; 0 is never. An
+	// executor with a fence needs it.
+	NotAfter Moment
 }
 
 // Options are the settings of an Executor; all but Root and Supervisor may be
@@ -75,6 +78,9 @@ type Options struct {
 	// MaxAge bounds the age of ended attempts' folders that Sweep leaves; seven
 	// days when 0.
 	MaxAge time.Duration
+	// Fence ends attempts when the lease of their scheduler is not renewed; nil
+	// is none.
+	Fence *Fence
 	// Log is told what an operator may want to know; slog.Default() when nil.
 	Log *slog.Logger
 }

@@ -79,7 +79,7 @@ func (k kill) check() error {
 }
 
 func (k kill) reason() (failure.Reason, error) {
-	for _, r := range []failure.Reason{failure.WasCancelled, failure.TimedOut} {
+	for _, r := range []failure.Reason{failure.WasCancelled, failure.TimedOut, failure.Lost} {
 		if r.String() == k.Reason {
 			return r, nil
 		}

@@ -149,6 +149,12 @@ func (s *supervisor) runProgram(x *exit, logs *logs) error {
 	}
 	x.MemoryDriver = driver
 	failpoint.Hit("supervisor.fork.before")
+	if late := s.Spec.NotAfter; late != 0 && Now() > late {
+		x.Reason = failure.Lost.String()
+		x.Proof = "it was not started in time: its scheduler's lease is not renewed"
+		s.closeGroup(group)
+		return nil
+	}
 	pid, err := start(s.Spec, s.workDir(), s.claim.Key, group, logs)
 	if err != nil {
 		x.Reason = failure.NotStarted.String()
@@ -160,7 +166,10 @@ func (s *supervisor) runProgram(x *exit, logs *logs) error {
 	logs.started()
 	failpoint.Hit("supervisor.fork.after")
 	x.Start = time.Now()
-	t := &tree{supervisor: s, group: group, driver: driver, begin: x.Start}
+	t := &tree{
+		supervisor: s, group: group, driver: driver, begin: x.Start,
+		guard: guard{path: s.Fence, limit: s.FenceLimit, last: s.Spec.NotAfter - Moment(s.FenceLimit)},
+	}
 	t.watch(pid, x)
 	s.closeGroup(group)
 	return nil

@@ -37,6 +37,7 @@ type tree struct {
 	grace     <-chan time.Time // when patience with the tree ends
 	patience  bool             // false when SIGKILL is due
 	complaint string           // the last error that was logged
+	guard     guard
 }
 
 // watch blocks until the main process has ended and nothing of the tree is
@@ -93,6 +94,9 @@ func (t *tree) untilExit(main <-chan syscall.WaitStatus) syscall.WaitStatus {
 			sampling.Reset(max(t.interval(), 10*time.Since(begin)))
 		case <-asking.C:
 			t.ask()
+			if proof := t.guard.broken(Now()); proof != "" {
+				t.endWithin(min(t.Grace, t.guard.limit/4), failure.Lost, proof)
+			}
 			if !t.patience {
 				t.killAll() // again: what was started meanwhile may have been missed
 			}
@@ -155,7 +159,10 @@ func killRequest(folder string) (r failure.Reason, proof string) {
 }
 
 // end asks the tree to end, and later makes it. The first reason counts.
-func (t *tree) end(r failure.Reason, proof string) {
+func (t *tree) end(r failure.Reason, proof string) { t.endWithin(t.Grace, r, proof) }
+
+// endWithin is end with another grace.
+func (t *tree) endWithin(grace time.Duration, r failure.Reason, proof string) {
 	if t.ending != failure.ReasonNone {
 		return
 	}
@@ -165,7 +172,7 @@ func (t *tree) end(r failure.Reason, proof string) {
 			t.complain("ask processes to end", err)
 		}
 	}
-	t.grace = time.After(t.Grace)
+	t.grace = time.After(grace)
 }
 
 func (t *tree) killAll() {
