@@ -47,15 +47,28 @@ test: test-needs ## Run all tests with the race detector, then the crash tests
 	@$(MAKE) --no-print-directory test-crash
 
 # The race detector links with C; strace shows that what is accepted is synced.
-# Nothing else that tests use is outside of Go modules.
+# The Redis driver is tested on real servers. Nothing else that tests use is
+# outside of Go modules.
 .PHONY: test-needs
 test-needs:
-	@.ci/need gcc:gcc git:git strace:strace
+	@.ci/need gcc:gcc git:git strace:strace redis-server:redis-server redis-sentinel:redis-sentinel
 	@printf 'int main(void){return 0;}' | gcc -x c -o /dev/null - 2>/dev/null || .ci/need -f libc6-dev
 
 .PHONY: test-crash
 test-crash: test-needs ## Kill the server at every failpoint, restart it, look for what is lost
 	$(if $(strip $(CRASH)),go test -race -count=1 -timeout 30m -tags failpoint $(addprefix ./,$(CRASH)),@echo "no test is built with the failpoint tag")
+
+# The deployment's tests: two replicas of everything from bin/redrive, three of
+# the NATS server that tools/go.mod pins, and a Redis, all on this machine.
+.PHONY: test-cluster
+test-cluster: build bin/nats-server ## Kill and stop parts of a deployment while jobs run; SEED=n plays one again
+	@.ci/need redis-server:redis-server
+	go test -count=1 -timeout 20m -tags cluster -v ./cmd/redrive/internal/cluster
+
+bin/nats-server: tools/go.mod tools/go.sum
+	@echo 'building $@'
+	@cd tools && GOWORK=off CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o ../$@ github.com/nats-io/nats-server/v2
+	@touch $@
 
 .PHONY: check
 check: check-fmt check-vet check-fix check-tidy lint check-proto check-gen check-names check-deploy ## Check all that CI checks, short of the tests
@@ -68,6 +81,7 @@ check-fmt: $(LINT)
 check-vet:
 	go vet $(PKG)
 	go vet -tags failpoint $(PKG)
+	go vet -tags cluster ./cmd/redrive/internal/cluster
 
 .PHONY: check-fix
 check-fix:

@@ -1,0 +1,112 @@
+//go:build cluster
+
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+const (
+	outageJobs     = 300
+	outagePatience = 3 * time.Minute
+	// outage is how long a dependency stays away once everybody has said so.
+	outage = 5 * time.Second
+)
+
+// TestADeadDependencyPausesTheWork takes Redis away, and then the majority of
+// the NATS servers. Every service must say which is away, and go on by itself
+// when it is back; nothing is given up meanwhile.
+func TestADeadDependencyPausesTheWork(t *testing.T) {
+	d := deploy(t)
+	l := newLoad(d, outageJobs, rand.New(rand.NewPCG(3, 3)))
+	ctx, cancel := context.WithTimeout(t.Context(), outagePatience)
+	defer cancel()
+	// Jobs that can still be started when an outage comes are its load.
+	passed := make(chan struct{}, 2)
+	l.hold = func(ctx context.Context, next int) {
+		if next == outageJobs/3 || next == outageJobs*2/3 {
+			select {
+			case <-passed:
+			case <-ctx.Done():
+			}
+		}
+	}
+	outages := make(chan struct{})
+	go func() {
+		defer close(outages)
+		for i, o := range []struct {
+			named string
+			away  []*process
+		}{{"store", []*process{d.redis}}, {"bus", d.nats[:2]}} {
+			if !l.reach(ctx, outageJobs*(i+1)/3-openJobs) {
+				return
+			}
+			passed <- struct{}{}
+			if err := d.takeAway(ctx, o.named, o.away); err != nil {
+				t.Error(err)
+			}
+		}
+	}()
+	l.run(ctx)
+	<-outages
+	if !t.Failed() {
+		d.check(l)
+	}
+}
+
+// takeAway stops processes until everybody has said so for a while.
+func (d *deployment) takeAway(ctx context.Context, named string, away []*process) error {
+	for _, p := range away {
+		p.signal(syscall.SIGSTOP)
+		defer p.signal(syscall.SIGCONT) // also when something fails before
+	}
+	began := time.Now()
+	err := until(ctx, "not all services say that the "+named+" is away", func(ctx context.Context) error { return d.allSay(ctx, named) })
+	if err != nil {
+		return err
+	}
+	d.t.Logf("all services said after %v that the %s is away", time.Since(began).Round(time.Millisecond), named)
+	timer := time.NewTimer(outage)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	for _, p := range away {
+		p.signal(syscall.SIGCONT)
+	}
+	began = time.Now()
+	for _, p := range d.all {
+		if err := until(ctx, p.name+" is not ready after the outage", p.ready); err != nil {
+			return err
+		}
+	}
+	d.t.Logf("all were ready %v after the %s was back", time.Since(began).Round(time.Millisecond), named)
+	return nil
+}
+
+// allSay is nil when the readiness of every service names what is away. The
+// gateway stands on neither.
+func (d *deployment) allSay(ctx context.Context, named string) error {
+	var silent []error
+	for name := range maps.Keys(d.http) {
+		if strings.HasPrefix(name, "gateway") {
+			continue
+		}
+		code, text, err := fetch(ctx, "http://"+d.http[name]+"/readyz")
+		if err != nil || code != http.StatusServiceUnavailable || !strings.Contains(text, "not ready: "+named) {
+			silent = append(silent, fmt.Errorf("%s answers %d %q (%w)", name, code, text, err))
+		}
+	}
+	return errors.Join(silent...)
+}
