@@ -13,7 +13,7 @@ func FromProto(p *redrivev1.Evidence) Evidence {
 		Signal: int(p.GetSignal()), Reason: Reason(p.GetTerminationReason()), Proof: p.GetTerminationProof(),
 		LimitBytes: p.GetMemoryLimitBytes(), MemoryDriver: p.GetMemoryDriver(), InputBytes: p.GetInputBytes(),
 		Node: p.GetNode(), Duration: p.GetDuration().AsDuration(),
-		Start: wellknown.Time(p.GetStartTime()), End: wellknown.Time(p.GetEndTime()),
+		Start: wellknown.Time(p.GetStartTime()), End: wellknown.Time(p.GetEndTime()), PartPeaks: p.GetPartPeakBytes(),
 	}
 	if p != nil && p.ExitCode != nil {
 		code := int(p.GetExitCode())
@@ -35,6 +35,7 @@ func (e Evidence) Proto() *redrivev1.Evidence {
 		Signal: int32(e.Signal), TerminationReason: redrivev1.TerminationReason(e.Reason), TerminationProof: e.Proof,
 		MemoryLimitBytes: e.LimitBytes, MemoryDriver: e.MemoryDriver, InputBytes: e.InputBytes, Node: e.Node,
 		PeakMemoryBytes: e.PeakBytes, StartTime: wellknown.Timestamp(e.Start), EndTime: wellknown.Timestamp(e.End),
+		PartPeakBytes: e.PartPeaks,
 	}
 	if e.ExitCode != nil {
 		code := int32(*e.ExitCode)

@@ -10,6 +10,9 @@ type Evidence struct {
 	Reason    Reason
 	Proof     string // what proves Reason
 	PeakBytes *int64 // peak anonymous memory of the process tree; nil when not measured
+	// PartPeaks is the largest use of each part that the engine itself measured,
+	// in bytes, by the part's name in pkg/engine.
+	PartPeaks map[string]int64
 	// LimitBytes is the memory limit that was in force; 0 for none.
 	LimitBytes   int64
 	MemoryDriver string // "cgroup2", "cgroup1", "watchdog" or empty
@@ -33,6 +36,8 @@ type Log struct {
 const (
 	MaxLogBytes = 256 << 10
 	MaxLogs     = 16
+	// MaxParts bounds Evidence.PartPeaks.
+	MaxParts = 16
 )
 
 // Reason is why an attempt ended.

@@ -1,6 +1,9 @@
 package redact
 
 import (
+	"maps"
+	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -24,6 +27,7 @@ const (
 func Evidence(e failure.Evidence) failure.Evidence {
 	e.Proof = word(Text(e.Proof), maxProof)
 	e.Node, e.MemoryDriver = word(e.Node, maxWord), word(e.MemoryDriver, maxWord)
+	e.PartPeaks = parts(e.PartPeaks)
 	logs := make([]failure.Log, 0, min(len(e.Logs), failure.MaxLogs))
 	sizes := make([]int, 0, cap(logs))
 	for _, l := range e.Logs[:cap(logs)] {
@@ -41,6 +45,24 @@ func Evidence(e failure.Evidence) failure.Evidence {
 	e.Logs = logs
 	return e
 }
+
+// parts returns the first failure.MaxParts members, by name, that a peak can be.
+func parts(peaks map[string]int64) map[string]int64 {
+	var kept map[string]int64
+	for _, name := range slices.Sorted(maps.Keys(peaks)) {
+		if len(kept) == failure.MaxParts || peaks[name] <= 0 || !partName.MatchString(name) {
+			continue
+		}
+		if kept == nil {
+			kept = map[string]int64{}
+		}
+		kept[name] = peaks[name]
+	}
+	return kept
+}
+
+// partName is what a part of an engine may be called.
+var partName = regexp.MustCompile(`^[a-z][a-z.]{0,62}$`)
 
 func text(s string) string { return Text(strings.ToValidUTF8(s, string(utf8.RuneError))) }
 

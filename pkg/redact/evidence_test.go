@@ -83,6 +83,23 @@ func TestEvidenceBoundsTheNumberOfLogs(t *testing.T) {
 	}
 }
 
+func TestPeaksOfPartsAreBounded(t *testing.T) {
+	peaks := map[string]int64{"driver.heap": 5, "Bad Name": 1, "nothing": 0, "negative": -1}
+	got := redact.Evidence(failure.Evidence{PartPeaks: peaks}).PartPeaks
+	if want := map[string]int64{"driver.heap": 5}; !reflect.DeepEqual(got, want) {
+		t.Errorf("PartPeaks = %v, want %v", got, want)
+	}
+	for i := range 2 * failure.MaxParts {
+		peaks[strings.Repeat("x", i+1)] = 1
+	}
+	if n := len(redact.Evidence(failure.Evidence{PartPeaks: peaks}).PartPeaks); n != failure.MaxParts {
+		t.Errorf("%d parts, want %d", n, failure.MaxParts)
+	}
+	if redact.Evidence(failure.Evidence{}).PartPeaks != nil {
+		t.Error("no peaks became some")
+	}
+}
+
 func FuzzEvidence(f *testing.F) {
 	f.Add("password=x ", "y", uint32(30_000), uint32(1))
 	f.Add("\xff", "\xe2\x82", uint32(200_000), uint32(70_000))

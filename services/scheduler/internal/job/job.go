@@ -75,11 +75,13 @@ type Job struct {
 	Starter string
 }
 
-// Task is a program to run.
+// Task is a program to run, or with Spark an application to submit: then Args
+// are the application's own.
 type Task struct {
 	Args    []string
 	Env     map[string]string
 	WorkDir string
+	Spark   *Spark // nil for a program
 }
 
 // Attempt is one execution of a job.

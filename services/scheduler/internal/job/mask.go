@@ -29,6 +29,9 @@ func (t Task) masked() Task {
 	}
 	all := redact.Config(map[string]any{"args": args, "env": env})
 	out := Task{Args: make([]string, len(t.Args)), Env: make(map[string]string, len(t.Env)), WorkDir: t.WorkDir}
+	if t.Spark != nil {
+		out.Spark = t.Spark.each(redact.Text)
+	}
 	for i, a := range all["args"].([]any) {
 		out.Args[i], _ = a.(string)
 	}
@@ -43,7 +46,10 @@ func (t Task) masked() Task {
 // it was read.
 func (t Task) unmasked(old Task) Task {
 	shown := old.masked()
-	out := Task{Args: append([]string(nil), t.Args...), Env: make(map[string]string, len(t.Env)), WorkDir: t.WorkDir}
+	out := Task{Args: append([]string(nil), t.Args...), Env: make(map[string]string, len(t.Env)), WorkDir: t.WorkDir, Spark: t.Spark}
+	if t.Spark != nil && old.Spark != nil {
+		out.Spark = t.Spark.unmasked(*old.Spark, *shown.Spark)
+	}
 	for i, a := range out.Args {
 		if i < len(old.Args) && a == shown.Args[i] {
 			out.Args[i] = old.Args[i]
@@ -56,4 +62,18 @@ func (t Task) unmasked(old Task) Task {
 		out.Env[k] = v
 	}
 	return out
+}
+
+// unmasked is Task.unmasked of what a task says of Spark.
+func (s Spark) unmasked(old, shown Spark) *Spark {
+	var olds []string
+	old.each(func(text string) string { olds = append(olds, text); return text })
+	truth := map[string]string{} // by what is shown of it
+	shown.each(func(text string) string { truth[text], olds = olds[0], olds[1:]; return text })
+	return s.each(func(text string) string {
+		if old, ok := truth[text]; ok {
+			return old
+		}
+		return text
+	})
 }

@@ -295,8 +295,11 @@ func (e Unblocked) apply(j Job, now time.Time) (Job, []Effect, error) {
 		if !j.Own() {
 			return j, nil, errs.Field("process", "must be unset: job %q is run by %s", j.ID, j.Source)
 		}
+		if (e.Task.Spark != nil) != (j.Task.Spark != nil) {
+			return j, nil, errs.Field(j.Task.Field(), "is what job %q runs: give that, or leave it as it is", j.ID)
+		}
 		task := e.Task.unmasked(*j.Task)
-		if err := task.checkLookups("process", j.Config); err != nil {
+		if err := task.checkLookups(j.Task.Field(), j.Config); err != nil {
 			return j, nil, err
 		}
 		j.Task = &task

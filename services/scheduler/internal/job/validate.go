@@ -41,9 +41,10 @@ func ValidateID(id string) error {
 func (j Job) Validate() error {
 	all := []error{j.Type.Validate("job.type"), ValidateConfig("job.config", j.Config), ValidateOverrides("job.retry_policy", j.Overrides), j.validateLabels("job.")}
 	if j.Task == nil {
-		all = append(all, errs.Field("job.process", "is required: say what to run in job.process.args"))
+		all = append(all, errs.Field("job.process", "is required: say what to run in job.process.args, or in job.spark"))
 	} else {
-		all = append(all, j.Task.Validate("job.process"), j.Task.checkLookups("job.process", j.Config))
+		field := "job." + j.Task.Field()
+		all = append(all, j.checkEngine(), j.Task.Validate(field), j.Task.checkLookups(field, j.Config))
 	}
 	return errs.Fields(all...)
 }
@@ -87,7 +88,9 @@ func (j Job) ValidateReport() error {
 // Validate names all that is wrong with a task.
 func (t Task) Validate(field string) error {
 	var all []error
-	if len(t.Args) == 0 || t.Args[0] == "" {
+	if t.Spark != nil {
+		all = append(all, t.Spark.validate(field))
+	} else if len(t.Args) == 0 || t.Args[0] == "" {
 		all = append(all, errs.Field(field+".args", "must name a program"))
 	}
 	if len(t.Args) > MaxArgs {
@@ -195,6 +198,9 @@ func (t Task) Expand(config map[string]any) (Task, error) {
 	}
 	for k, v := range t.Env {
 		out.Env[k] = expand(v)
+	}
+	if t.Spark != nil {
+		out.Spark = t.Spark.each(expand)
 	}
 	return out, problem
 }

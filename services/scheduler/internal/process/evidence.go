@@ -37,7 +37,7 @@ func (x exit) result(folder string) (Result, error) {
 		for _, other := range logNames[i+1:] {
 			share += max(0, budget/int64(len(logNames)-i)-logSize(folder, other, ends[other]))
 		}
-		l, err := readLog(folder, name, ends[name], share)
+		l, err := readLog(logPath(folder, name), name, ends[name], share)
 		if err != nil {
 			return Result{}, err
 		}
@@ -59,10 +59,15 @@ func logSize(folder, name string, end logEnd) int64 {
 // where programs say why they end.
 const headPart = 4
 
-// readLog reads at most budget bytes of a log. The result is valid UTF-8.
-func readLog(folder, name string, end logEnd, budget int64) (failure.Log, error) {
-	l := failure.Log{Source: name}
-	path := logPath(folder, name)
+// ReadLog reads at most budget bytes of the log in a file, its head and its
+// tail. A file that is not there, or is no regular file, is an empty log. The
+// result is valid UTF-8.
+func ReadLog(path, source string, budget int64) (failure.Log, error) {
+	return readLog(path, source, logEnd{}, budget)
+}
+
+func readLog(path, source string, end logEnd, budget int64) (failure.Log, error) {
+	l := failure.Log{Source: source}
 	// A program that runs as the same user could put a link here.
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ELOOP) {

@@ -70,6 +70,9 @@ func (e *Executor) bury(ctx context.Context, folder string, c claim) (proof stri
 	if err != nil {
 		return "", errs.New(errs.Unavailable, "kill what is left of it: %w", err)
 	}
+	if err := removeFiles(folder); err != nil {
+		e.options.Log.Warn("remove the attempt's files", "folder", folder, "error", err)
+	}
 	if err := joinLogs(folder, c.LogBytes); err != nil {
 		e.options.Log.Warn("join logs", "folder", folder, "error", err)
 	}

@@ -46,6 +46,9 @@ type Spec struct {
 	// WorkDir is an absolute path; when empty it is a new folder, "work" in the
 	// attempt's own.
 	WorkDir string
+	// Files are there when the program starts, and gone when it has ended; see
+	// FilePath.
+	Files []File
 	// MemoryLimit bounds the memory of the whole process tree, in bytes; 0 is
 	// no limit.
 	MemoryLimit int64

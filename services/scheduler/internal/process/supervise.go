@@ -133,6 +133,9 @@ func (s *supervisor) attempt() (exit, error) {
 	if x.End.IsZero() {
 		x.End = time.Now()
 	}
+	if err := removeFiles(s.Folder); err != nil {
+		s.log.Warn("remove the attempt's files", "attempt", s.ID, "error", err)
+	}
 	x.Duration = x.End.Sub(x.Start)
 	x.Stdout, x.Stderr, err = logs.finish()
 	if err != nil {
@@ -155,7 +158,10 @@ func (s *supervisor) runProgram(x *exit, logs *logs) error {
 		s.closeGroup(group)
 		return nil
 	}
-	pid, err := start(s.Spec, s.workDir(), s.claim.Key, group, logs)
+	pid := 0
+	if err = writeFiles(s.Folder, s.Spec.Files); err == nil {
+		pid, err = start(s.Spec, s.workDir(), s.claim.Key, group, logs)
+	}
 	if err != nil {
 		x.Reason = failure.NotStarted.String()
 		x.Proof = fmt.Sprintf("cannot start %q: %v", s.Spec.Args[0], err)

@@ -101,7 +101,7 @@ func (r *Runner) Cancel(ctx context.Context, id, reason, etag string, tag func(i
 // Retry puts a job back to work. The etag, when not empty, must be the job's.
 func (r *Runner) Retry(ctx context.Context, id string, e job.Unblocked, etag string, tag func(int64) string) (job.Job, error) {
 	if e.Task != nil {
-		if err := e.Task.Validate("process"); err != nil {
+		if err := e.Task.Validate(e.Task.Field()); err != nil {
 			return job.Job{}, err
 		}
 	}

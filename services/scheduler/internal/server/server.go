@@ -37,7 +37,8 @@ func New(r *runner.Runner, s *store.Store) *Server { return &Server{runner: r, s
 
 // SubmitJob implements redrivev1.SchedulerServiceServer.
 func (s *Server) SubmitJob(ctx context.Context, req *redrivev1.SubmitJobRequest) (*redrivev1.Job, error) {
-	if err := errs.Fields(outputOnly(req.GetJob()), wire.CheckJSON("job.config", req.GetJob().GetConfig())); err != nil {
+	if err := errs.Fields(outputOnly(req.GetJob()), wire.CheckJSON("job.config", req.GetJob().GetConfig()),
+		wire.CheckTask("job.spark", req.GetJob().GetProcess(), req.GetJob().GetSpark())); err != nil {
 		return nil, err
 	}
 	if len(req.GetRequestId()) > 128 {
@@ -161,7 +162,10 @@ func (s *Server) RetryJob(ctx context.Context, req *redrivev1.RetryJobRequest) (
 	if err != nil {
 		return nil, err
 	}
-	e := job.Unblocked{Reason: clip(req.GetReason()), Task: wire.FromTask(req.GetProcess())}
+	if err := wire.CheckTask("spark", req.GetProcess(), req.GetSpark()); err != nil {
+		return nil, err
+	}
+	e := job.Unblocked{Reason: clip(req.GetReason()), Task: wire.FromTask(req.GetProcess(), req.GetSpark())}
 	return jobOf(s.runner.Retry(ctx, id, e, req.GetEtag(), wire.Etag))
 }
 

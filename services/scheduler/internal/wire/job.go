@@ -29,9 +29,7 @@ func Job(j job.Job) (*redrivev1.Job, error) {
 		CreateTime: wellknown.Timestamp(j.Created), UpdateTime: wellknown.Timestamp(j.Updated), EndTime: wellknown.Timestamp(j.Ended),
 		Revision: j.Revision, Etag: Etag(j.Revision), CancelRequested: j.CancelRequested,
 	}
-	if j.Task != nil {
-		p.Process = &redrivev1.ProcessTask{Args: j.Task.Args, Env: j.Task.Env, WorkDir: j.Task.WorkDir}
-	}
+	p.Process, p.Spark = taskProto(j.Task)
 	for _, a := range j.Attempts {
 		attempt, err := attemptProto(a)
 		if err != nil {
@@ -111,17 +109,9 @@ func attemptFrom(p *redrivev1.Attempt) job.Attempt {
 // FromJob reads what a caller may say of a job; output-only fields are left out.
 func FromJob(p *redrivev1.Job) job.Job {
 	return job.Job{
-		Type: failure.TypeFromProto(p.GetType()), Task: FromTask(p.GetProcess()), Config: Map(p.GetConfig()),
+		Type: failure.TypeFromProto(p.GetType()), Task: FromTask(p.GetProcess(), p.GetSpark()), Config: Map(p.GetConfig()),
 		Overrides: FromOverrides(p.GetRetryPolicy()), Labels: p.GetLabels(), Owner: p.GetOwner(),
 	}
-}
-
-// FromTask reads what to run; nil stays nil.
-func FromTask(p *redrivev1.ProcessTask) *job.Task {
-	if p == nil {
-		return nil
-	}
-	return &job.Task{Args: p.GetArgs(), Env: p.GetEnv(), WorkDir: p.GetWorkDir()}
 }
 
 // Overrides writes a job's retry policy; nil when it has none.
