@@ -105,6 +105,7 @@ func (r random) evidence() failure.Evidence {
 	return failure.Evidence{
 		ExitCode: r.pointer(), Signal: r.count(), Reason: failure.Reason(r.IntN(int(failure.Lost) + 1)), Proof: r.text(),
 		PeakBytes:  some(r, func() *int64 { n := r.Int64(); return &n }),
+		PartPeaks:  some(r, func() map[string]int64 { return map[string]int64{"driver.heap": r.Int64()} }),
 		LimitBytes: r.Int64(), MemoryDriver: r.text(), InputBytes: r.Int64(), Node: r.text(), Start: r.moment(), End: r.moment(), Duration: r.span(),
 	}
 }
@@ -125,7 +126,7 @@ func (r random) job() job.Job {
 	return job.Job{
 		ID: "etl-1", Source: r.text(), SourceJob: r.text(), Type: failure.Type{Workflow: r.text(), Step: r.text(), Engine: r.text()},
 		Task: some(r, func() *job.Task {
-			return &job.Task{Args: []string{"x", r.text()}, Env: r.texts(), WorkDir: r.text()}
+			return &job.Task{Args: []string{"x", r.text()}, Env: r.texts(), WorkDir: r.text(), Spark: some(r, r.spark)}
 		}),
 		Config: r.config(), Overrides: r.overrides(), Labels: r.texts(), Owner: r.text(),
 		State: job.State(r.IntN(int(job.Cancelled) + 1)), Reason: r.text(), StateSince: r.moment(), Due: r.moment(),
@@ -133,6 +134,13 @@ func (r random) job() job.Job {
 		Created:  r.moment(), Updated: r.moment(), Ended: r.moment(), Revision: 1 + r.Int64N(100),
 		CancelRequested: r.flag(), CancelReason: r.text(), FailuresByClass: r.counts(), Consecutive: r.count(), BudgetStart: r.moment(),
 		Emissions: r.count(), RequiredPatch: r.text(), PostponedSince: r.moment(), Starter: r.text(),
+	}
+}
+
+func (r random) spark() *job.Spark {
+	return &job.Spark{
+		Application: r.text(), MainClass: r.text(), Home: r.text(), Master: r.text(), Name: r.text(),
+		PyFiles: r.list(), Files: r.list(), Jars: r.list(),
 	}
 }
 
