@@ -3,6 +3,7 @@ package runner
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"reflect"
 	"slices"
 	"time"
@@ -43,7 +44,7 @@ func (r *Runner) dueLoop(ctx context.Context, group *errgroup.Group) error {
 			r.log.Error("look for due jobs", "error", err)
 			next = time.Now().Add(postponeMin)
 		}
-		wait := idleWait
+		wait := r.idle()
 		if !next.IsZero() {
 			wait = min(wait, max(time.Until(next), 0))
 		}
@@ -56,28 +57,51 @@ func (r *Runner) dueLoop(ctx context.Context, group *errgroup.Group) error {
 func (r *Runner) startDue(ctx context.Context, group *errgroup.Group) (time.Time, error) {
 	busy := r.busy()
 	room := r.o.MaxRunning - busy
-	if room <= 0 {
+	if room <= 0 || !r.mayStart() {
 		return time.Time{}, nil // the end of an attempt nudges
 	}
 	// Jobs in flight may still be among the due ones.
-	due, next, err := r.store.Due(ctx, time.Now().UTC(), room+busy)
+	due, next, err := r.due(ctx, time.Now().UTC(), room, room+busy+1)
 	if err != nil {
 		return time.Time{}, err
 	}
-	for _, j := range due {
-		if room == 0 {
-			return time.Time{}, nil
+	for _, id := range due {
+		if r.claim(id) {
+			group.Go(func() error { r.start(ctx, id); return nil })
 		}
-		if !r.claim(j.ID) {
-			continue
-		}
-		room--
-		group.Go(func() error { r.start(ctx, j.ID); return nil })
-	}
-	if room == 0 {
-		return time.Time{}, nil
 	}
 	return next, nil
+}
+
+// due returns at most room jobs that are to be started now, and when to look
+// again; zero when only a nudge can change anything. It reads page jobs at a
+// time.
+func (r *Runner) due(ctx context.Context, now time.Time, room, page int) (ids []string, next time.Time, err error) {
+	var others []string // whose turn is another replica's, which does not take it
+	looked := 0
+	err = r.store.Waiting(ctx, page, func(j job.Job) bool {
+		from, first := r.turn(j)
+		switch {
+		case r.claimed(j.ID):
+		case from.After(now):
+			if next.IsZero() || from.Before(next) {
+				next = from
+			}
+		case first:
+			ids = append(ids, j.ID)
+		default:
+			others = append(others, j.ID)
+		}
+		looked++
+		// What is due later than the next look is found by that.
+		return len(ids) < room && looked < maxLook && (next.IsZero() || j.Due.Before(next))
+	})
+	if len(ids) >= room {
+		return ids, time.Time{}, err
+	}
+	// Another replica that has room too shall not go for the same ones.
+	rand.Shuffle(len(others), func(i, j int) { others[i], others[j] = others[j], others[i] })
+	return append(ids, others[:min(len(others), room-len(ids))]...), next, err
 }
 
 // start takes a job from due to running, and follows the attempt to its end. The
@@ -88,12 +112,14 @@ func (r *Runner) start(ctx context.Context, id string) {
 	// Read again: between listing and claiming another start may have come and
 	// gone. Time may also have passed for the job.
 	j, err := r.apply(ctx, id, job.Expired{})
+	until := process.Moment(0)
 	if err == nil && j.Waits() && !j.Due.After(time.Now()) {
+		until = r.until()
 		j, err = r.begin(ctx, j)
 	}
 	switch {
-	case err == nil && j.State == job.Running:
-		r.follow(ctx, j)
+	case err == nil && r.runsHere(j): // another replica may have been quicker
+		r.follow(ctx, j, until)
 	case err != nil && ctx.Err() == nil && !errs.Is(err, errs.NotFound):
 		r.log.Error("start attempt", "job", id, "error", err)
 		r.later(ctx)
@@ -126,7 +152,7 @@ func (r *Runner) begin(ctx context.Context, j job.Job) (job.Job, error) {
 	case j.RequiredPatch != "" && !curative(j, res):
 		return r.giveUp(ctx, j, "%s, and the configuration that failed is not tried again", notApplied(j.RequiredPatch, res.Skipped))
 	}
-	return r.apply(ctx, j.ID, job.Started{Config: res.Config, Applied: res.Applied, Skipped: res.Skipped})
+	return r.apply(ctx, j.ID, job.Started{Config: res.Config, Applied: res.Applied, Skipped: res.Skipped, Replica: r.replica()})
 }
 
 func (r *Runner) giveUp(ctx context.Context, j job.Job, format string, args ...any) (job.Job, error) {
@@ -180,35 +206,57 @@ func (r *Runner) postpone(ctx context.Context, j job.Job, cause error) (job.Job,
 		return r.giveUp(ctx, j, "the patches of the last attempt could not be read within %s: %v", r.o.ResolveDeadline, cause)
 	}
 	return r.apply(ctx, j.ID, job.Started{
-		Config:  j.Config,
+		Config: j.Config, Replica: r.replica(),
 		Skipped: []job.Skip{{Reason: fmt.Sprintf("the config service could not be asked within %s", r.o.ResolveDeadline)}},
 	})
 }
 
 // follow sees a running job's last attempt to its end, starting its process
-// where no process before this one did.
-func (r *Runner) follow(ctx context.Context, j job.Job) {
+// where no process before this one did. until is when it is too late to start,
+// known before the job was put to run; zero when another process put it.
+func (r *Runner) follow(ctx context.Context, j job.Job, until process.Moment) {
 	last, _ := j.Last()
 	id := process.ID{Job: j.ID, Attempt: last.Number}
 	for {
-		ended, err := r.execute(ctx, j, id)
-		if err == nil {
-			_, err = r.apply(ctx, j.ID, ended)
-		}
-		if err == nil || ctx.Err() != nil {
+		err := r.followOnce(ctx, j, id, until)
+		switch {
+		case err == nil || ctx.Err() != nil:
+			return
+		case errs.Is(err, errs.FailedPrecondition):
+			r.log.Warn("the attempt was taken for lost before its end was known", "job", j.ID, "attempt", id.Attempt, "error", err)
 			return
 		}
-		r.log.Error("follow attempt", "job", j.ID, "attempt", last.Number, "error", err)
+		r.log.Error("follow attempt", "job", j.ID, "attempt", id.Attempt, "error", err)
 		r.later(ctx)
+		until = 0
 	}
 }
 
+func (r *Runner) followOnce(ctx context.Context, j job.Job, id process.ID, until process.Moment) error {
+	if r.o.Peers != nil && until == 0 {
+		until = r.until()
+		var err error
+		if j, err = r.apply(ctx, j.ID, job.TakenUp{Attempt: id.Attempt, Replica: r.replica()}); err != nil {
+			return err
+		}
+		if !j.RunsAt(id.Attempt, r.replica()) {
+			return nil // it has ended, whoever said so
+		}
+	}
+	ended, err := r.execute(ctx, j, id, until)
+	if err == nil {
+		_, err = r.apply(ctx, j.ID, ended)
+	}
+	return err
+}
+
 // execute starts an attempt unless it was started, and waits for its end.
-func (r *Runner) execute(ctx context.Context, j job.Job, id process.ID) (job.Ended, error) {
+func (r *Runner) execute(ctx context.Context, j job.Job, id process.ID, until process.Moment) (job.Ended, error) {
 	spec, err := r.spec(j)
 	if err != nil {
 		return notStarted(id, err), nil
 	}
+	spec.NotAfter = until
 	if j.CancelRequested {
 		if err := r.kill(ctx, j); err != nil {
 			return job.Ended{}, err

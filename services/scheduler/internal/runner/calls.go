@@ -55,6 +55,7 @@ func (r *Runner) Submit(ctx context.Context, s Submission) (job.Job, error) {
 		}
 		return j, nil
 	}
+	j.Starter = r.starter(j, now)
 	after, err := r.store.Put(ctx, store.Put{Job: j, RequestID: s.RequestID}, now)
 	if errs.Is(err, errs.Conflict) {
 		// Either the same request at the same time, or the id is taken.
@@ -88,9 +89,9 @@ func validateEngine(j job.Job) error {
 // Cancel stops a job. The etag, when not empty, must be the job's.
 func (r *Runner) Cancel(ctx context.Context, id, reason, etag string, tag func(int64) string) (job.Job, error) {
 	j, err := r.call(ctx, id, job.CancelAsked{Reason: reason}, etag, tag)
-	if err == nil && j.CancelRequested {
+	if err == nil && j.CancelRequested && r.runsHere(j) {
 		// The cancel is accepted, whether the caller stays or not; what does not
-		// work now is done by takeUp.
+		// work now is done by takeUp, and so is what runs at another replica.
 		if err := r.kill(context.WithoutCancel(ctx), j); err != nil {
 			r.log.Error("cancel attempt", "job", id, "error", err)
 		}

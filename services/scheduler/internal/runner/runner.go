@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -36,6 +35,8 @@ type Executor interface {
 	// Sweep removes what is left of ended attempts, beyond bounds of age and
 	// number, and keeps those that keep wants.
 	Sweep(ctx context.Context, keep func(process.ID) bool) error
+	// Running lists the attempts that were started here and have no end yet.
+	Running(ctx context.Context) ([]process.ID, error)
 }
 
 // Resolution is the configuration that an attempt is to run with.
@@ -58,6 +59,7 @@ type Options struct {
 	ResolveDeadline time.Duration // until an attempt starts without its patches; 10 min
 	Retention       time.Duration // of jobs that rest, see job.Resting; 30 days
 	MaxEnded        int           // jobs kept that rest; 100,000
+	Peers           *Peers        // the replicas; nil when this is the only one
 }
 
 func (o Options) withDefaults() Options {
@@ -95,8 +97,8 @@ type Runner struct {
 	observer Observer
 
 	wake    chan struct{} // nudges the due loop
-	resting atomic.Int64  // jobs that rest, for MaxEnded
 	watches watches
+	absent  map[string]time.Time // replicas that nobody knows, and since when that was seen; endLost alone uses it
 
 	mu       sync.Mutex
 	inFlight map[string]bool // jobs that a goroutine starts or follows, at most MaxRunning and those that a restart found
@@ -106,7 +108,7 @@ type Runner struct {
 func New(s *store.Store, e Executor, r Resolver, t policy.Table, o Options, log *slog.Logger, observer Observer) *Runner {
 	return &Runner{
 		store: s, exec: e, configs: r, table: t, o: o.withDefaults(), log: log, observer: observer,
-		wake: make(chan struct{}, 1), inFlight: map[string]bool{},
+		wake: make(chan struct{}, 1), inFlight: map[string]bool{}, absent: map[string]time.Time{},
 	}
 }
 
@@ -122,13 +124,11 @@ func (r *Runner) Run(ctx context.Context) error {
 }
 
 func (r *Runner) run(ctx context.Context) error {
-	n, err := r.store.CountResting(ctx)
-	if err != nil {
-		return err
-	}
-	r.resting.Store(int64(n))
 	group, ctx := errgroup.WithContext(ctx)
-	if err := r.takeUp(ctx, group); err != nil {
+	if r.o.Peers != nil {
+		r.join(ctx, group)
+		group.Go(func() error { return r.peerLoop(ctx, group) })
+	} else if err := r.takeUp(ctx, group); err != nil {
 		return err
 	}
 	group.Go(func() error { return r.dueLoop(ctx, group) })
@@ -140,12 +140,12 @@ func (r *Runner) run(ctx context.Context) error {
 // the process before, and those whose start was put although the store said that
 // it could not. It asks once more for the end of attempts that do not end.
 func (r *Runner) takeUp(ctx context.Context, group *errgroup.Group) error {
-	return each(func(after string) ([]job.Job, string, error) { return r.store.Running(ctx, after) }, func(j job.Job) error {
+	return each(func(after string) ([]job.Job, string, error) { return r.running(ctx, after) }, func(j job.Job) error {
 		switch {
-		case !j.Own():
+		case !r.runsHere(j):
 		case r.claim(j.ID):
 			group.Go(func() error { r.start(ctx, j.ID); return nil })
-		case j.CancelRequested && time.Since(j.Updated) > r.o.VerdictTimeout/tellings:
+		case j.CancelRequested && (r.o.Peers != nil || time.Since(j.Updated) > r.o.VerdictTimeout/tellings):
 			return r.kill(ctx, j)
 		}
 		return nil
@@ -168,6 +168,12 @@ func (r *Runner) release(id string) {
 	delete(r.inFlight, id)
 	r.mu.Unlock()
 	r.nudge()
+}
+
+func (r *Runner) claimed(id string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.inFlight[id]
 }
 
 func (r *Runner) busy() int {
@@ -200,6 +206,7 @@ func (r *Runner) transition(ctx context.Context, id string, step func(j job.Job,
 			r.watches.tell(id)
 			return before, err
 		}
+		p.Job.Starter = r.starter(p.Job, now)
 		after, err := r.store.Put(ctx, p, now)
 		switch {
 		case err == nil:
@@ -221,14 +228,6 @@ func (r *Runner) transition(ctx context.Context, id string, step func(j job.Job,
 
 // moved tells those in this process who wait for the job.
 func (r *Runner) moved(before, after job.Job, d *policy.Decision) {
-	_, rested := before.Resting()
-	_, rests := after.Resting()
-	switch rested = rested && before.Revision != 0; {
-	case rests && !rested:
-		r.resting.Add(1)
-	case rested && !rests:
-		r.resting.Add(-1)
-	}
 	if r.observer != nil {
 		r.observer.Moved(before, after, d)
 	}

@@ -19,6 +19,7 @@ const (
 	tellings   = 3
 	purgeEvery = time.Minute
 	purgeBatch = 100
+	purgeMost  = 10_000 // jobs beyond their number, of one purge
 	// lookEvery is how often those who watch jobs are told to look although
 	// this process knows of no change: another one may.
 	lookEvery = 5 * time.Second
@@ -37,14 +38,17 @@ func (r *Runner) sweepLoop(ctx context.Context, group *errgroup.Group) error {
 		case <-tick.C:
 		}
 		// One that fails must not keep the others from their work.
-		err := errors.Join(r.sweepStanding(ctx), r.sweepExpired(ctx), r.takeUp(ctx, group))
+		err := errors.Join(r.once(ctx, "standing", r.sweepStanding), r.once(ctx, "expired", r.sweepExpired))
+		if r.o.Peers == nil {
+			err = errors.Join(err, r.takeUp(ctx, group))
+		}
 		if time.Since(looked) > lookEvery {
 			looked = time.Now()
 			r.watches.tellAll()
 		}
 		if time.Since(purged) > purgeEvery {
 			purged = time.Now()
-			err = errors.Join(err, r.purge(ctx))
+			err = errors.Join(err, r.once(ctx, "purge", r.purge), r.sweepFolders(ctx))
 		}
 		if err != nil && ctx.Err() == nil {
 			r.log.Error("sweep", "error", err)
@@ -118,23 +122,26 @@ func (r *Runner) sweepExpired(ctx context.Context) error {
 	})
 }
 
-// purge keeps jobs that rest within age and number, and the folders of their
-// attempts within the executor's bounds.
+// purge keeps jobs that rest within age and number.
 func (r *Runner) purge(ctx context.Context) error {
-	for ctx.Err() == nil {
+	n, err := r.store.CountResting(ctx, r.o.MaxEnded+purgeMost)
+	over := n - r.o.MaxEnded
+	for err == nil && ctx.Err() == nil {
 		before, limit := time.Now().Add(-r.o.Retention), purgeBatch
-		if over := r.resting.Load() - int64(r.o.MaxEnded); over > 0 {
-			before, limit = time.Now(), int(min(over, purgeBatch)) // the oldest go first, whatever their age
+		if over > 0 {
+			before, limit = time.Now(), min(over, purgeBatch) // the oldest go first, whatever their age
 		}
-		n, err := r.store.Purge(ctx, before, limit)
-		r.resting.Add(-int64(n))
-		if err != nil {
-			return err
-		}
-		if n == 0 {
+		if n, err = r.store.Purge(ctx, before, limit); n == 0 {
 			break
 		}
+		over -= n
 	}
+	return err
+}
+
+// sweepFolders keeps the folders of this host's attempts within the executor's
+// bounds.
+func (r *Runner) sweepFolders(ctx context.Context) error {
 	return r.exec.Sweep(ctx, func(id process.ID) bool {
 		j, err := r.store.Job(ctx, id.Job)
 		if err != nil {

@@ -93,6 +93,20 @@ func (m *machine) Sweep(context.Context, func(process.ID) bool) error {
 	return nil
 }
 
+func (m *machine) Running(context.Context) ([]process.ID, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var ids []process.ID
+	for id, r := range m.runs {
+		select {
+		case <-r.done:
+		default:
+			ids = append(ids, id)
+		}
+	}
+	return ids, nil
+}
+
 func (m *machine) spec(id process.ID) process.Spec {
 	m.mu.Lock()
 	defer m.mu.Unlock()

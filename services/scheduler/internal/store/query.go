@@ -41,22 +41,21 @@ func (s *Store) Decisions(ctx context.Context, jobID string, page docstore.Pagin
 	return items, page.Token(next), err
 }
 
-// Due returns at most limit own jobs whose next attempt is due at a time,
-// earliest first, and when the next one after them is; zero when there is none.
-func (s *Store) Due(ctx context.Context, at time.Time, limit int) (due []job.Job, next time.Time, err error) {
-	for q := (docstore.Query{Index: byDue, Limit: limit + 1}); ; {
+// Waiting calls do for the own jobs that wait for their next attempt, earliest
+// due first, until it returns false. It reads page of them at a time.
+func (s *Store) Waiting(ctx context.Context, page int, do func(job.Job) bool) error {
+	for q := (docstore.Query{Index: byDue, Limit: page}); ; {
 		jobs, after, err := s.jobs.List(ctx, q)
 		if err != nil {
-			return nil, time.Time{}, fmt.Errorf("list due jobs: %w", err)
+			return fmt.Errorf("list due jobs: %w", err)
 		}
 		for _, j := range jobs {
-			if j.Due.After(at) || len(due) == limit {
-				return due, j.Due, nil
+			if !do(j) {
+				return nil
 			}
-			due = append(due, j)
 		}
 		if after == "" {
-			return due, time.Time{}, nil
+			return nil
 		}
 		q.After = after
 	}
@@ -83,20 +82,34 @@ func (s *Store) Running(ctx context.Context, after string) ([]job.Job, string, e
 	return s.jobs.List(ctx, docstore.Query{Index: byState, From: state + "/", Until: state + "0", After: after, Limit: pageSize})
 }
 
-// CountResting counts the jobs that rest.
-func (s *Store) CountResting(ctx context.Context) (int, error) {
-	count := 0
-	for q := (docstore.Query{Kind: s.jobs.Kind(), Index: byResting}); ; {
-		page, err := s.db.List(ctx, q)
-		if err != nil {
-			return 0, fmt.Errorf("count resting jobs: %w", err)
+// RunningAt returns a page, after cursor, of the jobs that run at a named
+// replica.
+func (s *Store) RunningAt(ctx context.Context, replica, after string) ([]job.Job, string, error) {
+	// '0' follows '/', which is in no name.
+	return s.jobs.List(ctx, docstore.Query{Index: byReplica, From: replica + "/", Until: replica + "0", After: after, Limit: pageSize})
+}
+
+// Replicas returns the names of the replicas at which jobs run.
+func (s *Store) Replicas(ctx context.Context) ([]string, error) {
+	var names []string
+	for q := (docstore.Query{Index: byReplica, Limit: 1}); ; {
+		jobs, _, err := s.jobs.List(ctx, q)
+		if err != nil || len(jobs) == 0 {
+			return names, err
 		}
-		count += len(page.Docs)
-		if page.Next == "" {
-			return count, nil
-		}
-		q.After = page.Next
+		last, _ := jobs[0].Last()
+		names = append(names, last.Replica)
+		q.From = last.Replica + "0" // pass over the rest of this one's
 	}
+}
+
+// CountResting counts the jobs that rest, up to most.
+func (s *Store) CountResting(ctx context.Context, most int) (int, error) {
+	n, err := s.db.Count(ctx, docstore.Query{Kind: s.jobs.Kind(), Index: byResting}, most)
+	if err != nil {
+		return 0, fmt.Errorf("count resting jobs: %w", err)
+	}
+	return n, nil
 }
 
 // Purge deletes at most limit jobs that rest since before a time, those that

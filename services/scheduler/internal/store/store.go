@@ -28,6 +28,7 @@ const (
 	byExpiry   = "expiry"   // own jobs that wait, and not for ever: when they are given up
 	byStanding = "standing" // jobs with an undecided failure: last change
 	byResting  = "resting"  // jobs that nothing drives on: since when
+	byReplica  = "replica"  // jobs that run at a named replica: its name, creation time
 )
 
 // byJob is the index of requests: the job that they made.
@@ -111,6 +112,9 @@ func jobIndex(j job.Job) []docstore.Entry {
 	}
 	if _, ok := j.Undecided(); ok {
 		all = append(all, docstore.Entry{Name: byStanding, Value: docstore.TimeKey(j.Updated)})
+	}
+	if last, ok := j.Last(); ok && j.RunsAt(last.Number, last.Replica) && last.Replica != "" {
+		all = append(all, docstore.Entry{Name: byReplica, Value: last.Replica + "/" + created})
 	}
 	if since, ok := j.Resting(); ok {
 		all = append(all, docstore.Entry{Name: byResting, Value: docstore.TimeKey(since)})

@@ -230,7 +230,7 @@ func TestDecisionsAreListedByAttempt(t *testing.T) {
 	}
 }
 
-func TestDue(t *testing.T) {
+func TestWaitingJobsComeByDueTime(t *testing.T) {
 	w := newWorld(t)
 	for n := range 5 {
 		w.put(fmt.Sprintf("j%d", n), 10-n, nil) // j4 is due first
@@ -238,35 +238,57 @@ func TestDue(t *testing.T) {
 	w.put("running", 0, func(j *job.Job) { j.State = job.Running })
 	w.put("external", 0, func(j *job.Job) { j.Source, j.State = "airflow", job.Waiting })
 	for _, tc := range []struct {
-		at    int
-		limit int
-		want  string
-		next  int
-	}{
-		{5, 9, "", 6}, {6, 9, "j4", 7}, {8, 9, "j4 j3 j2", 9}, {8, 2, "j4 j3", 8}, {20, 9, "j4 j3 j2 j1 j0", -1}, {20, 5, "j4 j3 j2 j1 j0", -1},
-	} {
-		due, next, err := w.docs.Due(t.Context(), start.Add(time.Duration(tc.at)*time.Second), tc.limit)
-		want := time.Time{}
-		if tc.next >= 0 {
-			want = start.Add(time.Duration(tc.next) * time.Second)
-		}
-		if err != nil || ids(due) != tc.want || !next.Equal(want) {
-			t.Errorf("due at %d, at most %d: %q, next %v (%v); want %q, next %v", tc.at, tc.limit, ids(due), next, err, tc.want, want)
+		most int // the caller wants no more
+		want string
+	}{{1, "j4"}, {3, "j4 j3 j2"}, {9, "j4 j3 j2 j1 j0"}} {
+		for _, page := range []int{1, 2, 100} {
+			var got []job.Job
+			err := w.docs.Waiting(t.Context(), page, func(j job.Job) bool {
+				got = append(got, j)
+				return len(got) < tc.most
+			})
+			if err != nil || ids(got) != tc.want {
+				t.Errorf("the first %d, %d at a time: %q (%v), want %q", tc.most, page, ids(got), err, tc.want)
+			}
 		}
 	}
 }
 
-// TestDueReadsOnWhereAPageIsCutShort: big jobs must not hide the small ones
+// TestWaitingReadsOnWhereAPageIsCutShort: big jobs must not hide the small ones
 // behind them.
-func TestDueReadsOnWhereAPageIsCutShort(t *testing.T) {
+func TestWaitingReadsOnWhereAPageIsCutShort(t *testing.T) {
 	w := newWorld(t)
 	const jobs = 12
 	for n := range jobs {
 		w.put(fmt.Sprintf("big-%02d", n), n, func(j *job.Job) { j.Owner = strings.Repeat("x", docstore.MaxPage/8) })
 	}
-	due, next, err := w.docs.Due(t.Context(), start.Add(time.Hour), 100)
-	if err != nil || len(due) != jobs || !next.IsZero() {
-		t.Errorf("%d due, next %v (%v), want %d", len(due), next, err, jobs)
+	due := 0
+	err := w.docs.Waiting(t.Context(), 100, func(job.Job) bool { due++; return true })
+	if err != nil || due != jobs {
+		t.Errorf("%d due (%v), want %d", due, err, jobs)
+	}
+}
+
+func TestWhereJobsRun(t *testing.T) {
+	w := newWorld(t)
+	for i, replica := range []string{"a", "a-b", "a0", "a.b", "B", "a", "", "gone"} {
+		w.put(fmt.Sprintf("j%d", i), i, func(j *job.Job) {
+			j.State, j.Attempts = job.Running, []job.Attempt{{Number: 1, End: start, Replica: "gone"}, {Number: 2, Replica: replica}}
+			if replica == "gone" {
+				j.State = job.Classifying
+			}
+		})
+	}
+	names, err := w.docs.Replicas(t.Context())
+	slices.Sort(names)
+	if want := []string{"B", "a", "a-b", "a.b", "a0"}; err != nil || !slices.Equal(names, want) {
+		t.Errorf("jobs run at %q (%v), want %q", names, err, want)
+	}
+	for name, want := range map[string]string{"a": "j0 j5", "a-b": "j1", "B": "j4", "gone": "", "b": ""} {
+		jobs, next, err := w.docs.RunningAt(t.Context(), name, "")
+		if err != nil || next != "" || ids(jobs) != want {
+			t.Errorf("at %q run %q (%v), want %q", name, ids(jobs), err, want)
+		}
 	}
 }
 
@@ -300,7 +322,9 @@ func TestWhatTheSweepsFind(t *testing.T) {
 	look("expired at 66", "queue-timeout deadline", jobs, next, err)
 	jobs, next, err = w.docs.Running(t.Context(), "")
 	look("running", "running", jobs, next, err)
-	if n, err := w.docs.CountResting(t.Context()); err != nil || n != 3 {
-		t.Errorf("%d rest (%v), want those that ended and the other scheduler's", n, err)
+	for most, want := range map[int]int{0: 3, 2: 2, 9: 3} {
+		if n, err := w.docs.CountResting(t.Context(), most); err != nil || n != want {
+			t.Errorf("%d rest, counted up to %d (%v); want %d: those that ended and the other scheduler's", n, most, err, want)
+		}
 	}
 }
