@@ -44,7 +44,8 @@ const (
 	source      = "beacon"
 	maxAttempts = 10
 	stream      = "REDRIVE_EVENTS"
-	subject     = "redrive.v1."
+	said        = "redrive.v1."     // what Redrive says
+	reported    = "redrive.report." // what it is told
 )
 
 func run(ctx context.Context, file, job string, args []string) error {
@@ -66,7 +67,7 @@ func run(ctx context.Context, file, job string, args []string) error {
 		return err
 	}
 	decisions, err := js.CreateConsumer(ctx, stream, jetstream.ConsumerConfig{
-		FilterSubject: subject + "decision.made", DeliverPolicy: jetstream.DeliverNewPolicy,
+		FilterSubject: said + "decision.made", DeliverPolicy: jetstream.DeliverNewPolicy,
 		AckPolicy: jetstream.AckNonePolicy, InactiveThreshold: 5 * time.Minute,
 	})
 	if err != nil {
@@ -114,7 +115,7 @@ func execute(ctx context.Context, js jetstream.JetStream, job string, attempt in
 	// Plain JSON, as a program in any language would write it: the fields are
 	// those of AttemptFailed and AttemptSucceeded in events.proto.
 	id := fmt.Sprintf("%s-%d", job, attempt)
-	msg := &nats.Msg{Subject: subject + kind, Header: nats.Header{}}
+	msg := &nats.Msg{Subject: reported + kind, Header: nats.Header{}}
 	for name, value := range map[string]string{
 		"ce-specversion": "1.0", "ce-id": id, "ce-source": source, "ce-type": kind, "ce-subject": job,
 		"ce-time": time.Now().UTC().Format(time.RFC3339Nano), "Content-Type": "application/json", "Nats-Msg-Id": source + "/" + id,

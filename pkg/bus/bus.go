@@ -24,6 +24,7 @@ const (
 	inboxPrefix    = "_REDRIVE_INBOX"
 	connectTimeout = 5 * time.Second
 	reconnectWait  = 200 * time.Millisecond
+	sayEvery       = 5 * time.Second // in the log, that NATS is waited for
 	// callTimeout bounds a request to the server whose caller gave no deadline.
 	callTimeout    = 10 * time.Second
 	defaultAckWait = 30 * time.Second
@@ -37,14 +38,17 @@ type Config struct {
 	URL string
 	// User and Password, or Token, are the credentials.
 	User, Password, Token string
+	// CredsFile, instead of those, is a .creds file of NATS: a JWT and its seed.
+	CredsFile string
 	// TLS is for servers that ask for it.
 	TLS *tls.Config
-	// InProcess connects to a server in this process, such as
-	// *natsserver.Server, without a socket.
-	InProcess nats.InProcessConnProvider
+	// InProcess is a server in this process, such as *natsserver.Server. It is
+	// connected to without a socket, and has one bus.
+	InProcess Server
 	// Name names the connection in the server's lists; "redrive" when empty.
 	Name string
-	// Replicas is how many servers keep each stream; 0 is 1.
+	// Replicas is how many servers keep each stream; 0 is 3 where the cluster
+	// has three servers, and else 1. A stream that has more keeps them.
 	Replicas int
 	// MaxBytes bounds the event stream; 0 is DefaultMaxBytes. The oldest events
 	// go first.
@@ -58,9 +62,17 @@ type Config struct {
 	Metrics prometheus.Registerer
 }
 
+// Server is a server in this process.
+type Server interface {
+	nats.InProcessConnProvider
+	// Sync returns when what the server has acknowledged is on the disk.
+	Sync(ctx context.Context) error
+}
+
 // Bus is one connection. Its methods may be called concurrently.
 type Bus struct {
 	config  Config
+	began   time.Time
 	log     *slog.Logger
 	metrics *metrics
 	conn    *nats.Conn
@@ -68,13 +80,14 @@ type Bus struct {
 	back    reconnects
 	close   func()
 
-	grouping grouping
-	life     context.Context // of what is published for several callers: it ends with Close
+	server    Server // in this process; nil when it stands elsewhere
+	receiving sync.Mutex
+	reception *reception // only where server is set, from Provision on
 }
 
 // Connect connects. It tries until ctx is done and then is errs.Unavailable;
-// credentials that the server refuses are errs.Unauthenticated, and a server
-// whose messages are too small for our events is errs.FailedPrecondition. After
+// credentials that the server refuses are errs.Unauthenticated; TLS that cannot
+// work, and a server whose messages are too small for our events is errs.FailedPrecondition. After
 // that the connection comes back by itself whenever it is lost.
 //
 // A server with permissions of its own must let the user subscribe to
@@ -93,7 +106,7 @@ func Connect(ctx context.Context, c Config) (*Bus, error) {
 	if c.Name == "" {
 		c.Name = "redrive"
 	}
-	if c.Replicas == 0 {
+	if c.InProcess != nil {
 		c.Replicas = 1
 	}
 	if c.AckWait == 0 {
@@ -105,7 +118,7 @@ func Connect(ctx context.Context, c Config) (*Bus, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	b := &Bus{config: c, log: c.Log.With("component", "bus")}
+	b := &Bus{config: c, began: time.Now(), log: c.Log.With("component", "bus"), server: c.InProcess}
 	var err error
 	if b.metrics, err = newMetrics(c.Metrics); err != nil {
 		return nil, err
@@ -113,12 +126,11 @@ func Connect(ctx context.Context, c Config) (*Bus, error) {
 	if b.conn, err = b.dial(ctx); err != nil {
 		return nil, err
 	}
-	life, end := context.WithCancel(context.Background())
-	b.life = life
 	b.close = sync.OnceFunc(func() {
-		end()
+		if r := b.reception; r != nil {
+			r.close()
+		}
 		b.conn.Close()
-		b.grouping.end()
 	})
 	if most := b.conn.MaxPayload(); most < MaxData+headroom {
 		b.Close()
@@ -138,15 +150,19 @@ func Connect(ctx context.Context, c Config) (*Bus, error) {
 
 // dial tries to connect until ctx is done.
 func (b *Bus) dial(ctx context.Context) (*nats.Conn, error) {
+	var said time.Time
 	for {
 		conn, err := nats.Connect(b.config.URL, b.options()...)
-		switch {
-		case err == nil:
+		if err == nil {
 			return conn, nil
-		case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired):
-			return nil, errs.New(errs.Unauthenticated, "NATS refuses the credentials of user %q", b.config.User)
 		}
-		b.log.Warn("NATS cannot be reached, trying again", "err", err)
+		if err := b.hopeless(err); err != nil {
+			return nil, err
+		}
+		if time.Since(said) > sayEvery {
+			said = time.Now()
+			b.log.Warn("NATS cannot be reached, trying again", "err", err)
+		}
 		select {
 		case <-ctx.Done():
 			return nil, errs.New(errs.Unavailable, "connect to NATS: %w", errors.Join(err, ctx.Err()))
@@ -186,6 +202,9 @@ func (b *Bus) options() []nats.Option {
 	}
 	if b.config.Token != "" {
 		all = append(all, nats.Token(b.config.Token))
+	}
+	if b.config.CredsFile != "" {
+		all = append(all, nats.UserCredentials(b.config.CredsFile))
 	}
 	if b.config.TLS != nil {
 		all = append(all, nats.Secure(b.config.TLS))

@@ -136,40 +136,6 @@ func TestTheSameEmissionIsSentOnce(t *testing.T) {
 	}
 }
 
-func TestManyEventsGoToASyncingServerAsABatch(t *testing.T) {
-	server, err := natsserver.Start(natsserver.Options{Dir: t.TempDir(), Port: -1, RedrivePassword: bustest.Password})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Stop)
-	b := bustest.Connect(t, server)
-	const n = 1100
-	var batch []bus.Event
-	for i := range n {
-		batch = append(batch, jobFinished(t, fmt.Sprint(i)))
-	}
-	publish(t, b, batch[:100]...)
-	stream, err := jetStream(t, server).Stream(t.Context(), bus.EventStream)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if m, err := stream.GetMsg(t.Context(), 100); err != nil || m.Header.Get("Nats-Batch-Sequence") != "100" {
-		t.Errorf("message 100 = %v, %v; want the last of a batch", m, err)
-	}
-	// The server has some of these, so it refuses the first batch.
-	publish(t, b, batch...)
-	publish(t, b, batch[n-2], batch[n-1])
-	events := make(chan bus.Event, n)
-	c := finished
-	c.Concurrency = 1
-	listen(t, b, c, into(events, nil))
-	for i := range n {
-		if e := <-events; e.ID != fmt.Sprint(i) {
-			t.Fatalf("event %d = %s, want each once and in order", i, e.ID)
-		}
-	}
-}
-
 func TestReplicasShareADurableConsumer(t *testing.T) {
 	server := bustest.Start(t)
 	first, second := bustest.Connect(t, server), bustest.Connect(t, server)

@@ -100,7 +100,7 @@ func (l *listener) listen(ctx context.Context) error {
 		return err
 	}
 	defer leave()
-	p, err := newPuller(l.bus.conn, name, l.c.Concurrency)
+	p, err := newPuller(l.bus.conn, l.c.stream(), name, l.c.Concurrency)
 	if err != nil {
 		return err
 	}
@@ -180,16 +180,16 @@ func (l *listener) join(ctx context.Context) (name string, leave func(), err err
 	}
 	call, cancel := callContext(ctx)
 	defer cancel()
-	stream, err := l.bus.js.Stream(call, EventStream)
+	stream, err := l.bus.js.Stream(call, l.c.stream())
 	if err != nil {
-		return "", nil, callError(err, "read stream %s", EventStream)
+		return "", nil, callError(err, "read stream %s", l.c.stream())
 	}
 	start := l.progress.resume(stream.CachedInfo().State.LastSeq + 1)
 	name = l.c.Name + "-" + rand.Text()
 	return name, func() {
 		call, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()
-		if err := l.bus.js.DeleteConsumer(call, EventStream, name); err != nil {
+		if err := l.bus.js.DeleteConsumer(call, l.c.stream(), name); err != nil {
 			l.log.Debug("the server will remove the consumer by itself", "name", name, "err", err)
 		}
 	}, l.bus.ephemeral(ctx, l.c, name, start)

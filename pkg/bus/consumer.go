@@ -28,6 +28,9 @@ type Consumer struct {
 	Name string
 	// Types are what it listens to.
 	Types []Type
+	// Reports makes it listen to what other schedulers report, and not to what
+	// Redrive says.
+	Reports bool
 	// Ephemeral makes it a replica's own: it gets every event published from
 	// the moment that Consume listens, also across a lost connection. Without
 	// it, the replicas share the events, from the oldest one kept.
@@ -65,6 +68,14 @@ type Consumer struct {
 // Unavailable. ctx ends with the consumer and at Consumer.Timeout; until then
 // the bus tells the server that the handler still works.
 type Handler func(ctx context.Context, e Event) error
+
+// stream is where the consumer's events are kept.
+func (c Consumer) stream() string {
+	if c.Reports {
+		return ReportStream
+	}
+	return EventStream
+}
 
 var consumerName = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
 

@@ -20,7 +20,7 @@ const (
 	headerDeadReason     = "redrive-reason"
 	headerDeadSubject    = "redrive-subject"
 	headerDeadDeliveries = "redrive-deliveries"
-	headerDeadSequence   = "redrive-sequence" // in the event stream
+	headerDeadSequence   = "redrive-sequence" // in the stream that the event came from
 	maxReason            = 1000
 	maxDeadLetters       = 1000
 )
@@ -54,7 +54,7 @@ func (b *Bus) bury(msg *nats.Msg, meta *nats.MsgMetadata, consumer string, reaso
 	if _, err := b.js.PublishMsg(ctx, m); err != nil {
 		return callError(err, "store dead letter of %s", consumer)
 	}
-	return nil
+	return b.Sync(ctx)
 }
 
 // copyHeaders copies the headers of events. Others could mean something to the
@@ -108,7 +108,7 @@ func (b *Bus) Reemit(ctx context.Context, sequence uint64) error {
 		return err
 	}
 	letter := deadLetterOf(raw)
-	if !strings.HasPrefix(letter.Subject, SubjectPrefix) {
+	if typeOf(letter.Subject) == Type(letter.Subject) {
 		return errs.New(errs.FailedPrecondition, "dead letter %d came by %q, which is no subject of events", sequence, letter.Subject)
 	}
 	m := nats.NewMsg(letter.Subject)
@@ -126,6 +126,9 @@ func (b *Bus) Reemit(ctx context.Context, sequence uint64) error {
 	defer cancel()
 	if _, err := b.js.PublishMsg(call, m); err != nil {
 		return callError(err, "publish dead letter %d again", sequence)
+	}
+	if err := b.Sync(call); err != nil {
+		return err
 	}
 	if err := stream.DeleteMsg(call, sequence); err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
 		return callError(err, "remove dead letter %d, which was published again", sequence)

@@ -28,6 +28,9 @@ func (l *listener) deliver(ctx context.Context, m *nats.Msg) {
 	began := time.Now()
 	e, err := eventOf(m.Subject, m.Header, m.Data, meta.Timestamp)
 	e.Delivery = int(meta.NumDelivered)
+	if err == nil {
+		err = checkSource(m.Subject, e.Source)
+	}
 	kind := errs.KindOf(err)
 	if err == nil {
 		kind, err = l.call(ctx, e)

@@ -65,7 +65,7 @@ func (e Event) messageID() string {
 // the subject, because permissions are on subjects. What is no event is
 // errs.Invalid; the event then has what could be read.
 func eventOf(subject string, header nats.Header, data []byte, stored time.Time) (Event, error) {
-	e := Event{Type: Type(strings.TrimPrefix(subject, SubjectPrefix)), Time: stored, Data: data}
+	e := Event{Type: typeOf(subject), Time: stored, Data: data}
 	attributes := make(map[string]string, len(header))
 	var bad []error
 	for name, values := range header {
@@ -112,6 +112,33 @@ func eventOf(subject string, header nats.Header, data []byte, stored time.Time) 
 		e.Emission = parsed
 	}
 	return e, errs.Fields(append(bad, e.Validate())...)
+}
+
+// ownSources begins the sources of Redrive's own services.
+const ownSources = "redrive/"
+
+// checkSource is errs.Invalid for an event on a subject that is not its
+// source's: whatever the permissions of a server are, nobody else speaks for
+// Redrive.
+func checkSource(subject, source string) error {
+	own, said := strings.HasPrefix(source, ownSources), strings.HasPrefix(subject, SubjectPrefix)
+	switch {
+	case said && !own:
+		return errs.Field(headerSource, "%q is not one of Redrive's services, which alone speak on %q; other schedulers report on %q", source, subject, ReportPrefix+string(typeOf(subject)))
+	case own && !said:
+		return errs.Field(headerSource, "%q is Redrive's own; use the name of your scheduler", source)
+	}
+	return nil
+}
+
+// typeOf is what is behind the prefix of a subject.
+func typeOf(subject string) Type {
+	for _, prefix := range []string{SubjectPrefix, ReportPrefix, receivedPrefix} {
+		if rest, ok := strings.CutPrefix(subject, prefix); ok {
+			return Type(rest)
+		}
+	}
+	return Type(subject)
 }
 
 // isEventHeader reports whether a header, in lower case, says something about

@@ -33,47 +33,60 @@ func (b *Bus) Provision(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	return b.openReception()
+}
+
+// openReception begins to take reports where that is this process's task.
+func (b *Bus) openReception() (err error) {
+	b.receiving.Lock()
+	defer b.receiving.Unlock()
+	if b.server == nil || b.reception != nil {
+		return nil
+	}
+	b.reception, err = b.receive()
+	return err
 }
 
 func (b *Bus) streams() []jetstream.StreamConfig {
-	return []jetstream.StreamConfig{
-		{
-			Name:        EventStream,
-			Description: "What happens in Redrive. Made and corrected by redrive.",
-			Subjects:    []string{SubjectPrefix + ">"},
+	stream := func(name, description, subjects string) jetstream.StreamConfig {
+		return jetstream.StreamConfig{
+			Name:        name,
+			Description: description + " Made and corrected by redrive.",
+			Subjects:    []string{subjects},
 			Retention:   jetstream.LimitsPolicy,
 			Discard:     jetstream.DiscardOld,
 			Storage:     jetstream.FileStorage,
 			MaxAge:      EventMaxAge,
 			MaxBytes:    b.config.MaxBytes,
 			MaxMsgs:     -1, MaxMsgSize: -1, MaxConsumers: -1,
-			Duplicates:         DuplicateWindow,
-			Replicas:           b.config.Replicas,
-			AllowDirect:        true,
-			AllowAtomicPublish: true,
-		},
-		{
-			Name:        DeadLetterStream,
-			Description: "Events that a consumer gave up. Made and corrected by redrive.",
-			Subjects:    []string{DeadPrefix + ">"},
-			Retention:   jetstream.LimitsPolicy,
-			Discard:     jetstream.DiscardOld,
-			Storage:     jetstream.FileStorage,
-			MaxAge:      DeadLetterMaxAge,
-			MaxBytes:    DeadLetterBytes,
-			MaxMsgs:     DeadLetterMaximum, MaxMsgSize: -1, MaxConsumers: -1,
 			Duplicates:  DuplicateWindow,
-			Replicas:    b.config.Replicas,
 			AllowDirect: true,
-		},
+		}
 	}
+	dead := stream(DeadLetterStream, "Events that a consumer gave up.", DeadPrefix+">")
+	dead.MaxAge, dead.MaxBytes, dead.MaxMsgs = DeadLetterMaxAge, DeadLetterBytes, DeadLetterMaximum
+	return []jetstream.StreamConfig{
+		stream(EventStream, "What happens in Redrive.", SubjectPrefix+">"),
+		stream(ReportStream, "What other schedulers tell.", b.prefix(Consumer{Reports: true})+">"),
+		dead,
+	}
+}
+
+// prefix is that of the subjects that the events of c are kept under.
+func (b *Bus) prefix(c Consumer) string {
+	switch {
+	case !c.Reports:
+		return SubjectPrefix
+	case b.server != nil:
+		return receivedPrefix
+	}
+	return ReportPrefix
 }
 
 func (b *Bus) provisionStream(ctx context.Context, c jetstream.StreamConfig) error {
 	ctx, cancel := callContext(ctx)
 	defer cancel()
-	if _, err := b.js.CreateOrUpdateStream(ctx, c); err != nil {
+	if err := b.putStream(ctx, c); err != nil {
 		return callError(err, "make or correct stream %s", c.Name)
 	}
 	return nil
@@ -83,10 +96,10 @@ func (b *Bus) provisionStream(ctx context.Context, c jetstream.StreamConfig) err
 func (b *Bus) durable(ctx context.Context, c Consumer) error {
 	config := b.consumerConfig(c)
 	config.Durable = c.Name
-	config.Replicas = b.config.Replicas
+	config.Replicas = 0 // as many as the stream has
 	ctx, cancel := callContext(ctx)
 	defer cancel()
-	if _, err := b.js.CreateOrUpdateConsumer(ctx, EventStream, config); err != nil {
+	if _, err := b.js.CreateOrUpdateConsumer(ctx, c.stream(), config); err != nil {
 		return callError(err, "make or correct consumer %s", c.Name)
 	}
 	return nil
@@ -104,7 +117,7 @@ func (b *Bus) ephemeral(ctx context.Context, c Consumer, name string, start uint
 	config.OptStartSeq = start
 	ctx, cancel := callContext(ctx)
 	defer cancel()
-	if _, err := b.js.CreateOrUpdateConsumer(ctx, EventStream, config); err != nil {
+	if _, err := b.js.CreateOrUpdateConsumer(ctx, c.stream(), config); err != nil {
 		return callError(err, "make consumer %s", name)
 	}
 	return nil
@@ -114,7 +127,7 @@ func (b *Bus) ephemeral(ctx context.Context, c Consumer, name string, start uint
 func (b *Bus) consumerConfig(c Consumer) jetstream.ConsumerConfig {
 	subjects := make([]string, 0, len(c.Types))
 	for _, t := range c.Types {
-		subjects = append(subjects, SubjectPrefix+string(t))
+		subjects = append(subjects, b.prefix(c)+string(t))
 	}
 	return jetstream.ConsumerConfig{
 		Description:    "Made and corrected by redrive.",

@@ -19,10 +19,10 @@ const (
 	publishTimeout = 30 * time.Second
 )
 
-// Publish sends events, in order, and waits until all are durable. It is
-// errs.Invalid, and nothing is sent, when one of them is; errs.Unavailable when
-// any is not known to be durable: send all again, the stream drops those that
-// it has. When ctx ends first, it is ctx's error.
+// Publish sends events, in order, and waits until the stream has them all; Sync
+// says when they are durable. It is errs.Invalid, and nothing is sent, when one
+// of them is; errs.Unavailable when the stream may not have one of them: send
+// all again, it drops those that it has. When ctx ends first, it is ctx's error.
 func (b *Bus) Publish(ctx context.Context, events ...Event) error {
 	for _, e := range events {
 		if err := e.Validate(); err != nil {
@@ -32,32 +32,20 @@ func (b *Bus) Publish(ctx context.Context, events ...Event) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("publish: %w", err)
 	}
-	for len(events) > 0 {
-		chunk := events[:min(len(events), mostBatch)]
-		events = events[len(chunk):]
-		hitPublish("publish.before", chunk)
-		if err := b.publish(ctx, chunk); err != nil {
-			b.metrics.publishErrors.Inc()
-			return err
-		}
-		hitPublish("publish.after", chunk)
-		for _, e := range chunk {
-			b.metrics.published.WithLabelValues(string(e.Type)).Inc()
-		}
+	hitPublish("publish.before", events)
+	if err := b.publish(ctx, events); err != nil {
+		b.metrics.publishErrors.Inc()
+		return err
+	}
+	hitPublish("publish.after", events)
+	for _, e := range events {
+		b.metrics.published.WithLabelValues(string(e.Type)).Inc()
 	}
 	return nil
 }
 
-// publish sends the events as the server likes them best.
+// publish sends the events one behind the other and then waits for all.
 func (b *Bus) publish(ctx context.Context, events []Event) error {
-	if b.syncs() {
-		return b.publishGrouped(ctx, events)
-	}
-	return b.publishEach(ctx, events)
-}
-
-// publishEach sends the events one behind the other and then waits for all.
-func (b *Bus) publishEach(ctx context.Context, events []Event) error {
 	futures := make([]jetstream.PubAckFuture, 0, len(events))
 	var failed error
 	for _, e := range events {
@@ -80,6 +68,16 @@ func (b *Bus) publishEach(ctx context.Context, events []Event) error {
 		}
 	}
 	return failed
+}
+
+// Sync returns when all that Publish has returned for is durable. A server in
+// this process is told to sync its files; one that stands elsewhere syncs as its
+// own configuration says before it confirms an event.
+func (b *Bus) Sync(ctx context.Context) error {
+	if b.server == nil {
+		return nil
+	}
+	return b.server.Sync(ctx)
 }
 
 // hitPublish names the failpoint by the types that are published.

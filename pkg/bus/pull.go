@@ -26,7 +26,7 @@ const (
 	headerPending = "Nats-Pending-Messages"
 )
 
-// puller asks one consumer of the event stream for messages. It is used by one
+// puller asks one consumer for messages. It is used by one
 // goroutine.
 type puller struct {
 	conn     *nats.Conn
@@ -39,10 +39,10 @@ type puller struct {
 }
 
 // newPuller listens for at most hands messages at a time.
-func newPuller(conn *nats.Conn, consumer string, hands int) (*puller, error) {
+func newPuller(conn *nats.Conn, stream, consumer string, hands int) (*puller, error) {
 	p := &puller{
 		conn:    conn,
-		subject: "$JS.API.CONSUMER.MSG.NEXT." + EventStream + "." + consumer,
+		subject: "$JS.API.CONSUMER.MSG.NEXT." + stream + "." + consumer,
 		inbox:   conn.NewInbox(),
 		// Each request may bring a heartbeat, too, before anybody looks.
 		messages: make(chan *nats.Msg, 4*hands+64),

@@ -1,7 +1,7 @@
 // Package outbox makes a change of state and the events about it one thing: the
 // documents and the events are put in one commit, and a relay publishes the
-// events and then deletes them. A crash anywhere repeats an event and loses
-// none.
+// events, has them synced, and then deletes them. A crash anywhere repeats an
+// event and loses none.
 package outbox
 
 import (
@@ -21,10 +21,13 @@ import (
 // accepts nothing new: see Commit.
 const MaxBacklog = 100_000
 
-// Publisher sends events; nil means that all are durable. *bus.Bus is one. It
-// is errs.Unavailable when the events may be sent again later.
+// Publisher sends events. *bus.Bus is one. Its errors are errs.Unavailable when
+// the events may be sent again later.
 type Publisher interface {
+	// Publish returns when those who listen get all events.
 	Publish(ctx context.Context, events ...bus.Event) error
+	// Sync returns when all that was published is durable.
+	Sync(ctx context.Context) error
 }
 
 // Outbox is the outbox of one service: documents of kind "<service>.outbox",
@@ -64,6 +67,8 @@ type limits struct {
 	queueBytes  int           // payload in memory
 	batch       int           // events published together
 	batchBytes  int           // payload published together
+	settled     int           // events deleted together
+	moment      time.Duration // that a published event waits for others to be deleted with
 	tick        time.Duration // between looks at the store
 	grace       time.Duration // age of an entry that nobody takes care of
 	lastBatch   time.Duration // for the batch in flight when Run is to end
@@ -71,7 +76,7 @@ type limits struct {
 }
 
 var defaults = limits{
-	backlog: MaxBacklog, queue: 8192, queueBytes: 64 << 20, batch: 256, batchBytes: 8 << 20,
+	backlog: MaxBacklog, queue: 8192, queueBytes: 64 << 20, batch: 256, batchBytes: 8 << 20, settled: docstore.MaxWrites, moment: 250 * time.Millisecond,
 	tick: 5 * time.Second, grace: 10 * time.Second, lastBatch: 10 * time.Second, backoffMost: 5 * time.Second,
 }
 
@@ -115,7 +120,7 @@ func (o *Outbox) Commit(ctx context.Context, events []bus.Event, writes ...docst
 		all = append(all, docstore.Write{Kind: o.kind, ID: en.id, Revision: docstore.Absent, Value: encode(en.event)})
 	}
 	if err := o.store.Commit(ctx, all...); err != nil {
-		o.release(entries)
+		o.release(idsOf(entries))
 		return err
 	}
 	o.push(entries)
@@ -145,14 +150,14 @@ func (o *Outbox) reserve(events []bus.Event) ([]entry, error) {
 	return entries, nil
 }
 
-// release forgets entries whose commit failed. Should it have happened after
-// all, a look at the store will find them.
-func (o *Outbox) release(entries []entry) {
+// release forgets entries that are deleted, or whose commit failed. Should it
+// have happened after all, a look at the store will find them.
+func (o *Outbox) release(ids []string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.waiting -= len(entries)
-	for _, en := range entries {
-		delete(o.known, en.id)
+	o.waiting -= len(ids)
+	for _, id := range ids {
+		delete(o.known, id)
 	}
 }
 
@@ -183,17 +188,9 @@ func (o *Outbox) wake() {
 // Backlog returns how many events of the service are committed and not known to
 // be sent, those of its other replicas too; at most MaxBacklog are counted.
 func (o *Outbox) Backlog(ctx context.Context) (int, error) {
-	n := 0
-	q := docstore.Query{Kind: o.kind}
-	for {
-		page, err := o.store.List(ctx, q)
-		if err != nil {
-			return 0, fmt.Errorf("count the outbox: %w", err)
-		}
-		n += len(page.Docs)
-		if page.Next == "" || n >= o.limits.backlog {
-			return n, nil
-		}
-		q.After = page.Next
+	n, err := o.store.Count(ctx, docstore.Query{Kind: o.kind}, o.limits.backlog)
+	if err != nil {
+		return 0, fmt.Errorf("count the outbox: %w", err)
 	}
+	return n, nil
 }

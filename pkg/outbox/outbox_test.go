@@ -81,6 +81,8 @@ func (l *line) Publish(ctx context.Context, events ...bus.Event) error {
 	return nil
 }
 
+func (l *line) Sync(ctx context.Context) error { return ctx.Err() }
+
 // wait waits until n events have come, and returns their ids.
 func (l *line) wait(n int) []string {
 	for {

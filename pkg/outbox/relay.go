@@ -2,7 +2,6 @@ package outbox
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"time"
 
@@ -14,36 +13,32 @@ import (
 const backoffLeast = 50 * time.Millisecond
 
 // Run is the relay: it publishes what Commit put, in batches and in order, and
-// deletes what is published. It begins with what an earlier process left, and
-// looks for what fell through every few seconds. When ctx is done it finishes
-// the batch in flight and returns nil. Only one Run may run at a time.
+// deletes what is published and synced. It begins with what an earlier process
+// left, and looks for what fell through every few seconds. When ctx is done it
+// finishes what is in flight and returns nil. Only one Run may run at a time.
 //
 // An entry that cannot be read or that the bus refuses for ever is logged and
 // left in the store; it is tried again at the next start.
 func (o *Outbox) Run(ctx context.Context) error {
-	// Deleting a batch and publishing the next one need not wait for each other.
-	published := make(chan []entry, 1)
-	var deleter sync.WaitGroup
-	deleter.Go(func() {
-		for batch := range published {
-			o.delete(ctx, batch)
-		}
-	})
+	// What is published waits for nobody; it is deleted a moment later.
+	published := make(chan []string, 1)
+	var settler sync.WaitGroup
+	settler.Go(func() { o.settle(ctx, published) })
 	o.relay(ctx, published)
 	close(published)
-	deleter.Wait()
+	settler.Wait()
 	return nil
 }
 
 // relay publishes until ctx is done.
-func (o *Outbox) relay(ctx context.Context, published chan<- []entry) {
+func (o *Outbox) relay(ctx context.Context, published chan<- []string) {
 	ticks := time.NewTicker(o.limits.tick)
 	defer ticks.Stop()
 	o.look(ctx, time.Time{})
 	for ctx.Err() == nil {
 		if batch := o.take(); len(batch) > 0 {
 			if sent := o.publish(ctx, batch); len(sent) > 0 {
-				published <- sent
+				published <- idsOf(sent)
 			}
 			continue
 		}
@@ -84,6 +79,14 @@ func (o *Outbox) isMissed() bool {
 	return o.missed
 }
 
+func idsOf(batch []entry) []string {
+	ids := make([]string, 0, len(batch))
+	for _, en := range batch {
+		ids = append(ids, en.id)
+	}
+	return ids
+}
+
 // publish returns what was published: all of batch, less what is refused for
 // ever, or nothing when ctx ended first.
 func (o *Outbox) publish(ctx context.Context, batch []entry) []entry {
@@ -118,31 +121,6 @@ func (o *Outbox) send(ctx context.Context, batch []entry) error {
 	ctx, cancel := outlive(ctx, o.limits.lastBatch)
 	defer cancel()
 	return o.pub.Publish(ctx, events...)
-}
-
-// delete removes a published batch from the store. When that fails until ctx
-// ends, the events are published again after the next start, which is harmless.
-func (o *Outbox) delete(ctx context.Context, batch []entry) {
-	writes := make([]docstore.Write, 0, len(batch))
-	for _, en := range batch {
-		writes = append(writes, docstore.Write{Kind: o.kind, ID: en.id, Revision: docstore.AnyRevision})
-	}
-	commit := func() error {
-		ctx, cancel := outlive(ctx, o.limits.lastBatch)
-		defer cancel()
-		return o.store.Commit(ctx, writes...)
-	}
-	for wait := backoffLeast; ; wait = min(2*wait, o.limits.backoffMost) {
-		err := commit()
-		if err == nil {
-			o.release(batch)
-			return
-		}
-		o.log.Warn("published events cannot be deleted, trying again", "events", len(batch), "err", err, "in", wait)
-		if !sleep(ctx, wait) {
-			return
-		}
-	}
 }
 
 // look reads entries from the store that this process does not take care of,
@@ -234,28 +212,4 @@ func (o *Outbox) recount(ctx context.Context) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.waiting = n
-}
-
-// outlive returns a context that ends a while after ctx does.
-func outlive(ctx context.Context, while time.Duration) (context.Context, context.CancelFunc) {
-	longer, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
-	stop := context.AfterFunc(ctx, func() {
-		time.AfterFunc(while, func() { cancel(fmt.Errorf("no end %v after it was asked for: %w", while, ctx.Err())) })
-	})
-	return longer, func() {
-		stop()
-		cancel(nil)
-	}
-}
-
-// sleep reports false when ctx ends first.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
 }

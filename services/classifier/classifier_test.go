@@ -102,7 +102,7 @@ func TestAllDoorsAtOnce(t *testing.T) {
 	}
 	all.Go(func() { w.publish(m, 0) })
 	all.Go(func() {
-		json := bus.Event{ID: "other-id", Source: "acme", Type: bus.AttemptFailed, Subject: a.JobName(), Time: time.Now(), ContentType: bus.ContentJSON, Data: data}
+		json := bus.Event{ID: "other-id", Source: "redrive/scheduler", Type: bus.AttemptFailed, Subject: a.JobName(), Time: time.Now(), ContentType: bus.ContentJSON, Data: data}
 		if err := w.bus.Publish(t.Context(), json); err != nil {
 			t.Error(err)
 		}
@@ -192,36 +192,13 @@ func TestAPatchBeyondTheCeilingIsSaid(t *testing.T) {
 	}
 }
 
-func TestEventsOfOthersSpeakForThemselvesAlone(t *testing.T) {
+func TestEventsThatCanNeverBeHandledAreInvalid(t *testing.T) {
 	w := newWorld(t)
 	s, _ := w.service(Options{})
-	for name, tc := range map[string]struct {
-		source, attempt string
-		want            errs.Kind
-	}{
-		"own":                    {"redrive/scheduler", "redrive", errs.None},
-		"own for another":        {"redrive/scheduler", "acme", errs.None},
-		"another for itself":     {"acme", "acme", errs.None},
-		"another without a name": {"acme", "", errs.Invalid},
-		"another for a third":    {"acme", "other", errs.Invalid},
-		"another for us":         {"acme", "redrive", errs.Invalid},
-		"another as us":          {"redrive", "redrive", errs.Invalid},
-	} {
-		m := told("etl", 1, "x")
-		m.Attempt.Source = tc.attempt
-		data, err := proto.Marshal(m)
-		if err != nil {
-			t.Fatal(err)
-		}
-		err = s.handler.AttemptFailed(t.Context(), bus.Event{Source: tc.source, Data: data, ContentType: bus.ContentProto})
-		if errs.KindOf(err) != tc.want {
-			t.Errorf("%s: AttemptFailed = %v, want %v", name, err, tc.want)
-		}
-	}
 	for name, e := range map[string]bus.Event{
-		"no message": {Source: "acme", Data: []byte{0xff}, ContentType: bus.ContentProto},
-		"no content": {Source: "acme", Data: []byte("{}"), ContentType: "text/plain"},
-		"nothing":    {Source: "acme", ContentType: bus.ContentJSON, Data: []byte("{}")},
+		"no message": {Data: []byte{0xff}, ContentType: bus.ContentProto},
+		"no content": {Data: []byte("{}"), ContentType: "text/plain"},
+		"nothing":    {ContentType: bus.ContentJSON, Data: []byte("{}")},
 	} {
 		if err := s.handler.AttemptFailed(t.Context(), e); !errs.Is(err, errs.Invalid) {
 			t.Errorf("%s: AttemptFailed = %v, want Invalid", name, err)

@@ -226,7 +226,7 @@ func told(job string, number int, log string) *redrivev1.AttemptFailed {
 func (w *world) publish(m *redrivev1.AttemptFailed, emission int) {
 	w.t.Helper()
 	a := failure.AttemptFromProto(m.GetAttempt())
-	e, err := bus.NewEvent(bus.AttemptFailed, a.FailureID(), a.Source, a.JobName(), time.Now(), m)
+	e, err := bus.NewEvent(bus.AttemptFailed, a.FailureID(), "redrive/scheduler", a.JobName(), time.Now(), m)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -2,7 +2,12 @@
 package bustest
 
 import (
+	"strconv"
 	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/redrive-io/redrive/pkg/bus"
 	"github.com/redrive-io/redrive/pkg/bus/natsserver"
@@ -44,4 +49,37 @@ func Connect(t testing.TB, s *natsserver.Server) *bus.Bus {
 		t.Fatalf("provision: %v", err)
 	}
 	return b
+}
+
+// Report publishes events as another scheduler does, with the credentials of a
+// client, and returns when each is confirmed.
+func Report(t testing.TB, s *natsserver.Server, events ...bus.Event) {
+	t.Helper()
+	conn, err := nats.Connect(s.ClientURL(), nats.UserInfo(natsserver.UserClient, Password))
+	if err != nil {
+		t.Fatalf("connect as a client: %v", err)
+	}
+	defer conn.Close()
+	js, err := jetstream.New(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range events {
+		m := nats.NewMsg(bus.ReportPrefix + string(e.Type))
+		m.Data = e.Data
+		for name, value := range map[string]string{
+			"ce-specversion": "1.0", "ce-id": e.ID, "ce-source": e.Source, "ce-type": string(e.Type), "ce-subject": e.Subject,
+			"ce-time": e.Time.UTC().Format(time.RFC3339Nano), "content-type": e.ContentType,
+		} {
+			if value != "" {
+				m.Header.Set(name, value)
+			}
+		}
+		if e.Emission > 0 {
+			m.Header.Set("ce-emission", strconv.Itoa(e.Emission))
+		}
+		if _, err := js.PublishMsg(t.Context(), m); err != nil {
+			t.Fatalf("report %s %q: %v", e.Type, e.ID, err)
+		}
+	}
 }

@@ -2,6 +2,7 @@
 package natsserver
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -38,8 +39,8 @@ type Options struct {
 	RedrivePassword string
 	// ClientPassword is that of UserClient; empty leaves the user out.
 	ClientPassword string
-	// NoSync leaves the fsync of published events to the clock (every 2
-	// minutes), for tests: acknowledged events may be lost with the power.
+	// NoSync makes Sync do nothing, for tests: what was published may be lost
+	// with the power.
 	NoSync bool
 	// Log gets the server's log; nil is silent.
 	Log *slog.Logger
@@ -49,7 +50,7 @@ type Options struct {
 type Server struct {
 	server *server.Server
 	stop   func()
-	syncs  bool
+	disk   disk
 }
 
 // Start starts a server; it is ready when Start returns. It is errs.Invalid for
@@ -81,7 +82,6 @@ func Start(o Options) (*Server, error) {
 		StoreDir:               o.Dir,
 		JetStreamMaxMemory:     maxMemory,
 		JetStreamMaxStore:      maxStore,
-		SyncAlways:             !o.NoSync,
 		DisableJetStreamBanner: true,
 		NoSigs:                 true,
 	})
@@ -90,7 +90,7 @@ func Start(o Options) (*Server, error) {
 	}
 	log := &logger{log: o.Log.With("component", "nats"), fatal: make(chan string, 1)}
 	s.SetLoggerV2(log, false, false, false)
-	started := &Server{server: s, syncs: !o.NoSync, stop: sync.OnceFunc(func() {
+	started := &Server{server: s, disk: disk{dir: o.Dir, off: o.NoSync}, stop: sync.OnceFunc(func() {
 		s.Shutdown()
 		s.WaitForShutdown()
 	})}
@@ -136,9 +136,11 @@ func (s *Server) Port() int {
 // server itself.
 func (s *Server) InProcessConn() (net.Conn, error) { return s.server.InProcessConn() }
 
-// SyncsAlways reports whether an acknowledged event is on the disk; the bus
-// publishes many events to such a server as one batch.
-func (s *Server) SyncsAlways() bool { return s.syncs }
+// Sync puts on the disk what the server has acknowledged. The server writes a
+// message to its file before it acknowledges it and leaves the fsync to the
+// clock; its own way to sync is one fsync for each message, which costs more
+// than all the rest of a decision.
+func (s *Server) Sync(ctx context.Context) error { return s.disk.sync(ctx) }
 
 // Stop stops the server and waits until its files are closed. A second call
 // waits too.

@@ -97,7 +97,7 @@ func TestAClientTellsAndListens(t *testing.T) {
 	s := bustest.Start(t)
 	b := bustest.Connect(t, s)
 	js := connect(t, s, natsserver.UserClient)
-	m := nats.NewMsg("redrive.v1.attempt.failed")
+	m := nats.NewMsg("redrive.report.attempt.failed")
 	m.Header = nats.Header{"ce-specversion": {"1.0"}, "ce-id": {"1"}, "ce-source": {"airflow"}, "ce-type": {"attempt.failed"}}
 	m.Data = []byte("{}")
 	if _, err := js.PublishMsg(t.Context(), m); err != nil {
@@ -145,7 +145,9 @@ func TestAClientMayNothingElse(t *testing.T) {
 			t.Errorf("%s is allowed to a client", what)
 		}
 	}
-	for _, subject := range []string{"redrive.v1.decision.made", "redrive.v1.failure.classified", "redrive.v1.attempt.started", "redrive.dead.x", "other"} {
+	for _, subject := range []string{
+		"redrive.v1.decision.made", "redrive.v1.attempt.failed", "redrive.report.decision.made", "redrive.received.attempt.failed", "redrive.dead.x", "other",
+	} {
 		try("publishing "+subject, func(ctx context.Context) error {
 			_, err := js.Publish(ctx, subject, nil)
 			return err
@@ -188,11 +190,11 @@ func TestAClientMayNothingElse(t *testing.T) {
 		t.Errorf("Redrive's consumer = %+v, %v; want it untouched", own, err)
 	}
 	try("taking from a consumer of Redrive's", func(ctx context.Context) error {
-		_, err := nc.RequestWithContext(ctx, "$JS.API.CONSUMER.MSG.NEXT.REDRIVE_EVENTS.scheduler-attempts", []byte(`{"batch":1,"no_wait":true}`))
+		_, err := nc.RequestWithContext(ctx, "$JS.API.CONSUMER.MSG.NEXT.REDRIVE_EVENTS.scheduler-verdicts", []byte(`{"batch":1,"no_wait":true}`))
 		return err
 	})
 	try("deleting a consumer of Redrive's", func(ctx context.Context) error {
-		return js.DeleteConsumer(ctx, bus.EventStream, bus.SchedulerAttempts.Name)
+		return js.DeleteConsumer(ctx, bus.EventStream, bus.SchedulerVerdicts.Name)
 	})
 	try("deleting the stream", func(ctx context.Context) error { return js.DeleteStream(ctx, bus.EventStream) })
 	try("reading a message of the stream", func(ctx context.Context) error {

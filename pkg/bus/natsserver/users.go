@@ -21,13 +21,10 @@ func users(o Options) []*server.User {
 	return all
 }
 
-// clientPublishes and clientHears are the events of a client.
-var (
-	clientPublishes = []bus.Type{bus.AttemptFailed, bus.AttemptSucceeded}
-	clientHears     = []bus.Type{bus.DecisionMade, bus.FailureClassified}
-)
+// clientHears are the events of a client.
+var clientHears = []bus.Type{bus.DecisionMade, bus.FailureClassified}
 
-// clientPermissions lets a client publish its events, and make and use
+// clientPermissions lets a client report how its attempts ended, and make and use
 // consumers of its own whose one filter subject is one that it may hear: the
 // server holds that subject against the consumer's configuration. Redrive's own
 // durable consumers are closed to it by name, and its replies are out of reach
@@ -43,8 +40,8 @@ func clientPermissions() *server.Permissions {
 		api + "CONSUMER.MSG.NEXT." + stream + ".*",
 		"$JS.ACK." + stream + ".*.>",
 	}}
-	for _, t := range clientPublishes {
-		publish.Allow = append(publish.Allow, bus.SubjectPrefix+string(t))
+	for _, t := range bus.Reports {
+		publish.Allow = append(publish.Allow, bus.ReportPrefix+string(t))
 	}
 	for _, t := range clientHears {
 		publish.Allow = append(publish.Allow, api+"CONSUMER.CREATE."+stream+".*."+bus.SubjectPrefix+string(t))

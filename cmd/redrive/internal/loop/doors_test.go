@@ -105,7 +105,7 @@ func (r *rig) clientBus() jetstream.JetStream {
 }
 
 func tellByEvent(t *testing.T, js jetstream.JetStream, ref failure.Attempt) {
-	msg := &nats.Msg{Subject: "redrive.v1.attempt.failed", Header: nats.Header{}}
+	msg := &nats.Msg{Subject: "redrive.report.attempt.failed", Header: nats.Header{}}
 	for name, value := range map[string]string{
 		"ce-specversion": "1.0", "ce-id": fmt.Sprintf("%s-%d", ref.Job, ref.Number), "ce-source": ref.Source, "ce-type": "attempt.failed",
 		"ce-time": time.Now().UTC().Format(time.RFC3339Nano), "Content-Type": "application/json",

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/redrive-io/redrive/pkg/bus"
@@ -21,8 +23,8 @@ import (
 	"github.com/redrive-io/redrive/pkg/docstore/boltstore"
 )
 
-// acks is how often the program below is answered by the store, and then by
-// the bus.
+// acks is how often the program below is answered by the store, by the bus that
+// it asked to sync, and by the bus that it reported to as another scheduler.
 const acks = 10
 
 // TestAcceptedMeansSynced watches the system calls of a program that commits to
@@ -42,7 +44,7 @@ func TestAcceptedMeansSynced(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out.String())
 	}
 	synced := map[string]int{} // since the last answer, by file name
-	store, events := 0, 0
+	store, events, reports := 0, 0, 0
 	f, err := os.Open(trace)
 	if err != nil {
 		t.Fatal(err)
@@ -54,6 +56,9 @@ func TestAcceptedMeansSynced(t *testing.T) {
 		line := lines.Text()
 		if m := syncCall.FindStringSubmatch(line); m != nil {
 			synced[filepath.Ext(m[1])]++
+			if stream := streamBlock.FindStringSubmatch(m[1]); stream != nil {
+				synced[stream[1]]++
+			}
 		}
 		switch {
 		case strings.Contains(line, `"committed `):
@@ -62,19 +67,27 @@ func TestAcceptedMeansSynced(t *testing.T) {
 			}
 			clear(synced)
 		case strings.Contains(line, `"published `):
-			if events++; synced[".blk"] == 0 {
+			if events++; synced[bus.EventStream] == 0 {
 				t.Errorf("event %d was answered without a sync of the stream: %v", events, synced)
+			}
+			clear(synced)
+		case strings.Contains(line, `"reported `):
+			if reports++; synced[bus.ReportStream] == 0 {
+				t.Errorf("report %d was answered without a sync of its stream: %v", reports, synced)
 			}
 			clear(synced)
 		}
 	}
-	if store != acks || events != acks {
-		t.Errorf("%d commits and %d events were seen, want %d of each", store, events, acks)
+	if store != acks || events != acks || reports != acks {
+		t.Errorf("%d commits, %d events and %d reports were seen, want %d of each", store, events, reports, acks)
 	}
 }
 
 // syncCall is an fsync or fdatasync, with the file that strace -y names.
 var syncCall = regexp.MustCompile(`f(?:data)?sync\(\d+<([^>]+)>`)
+
+// streamBlock is a file of messages, with the name of the stream.
+var streamBlock = regexp.MustCompile(`/streams/([^/]+)/msgs/[0-9]+\.blk`)
 
 // commitAndPublish is the program that is watched.
 func commitAndPublish(dir string) int {
@@ -101,7 +114,7 @@ func tryCommitAndPublish(dir string) error {
 	if err := store.Close(); err != nil {
 		return err
 	}
-	server, err := natsserver.Start(natsserver.Options{Dir: filepath.Join(dir, "events"), Port: -1, RedrivePassword: "p"})
+	server, err := natsserver.Start(natsserver.Options{Dir: filepath.Join(dir, "events"), Port: -1, RedrivePassword: "p", ClientPassword: "c"})
 	if err != nil {
 		return err
 	}
@@ -122,7 +135,30 @@ func tryCommitAndPublish(dir string) error {
 		if err := b.Publish(ctx, e); err != nil {
 			return err
 		}
+		if err := b.Sync(ctx); err != nil {
+			return err
+		}
 		fmt.Printf("published %d\n", n)
+	}
+	return report(ctx, server.ClientURL())
+}
+
+// report tells what another scheduler tells.
+func report(ctx context.Context, url string) error {
+	conn, err := nats.Connect(url, nats.UserInfo(natsserver.UserClient, "c"))
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	js, err := jetstream.New(conn)
+	if err != nil {
+		return err
+	}
+	for n := range acks {
+		if _, err := js.Publish(ctx, bus.ReportPrefix+string(bus.AttemptFailed), []byte("{}")); err != nil {
+			return err
+		}
+		fmt.Printf("reported %d\n", n)
 	}
 	return nil
 }

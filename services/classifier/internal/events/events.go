@@ -3,11 +3,8 @@ package events
 
 import (
 	"context"
-	"strings"
 
 	"github.com/redrive-io/redrive/pkg/bus"
-	"github.com/redrive-io/redrive/pkg/errs"
-	"github.com/redrive-io/redrive/pkg/failure"
 	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
 	"github.com/redrive-io/redrive/services/classifier/internal/book"
 	"github.com/redrive-io/redrive/services/classifier/internal/record"
@@ -23,11 +20,7 @@ type Handler struct {
 // New returns a handler that drives failures by d and keeps b fresh.
 func New(d *record.Driver, b *book.Book) *Handler { return &Handler{d, b} }
 
-// ownSources begins the ce-source of Redrive's own services.
-const ownSources = failure.Own + "/"
-
-// AttemptFailed classifies a failed attempt. An event of another scheduler
-// speaks for that scheduler's jobs alone.
+// AttemptFailed classifies a failed attempt.
 func (h *Handler) AttemptFailed(ctx context.Context, e bus.Event) error {
 	var m redrivev1.AttemptFailed
 	if err := e.Decode(&m); err != nil {
@@ -36,14 +29,6 @@ func (h *Handler) AttemptFailed(ctx context.Context, e bus.Event) error {
 	r, err := wire.Report(&m)
 	if err != nil {
 		return err
-	}
-	if !strings.HasPrefix(e.Source, ownSources) {
-		if r.Attempt.Source != e.Source {
-			return errs.Field("attempt.source", "is %q, but the event's ce-source is %q; they must be the same", r.Attempt.Source, e.Source)
-		}
-		if r.Attempt.Source == failure.Own {
-			return errs.Field("attempt.source", "%q is Redrive's own", failure.Own)
-		}
 	}
 	return h.driver.Hear(ctx, r)
 }

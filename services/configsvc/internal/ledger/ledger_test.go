@@ -34,6 +34,8 @@ type away struct{}
 
 func (away) Publish(context.Context, ...bus.Event) error { return errs.New(errs.Unavailable, "away") }
 
+func (away) Sync(context.Context) error { return errs.New(errs.Unavailable, "away") }
+
 type fixture struct {
 	*ledger.Ledger
 	docs   docstore.Store

@@ -30,6 +30,8 @@ type away struct{}
 
 func (away) Publish(context.Context, ...bus.Event) error { return errs.New(errs.Unavailable, "away") }
 
+func (away) Sync(context.Context) error { return errs.New(errs.Unavailable, "away") }
+
 func open(t testing.TB) *server.Server {
 	t.Helper()
 	docs := storetest.Open(t)

@@ -24,6 +24,8 @@ type away struct{}
 
 func (away) Publish(context.Context, ...bus.Event) error { return errs.New(errs.Unavailable, "away") }
 
+func (away) Sync(context.Context) error { return errs.New(errs.Unavailable, "away") }
+
 func open(t testing.TB) (*store.Store, *outbox.Outbox) {
 	docs := storetest.Open(t)
 	box := outbox.New(docs, away{}, "configsvc", slog.New(slog.DiscardHandler))

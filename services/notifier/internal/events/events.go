@@ -4,7 +4,6 @@ package events
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"github.com/redrive-io/redrive/pkg/bus"
@@ -39,13 +38,7 @@ func (h *Handler) Handle(ctx context.Context, e bus.Event) error {
 	}
 }
 
-// own is the prefix of the sources of Redrive's own events.
-const own = "redrive/"
-
 func (h *Handler) decision(ctx context.Context, e bus.Event) error {
-	if !strings.HasPrefix(e.Source, own) {
-		return errs.Field("source", "%q may not say what Redrive decided", e.Source)
-	}
 	var m redrivev1.DecisionMade
 	if err := e.Decode(&m); err != nil {
 		return err
@@ -57,15 +50,10 @@ func (h *Handler) decision(ctx context.Context, e bus.Event) error {
 	return h.ledger.Failed(ctx, job, f, time.Now())
 }
 
-// success handles the success of an attempt. Another scheduler may speak of its
-// own attempts alone.
 func (h *Handler) success(ctx context.Context, e bus.Event) error {
 	var m redrivev1.AttemptSucceeded
 	if err := e.Decode(&m); err != nil {
 		return err
-	}
-	if source := m.GetAttempt().GetSource(); !strings.HasPrefix(e.Source, own) && source != e.Source {
-		return errs.Field("attempt.source", "is %q, but the event's ce-source is %q; they must be the same", source, e.Source)
 	}
 	job, end, err := wire.Success(&m, e.Time)
 	if err != nil {
@@ -75,9 +63,6 @@ func (h *Handler) success(ctx context.Context, e bus.Event) error {
 }
 
 func (h *Handler) finish(ctx context.Context, e bus.Event) error {
-	if !strings.HasPrefix(e.Source, own) {
-		return errs.Field("source", "%q may not say how a job ended", e.Source)
-	}
 	var m redrivev1.JobFinished
 	if err := e.Decode(&m); err != nil {
 		return err

@@ -21,7 +21,8 @@ import (
 // to a real server, and reads there what the scheduler decided.
 func TestOverARealBus(t *testing.T) {
 	const jobs = 24
-	b, db, w := bustest.New(t), storetest.Open(t), &world{}
+	server, db, w := bustest.Start(t), storetest.Open(t), &world{}
+	b := bustest.Connect(t, server)
 	out := outbox.New(db, b, "scheduler", slog.New(slog.DiscardHandler))
 	w.on(db, out)
 	ctx, stop := context.WithCancel(t.Context())
@@ -60,7 +61,7 @@ func TestOverARealBus(t *testing.T) {
 		consumer bus.Consumer
 		handle   bus.Handler
 	}{
-		{bus.SchedulerAttempts, counted(w.handler.Attempt)},
+		{bus.SchedulerReports, counted(w.handler.Report)},
 		{bus.SchedulerVerdicts, counted(w.handler.Verdict)},
 		{bus.NotifierEvents, func(_ context.Context, e bus.Event) error {
 			if e.Type == bus.DecisionMade {
@@ -79,8 +80,12 @@ func TestOverARealBus(t *testing.T) {
 			}
 		})
 	}
-	if err := b.Publish(ctx, all...); err != nil {
-		t.Fatal(err)
+	for _, e := range all {
+		if e.Type != bus.FailureClassified {
+			bustest.Report(t, server, e)
+		} else if err := b.Publish(ctx, e); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for range all {
 		<-handled

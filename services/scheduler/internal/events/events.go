@@ -1,10 +1,9 @@
-// Package events translates the events that the scheduler listens to: ends of
-// attempts that other schedulers ran, and classified failures.
+// Package events translates the events that the scheduler listens to: what other
+// schedulers report of their attempts, and classified failures.
 package events
 
 import (
 	"context"
-	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -27,19 +26,14 @@ func New(r *runner.Runner) *Handler { return &Handler{r} }
 // Run listens until ctx is done.
 func (h *Handler) Run(ctx context.Context, b *bus.Bus) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return b.Consume(ctx, bus.SchedulerAttempts, h.Attempt) })
+	group.Go(func() error { return b.Consume(ctx, bus.SchedulerReports, h.Report) })
 	group.Go(func() error { return b.Consume(ctx, bus.SchedulerVerdicts, h.Verdict) })
 	return group.Wait()
 }
 
-// own is the prefix of the sources of Redrive's own events.
-const own = failure.Own + "/"
-
-// Attempt handles attempt.failed and attempt.succeeded of other schedulers.
-func (h *Handler) Attempt(ctx context.Context, e bus.Event) error {
-	if strings.HasPrefix(e.Source, own) {
-		return nil // said by ourselves
-	}
+// Report handles attempt.failed and attempt.succeeded of other schedulers. Each
+// speaks of its own attempts alone.
+func (h *Handler) Report(ctx context.Context, e bus.Event) error {
 	var m redrivev1.AttemptFailed
 	succeeded := e.Type == bus.AttemptSucceeded
 	if succeeded {
@@ -63,7 +57,7 @@ func (h *Handler) Attempt(ctx context.Context, e bus.Event) error {
 			Type: failure.TypeFromProto(m.GetType()), Config: wire.Map(m.GetConfig()), Overrides: wire.FromOverrides(m.GetRetryPolicy()),
 			Labels: m.GetLabels(), Owner: m.GetOwner(),
 		},
-		Evidence: redact.Evidence(failure.FromProto(m.GetEvidence())), Succeeded: succeeded, Told: true,
+		Evidence: redact.Evidence(failure.FromProto(m.GetEvidence())), Succeeded: succeeded,
 	}
 	_, err := h.runner.Report(ctx, r)
 	return err
@@ -71,9 +65,6 @@ func (h *Handler) Attempt(ctx context.Context, e bus.Event) error {
 
 // Verdict handles failure.classified.
 func (h *Handler) Verdict(ctx context.Context, e bus.Event) error {
-	if !strings.HasPrefix(e.Source, own) {
-		return errs.Field("source", "%q may not say what a failure is", e.Source)
-	}
 	var m redrivev1.FailureClassified
 	if err := e.Decode(&m); err != nil {
 		return err

