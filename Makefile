@@ -71,7 +71,7 @@ bin/nats-server: tools/go.mod tools/go.sum
 	@touch $@
 
 .PHONY: check
-check: check-fmt check-vet check-fix check-tidy lint check-proto check-gen check-names check-deploy ## Check all that CI checks, short of the tests
+check: check-fmt check-vet check-fix check-tidy lint check-bench check-proto check-gen check-names check-deploy ## Check all that CI checks, short of the tests
 
 .PHONY: check-fmt
 check-fmt: $(LINT)
@@ -118,10 +118,15 @@ check-gen: $(BUF) $(PLUGINS)
 check-names:
 	@.ci/names
 
+# Renders the manifests and lets the program judge their flags; needs no kubectl.
 .PHONY: check-deploy
-check-deploy:
-	@if command -v kubectl >/dev/null; then echo 'kubectl kustomize deploy/k8s'; kubectl kustomize deploy/k8s >/dev/null; \
-	else echo 'no kubectl here: deploy/k8s is not rendered'; fi
+check-deploy: build
+	cd tools/deploy && GOWORK=off REDRIVE_BINARY='$(CURDIR)/bin/redrive' go test -count=1 ./manifest
+
+.PHONY: test-k8s
+test-k8s: ## Apply deploy/k8s to a real API server, built on the first run (minutes)
+	@folder=$$(tools/kube/build.sh) || { s=$$?; [ $$s = 3 ] || exit $$s; echo 'SKIPPED: no API server here; why is said above'; exit 0; }; \
+	cd tools/deploy && GOWORK=off REDRIVE_KUBE="$$folder" go test -count=1 -v ./kube
 
 .PHONY: gen
 gen: $(BUF) $(PLUGINS) ## Generate Go, gateway and OpenAPI from proto/
@@ -150,3 +155,30 @@ $(LINT) $(PLUGINS): tools/go.mod tools/go.sum
 $(BUF): tools/package.json tools/package-lock.json
 	npm ci --prefix tools --ignore-scripts
 	@touch $@
+
+# Comparisons with other systems. bench/ is a module of its own, so that what
+# Redrive is compared with never moves what it is built with.
+BENCH := cd bench && GOWORK=off
+# More flags, such as BENCH_FLAGS='-rounds 9 -run 10s'.
+BENCH_FLAGS ?=
+
+.PHONY: bench-build
+bench-build:
+	@.ci/need redis-server:redis-server
+	@mkdir -p bin/bench/data
+	@go test -c -o bin/bench/contestant ./cmd/redrive/internal/loop
+	@$(BENCH) go build -o ../bin/bench/bench .
+
+.PHONY: bench-loop
+bench-loop: bench-build ## Compare whole cycles with other systems: a few minutes
+	bin/bench/bench loop -redrive bin/bench/contestant -dir bin/bench/data $(BENCH_FLAGS)
+
+.PHONY: bench-smoke
+bench-smoke: bench-build ## Run the comparisons once, too short to mean anything
+	bin/bench/bench loop -redrive bin/bench/contestant -dir bin/bench/data -rounds 1 -warm 100ms -run 300ms
+
+.PHONY: check-bench
+check-bench: $(LINT)
+	$(BENCH) go mod tidy -diff
+	$(BENCH) go vet ./...
+	$(BENCH) ../$(LINT) run ./...
