@@ -60,6 +60,7 @@ var Reports = []Type{AttemptFailed, AttemptSucceeded}
 var (
 	SchedulerReports    = Consumer{Name: "scheduler-reports", Types: Reports, Reports: true}
 	SchedulerVerdicts   = Consumer{Name: "scheduler-verdicts", Types: []Type{FailureClassified}}
+	SchedulerChanges    = Consumer{Name: "scheduler-changes", Types: []Type{AttemptStarted, DecisionMade, JobFinished}, Ephemeral: true}
 	ClassifierFailures  = Consumer{Name: "classifier-failures", Types: []Type{AttemptFailed}}
 	ClassifierRules     = Consumer{Name: "classifier-rules", Types: []Type{RuleChanged}, Ephemeral: true, Concurrency: 1}
 	RecommenderOutcomes = Consumer{Name: "recommender-outcomes", Types: []Type{AttemptFailed, AttemptSucceeded, FailureClassified}}
@@ -68,5 +69,5 @@ var (
 
 // Consumers are all consumers; Provision makes the durable ones.
 var Consumers = []Consumer{
-	SchedulerReports, SchedulerVerdicts, ClassifierFailures, ClassifierRules, RecommenderOutcomes, NotifierEvents,
+	SchedulerReports, SchedulerVerdicts, SchedulerChanges, ClassifierFailures, ClassifierRules, RecommenderOutcomes, NotifierEvents,
 }
