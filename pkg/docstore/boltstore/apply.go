@@ -6,13 +6,14 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"github.com/redrive-io/redrive/pkg/docstore"
+	"github.com/redrive-io/redrive/pkg/docstore/internal/driver"
 	"github.com/redrive-io/redrive/pkg/errs"
 )
 
 // plan is what check found out about one write.
 type plan struct {
 	stored  bool
-	current record // revision and entries of the stored document
+	current driver.Record // revision and entries of the stored document
 }
 
 // check compares every write with what is stored, before anything is written.
@@ -23,7 +24,7 @@ func check(tx *bolt.Tx, writes []docstore.Write) ([]plan, error) {
 		if b := tx.Bucket(docBucket(w.Kind)); b != nil {
 			if stored := b.Get([]byte(w.ID)); stored != nil {
 				var err error
-				if p.current, err = decodeRecord(stored, true); err != nil {
+				if p.current, err = driver.DecodeRecord(stored, true); err != nil {
 					return nil, errs.New(errs.Internal, "%s %q: %w", w.Kind, w.ID, err)
 				}
 				p.stored = true
@@ -32,11 +33,11 @@ func check(tx *bolt.Tx, writes []docstore.Write) ([]plan, error) {
 		switch {
 		case w.Revision == docstore.AnyRevision:
 		case w.Revision == docstore.Absent && p.stored:
-			return nil, errs.New(errs.Conflict, "%s %q exists, at revision %d", w.Kind, w.ID, p.current.revision)
+			return nil, errs.New(errs.Conflict, "%s %q exists, at revision %d", w.Kind, w.ID, p.current.Revision)
 		case w.Revision != docstore.Absent && !p.stored:
 			return nil, errs.New(errs.Conflict, "%s %q does not exist; revision %d was expected", w.Kind, w.ID, w.Revision)
-		case w.Revision != p.current.revision:
-			return nil, errs.New(errs.Conflict, "%s %q is at revision %d; %d was expected", w.Kind, w.ID, p.current.revision, w.Revision)
+		case w.Revision != p.current.Revision:
+			return nil, errs.New(errs.Conflict, "%s %q is at revision %d; %d was expected", w.Kind, w.ID, p.current.Revision, w.Revision)
 		}
 	}
 	return plans, nil
@@ -57,20 +58,20 @@ func applyOne(tx *bolt.Tx, w docstore.Write, p plan) error {
 		if !p.stored {
 			return nil
 		}
-		if err := replaceEntries(tx, w.Kind, w.ID, p.current.entries, nil); err != nil {
+		if err := replaceEntries(tx, w.Kind, w.ID, p.current.Entries, nil); err != nil {
 			return err
 		}
 		return tx.Bucket(docBucket(w.Kind)).Delete([]byte(w.ID))
 	}
-	if err := replaceEntries(tx, w.Kind, w.ID, p.current.entries, w.Index); err != nil {
+	if err := replaceEntries(tx, w.Kind, w.ID, p.current.Entries, w.Index); err != nil {
 		return err
 	}
 	b, err := tx.CreateBucketIfNotExists(docBucket(w.Kind))
 	if err != nil {
 		return err
 	}
-	next := record{revision: p.current.revision + 1, entries: w.Index, value: w.Value}
-	return b.Put([]byte(w.ID), next.encode())
+	next := driver.Record{Revision: p.current.Revision + 1, Entries: w.Index, Value: w.Value}
+	return b.Put([]byte(w.ID), next.Encode())
 }
 
 // replaceEntries touches only what differs: most writes leave most entries.
@@ -80,7 +81,7 @@ func replaceEntries(tx *bolt.Tx, kind, id string, old, want []docstore.Entry) er
 			continue
 		}
 		if b := tx.Bucket(indexBucket(kind, e.Name)); b != nil {
-			if err := b.Delete(indexKey(e.Value, id)); err != nil {
+			if err := b.Delete(driver.IndexKey(e.Value, id)); err != nil {
 				return err
 			}
 		}
@@ -93,7 +94,7 @@ func replaceEntries(tx *bolt.Tx, kind, id string, old, want []docstore.Entry) er
 		if err != nil {
 			return err
 		}
-		if err := b.Put(indexKey(e.Value, id), []byte{}); err != nil {
+		if err := b.Put(driver.IndexKey(e.Value, id), []byte{}); err != nil {
 			return err
 		}
 	}

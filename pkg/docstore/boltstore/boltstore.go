@@ -12,10 +12,12 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	bolt "go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
 
 	"github.com/redrive-io/redrive/pkg/docstore"
+	"github.com/redrive-io/redrive/pkg/docstore/internal/driver"
 	"github.com/redrive-io/redrive/pkg/errs"
 )
 
@@ -34,11 +36,13 @@ type Options struct {
 	// LockTimeout is how long Open waits for a file that another process
 	// holds; 0 is 1 second.
 	LockTimeout time.Duration
+	Metrics     prometheus.Registerer // nil: none
 }
 
 // Store is a docstore.Store in one bbolt file.
 type Store struct {
 	db      *bolt.DB
+	metrics *driver.Metrics
 	queue   chan *request
 	closing chan struct{} // closed when Close begins
 	stopped chan struct{} // closed when the writer has returned
@@ -54,6 +58,10 @@ var _ docstore.Store = (*Store)(nil)
 func Open(path string, o Options) (*Store, error) {
 	if o.LockTimeout <= 0 {
 		o.LockTimeout = defaultLockTimeout
+	}
+	metrics, err := driver.NewMetrics(o.Metrics)
+	if err != nil {
+		return nil, err
 	}
 	db, err := bolt.Open(path, 0o600, &bolt.Options{
 		Timeout: o.LockTimeout,
@@ -77,6 +85,7 @@ func Open(path string, o Options) (*Store, error) {
 	}
 	s := &Store{
 		db:      db,
+		metrics: metrics,
 		queue:   make(chan *request, maxQueue),
 		closing: make(chan struct{}),
 		stopped: make(chan struct{}),
@@ -163,6 +172,7 @@ func (s *Store) Get(ctx context.Context, kind, id string) (docstore.Doc, error) 
 		doc, err = docOf([]byte(id), stored)
 		return err
 	})
+	s.metrics.Count("get", err)
 	return doc, err
 }
 
@@ -179,9 +189,9 @@ func closedError() error { return errs.New(errs.Unavailable, "the store is close
 
 // docOf copies a document out of the transaction.
 func docOf(id, stored []byte) (docstore.Doc, error) {
-	r, err := decodeRecord(stored, false)
+	r, err := driver.DecodeRecord(stored, false)
 	if err != nil {
 		return docstore.Doc{}, fmt.Errorf("read %q: %w", id, err)
 	}
-	return docstore.Doc{ID: string(id), Revision: r.revision, Value: append([]byte{}, r.value...)}, nil
+	return docstore.Doc{ID: string(id), Revision: r.Revision, Value: append([]byte{}, r.Value...)}, nil
 }

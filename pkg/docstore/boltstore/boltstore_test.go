@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/redrive-io/redrive/pkg/docstore"
 	"github.com/redrive-io/redrive/pkg/docstore/boltstore"
 	"github.com/redrive-io/redrive/pkg/docstore/storetest"
@@ -130,6 +132,23 @@ func TestCloseAnswersEveryCommit(t *testing.T) {
 			t.Errorf("commit %d was refused and is there", i)
 		}
 	}
+}
+
+func TestMetrics(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	for range 2 { // a second store of the process shares them
+		s, err := boltstore.Open(filepath.Join(t.TempDir(), "test.db"), boltstore.Options{Metrics: registry})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			_ = s.Commit(t.Context(), docstore.Write{Kind: "job", ID: "a", Revision: docstore.Absent, Value: []byte("v")})
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	storetest.WantMetrics(t, registry, 4, map[string]float64{"commit conflict": 2})
 }
 
 func FuzzAgainstTheModel(f *testing.F) {

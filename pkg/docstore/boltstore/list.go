@@ -8,6 +8,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"github.com/redrive-io/redrive/pkg/docstore"
+	"github.com/redrive-io/redrive/pkg/docstore/internal/driver"
 	"github.com/redrive-io/redrive/pkg/errs"
 )
 
@@ -19,7 +20,7 @@ func (s *Store) List(ctx context.Context, q docstore.Query) (docstore.Page, erro
 	if err := ctx.Err(); err != nil {
 		return docstore.Page{}, fmt.Errorf("list %s: %w", q.Kind, err)
 	}
-	w, err := windowOf(q)
+	w, err := driver.WindowOf(q)
 	if err != nil {
 		return docstore.Page{}, err
 	}
@@ -28,6 +29,7 @@ func (s *Store) List(ctx context.Context, q docstore.Query) (docstore.Page, erro
 		page, err = readPage(tx, q, w)
 		return err
 	})
+	s.metrics.Count("list", err)
 	return page, err
 }
 
@@ -44,7 +46,7 @@ func (s *Store) Count(ctx context.Context, q docstore.Query, most int) (int, err
 	if err := ctx.Err(); err != nil {
 		return 0, fmt.Errorf("count %s: %w", q.Kind, err)
 	}
-	w, err := windowOf(q)
+	w, err := driver.WindowOf(q)
 	if err != nil {
 		return 0, err
 	}
@@ -68,49 +70,11 @@ func (s *Store) Count(ctx context.Context, q docstore.Query, most int) (int, err
 		}
 		return nil
 	})
+	s.metrics.Count("count", err)
 	return n, err
 }
 
-// window is a range of keys: low ≤ key < high. nil is unbounded.
-type window struct{ low, high []byte }
-
-// windowOf turns the bounds and the cursor of q into keys of its bucket.
-func windowOf(q docstore.Query) (window, error) {
-	var w window
-	bound := func(s string) []byte {
-		switch {
-		case s == "":
-			return nil
-		case q.Index == "":
-			return []byte(s)
-		default:
-			return valueKey(s)
-		}
-	}
-	w.low, w.high = bound(q.From), bound(q.Until)
-	if q.After == "" {
-		return w, nil
-	}
-	after := []byte(q.After)
-	if q.Index != "" {
-		if _, ok := idOfIndexKey(after); !ok {
-			return w, errs.New(errs.Invalid, "query of %s: after is not a cursor of index %q", q.Kind, q.Index)
-		}
-	}
-	if q.Descending {
-		if w.high == nil || bytes.Compare(after, w.high) < 0 {
-			w.high = after
-		}
-		return w, nil
-	}
-	// The least key behind after is after with a 0x00 appended.
-	if next := append(after, 0); bytes.Compare(next, w.low) > 0 {
-		w.low = next
-	}
-	return w, nil
-}
-
-func readPage(tx *bolt.Tx, q docstore.Query, w window) (docstore.Page, error) {
+func readPage(tx *bolt.Tx, q docstore.Query, w driver.Window) (docstore.Page, error) {
 	docs := tx.Bucket(docBucket(q.Kind))
 	ordered := docs
 	if q.Index != "" {
@@ -130,7 +94,7 @@ func readPage(tx *bolt.Tx, q docstore.Query, w window) (docstore.Page, error) {
 		id := key
 		if q.Index != "" {
 			var ok bool
-			if id, ok = idOfIndexKey(key); !ok {
+			if id, ok = driver.IDOfIndexKey(key); !ok {
 				return docstore.Page{}, errs.New(errs.Internal, "index %q of %s has a damaged key", q.Index, q.Kind)
 			}
 			if value = docs.Get(id); value == nil {
@@ -151,20 +115,20 @@ func readPage(tx *bolt.Tx, q docstore.Query, w window) (docstore.Page, error) {
 // walker walks a window of a bucket in either direction.
 type walker struct {
 	cursor     *bolt.Cursor
-	window     window
+	window     driver.Window
 	descending bool
 }
 
 func (w walker) first() (key, value []byte) {
 	switch {
-	case !w.descending && w.window.low == nil:
+	case !w.descending && w.window.Low == nil:
 		return w.inside(w.cursor.First())
 	case !w.descending:
-		return w.inside(w.cursor.Seek(w.window.low))
-	case w.window.high == nil:
+		return w.inside(w.cursor.Seek(w.window.Low))
+	case w.window.High == nil:
 		return w.inside(w.cursor.Last())
 	}
-	if key, _ := w.cursor.Seek(w.window.high); key == nil {
+	if key, _ := w.cursor.Seek(w.window.High); key == nil {
 		return w.inside(w.cursor.Last())
 	}
 	return w.inside(w.cursor.Prev())
@@ -181,8 +145,8 @@ func (w walker) next() (key, value []byte) {
 func (w walker) inside(key, value []byte) ([]byte, []byte) {
 	switch {
 	case key == nil,
-		!w.descending && w.window.high != nil && bytes.Compare(key, w.window.high) >= 0,
-		w.descending && bytes.Compare(key, w.window.low) < 0:
+		!w.descending && w.window.High != nil && bytes.Compare(key, w.window.High) >= 0,
+		w.descending && bytes.Compare(key, w.window.Low) < 0:
 		return nil, nil
 	}
 	return key, value

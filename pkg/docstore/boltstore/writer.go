@@ -5,13 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	bolt "go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
 
 	"github.com/redrive-io/redrive/pkg/docstore"
+	"github.com/redrive-io/redrive/pkg/docstore/internal/driver"
 	"github.com/redrive-io/redrive/pkg/errs"
-	"github.com/redrive-io/redrive/pkg/failpoint"
 )
 
 // Group commit: one goroutine takes whatever commits wait, applies them one
@@ -44,6 +45,13 @@ type request struct {
 // Commit implements docstore.Store. When ctx ends while the commit waits, it is
 // not done.
 func (s *Store) Commit(ctx context.Context, writes ...docstore.Write) error {
+	start := time.Now()
+	err := s.commit(ctx, writes)
+	s.metrics.Commit(start, err)
+	return err
+}
+
+func (s *Store) commit(ctx context.Context, writes []docstore.Write) error {
 	if err := docstore.Validate(writes); err != nil {
 		return err
 	}
@@ -140,7 +148,7 @@ func (s *Store) commitGroup(group []*request) {
 			if err := apply(tx, r.writes, plans); err != nil {
 				return err
 			}
-			hit("commit.before", r.writes)
+			driver.Hit("commit.before", r.writes)
 			applied++
 		}
 		if applied == 0 {
@@ -161,7 +169,7 @@ func (s *Store) commitGroup(group []*request) {
 			r.done <- err
 		default:
 			if answers[i] == nil {
-				hit("commit.after", r.writes)
+				driver.Hit("commit.after", r.writes)
 			}
 			r.done <- answers[i]
 		}
@@ -170,15 +178,3 @@ func (s *Store) commitGroup(group []*request) {
 
 // errNothing rolls a transaction back that would write nothing.
 var errNothing = errors.New("nothing to write")
-
-// hit names the failpoint by the kinds that are written.
-func hit(step string, writes []docstore.Write) {
-	if !failpoint.Enabled {
-		return
-	}
-	kinds := make([]string, 0, len(writes))
-	for _, w := range writes {
-		kinds = append(kinds, w.Kind)
-	}
-	failpoint.Hit(step, kinds...)
-}

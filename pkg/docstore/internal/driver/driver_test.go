@@ -1,4 +1,4 @@
-package boltstore
+package driver
 
 import (
 	"bytes"
@@ -17,24 +17,24 @@ func FuzzIndexKeysSortByValueThenID(f *testing.F) {
 		if want == 0 {
 			want = strings.Compare(id1, id2)
 		}
-		key1, key2 := indexKey(value1, id1), indexKey(value2, id2)
+		key1, key2 := IndexKey(value1, id1), IndexKey(value2, id2)
 		if got := bytes.Compare(key1, key2); got != want {
 			t.Errorf("(%q, %q) against (%q, %q) = %d, want %d", value1, id1, value2, id2, got, want)
 		}
-		if id, ok := idOfIndexKey(key1); string(id) != id1 || ok != (id1 != "") {
+		if id, ok := IDOfIndexKey(key1); string(id) != id1 || ok != (id1 != "") {
 			t.Errorf("id of the key of (%q, %q) = %q, %v", value1, id1, id, ok)
 		}
 	})
 }
 
 func FuzzDecodeRecord(f *testing.F) {
-	f.Add(record{revision: 1, value: []byte("v")}.encode())
+	f.Add(Record{Revision: 1, Value: []byte("v")}.Encode())
 	f.Add([]byte{1, 200, 1, 'x'})
 	f.Add([]byte{0})
 	f.Fuzz(func(t *testing.T, stored []byte) {
-		full, err := decodeRecord(stored, true)
-		brief, briefErr := decodeRecord(stored, false)
-		if (err == nil) != (briefErr == nil) || !bytes.Equal(full.value, brief.value) || full.revision != brief.revision {
+		full, err := DecodeRecord(stored, true)
+		brief, briefErr := DecodeRecord(stored, false)
+		if (err == nil) != (briefErr == nil) || !bytes.Equal(full.Value, brief.Value) || full.Revision != brief.Revision {
 			t.Errorf("with entries %+v, %v; without %+v, %v", full, err, brief, briefErr)
 		}
 		if err != nil {
@@ -43,8 +43,8 @@ func FuzzDecodeRecord(f *testing.F) {
 			}
 			return
 		}
-		again, err := decodeRecord(full.encode(), true)
-		if err != nil || again.revision != full.revision || len(again.entries) != len(full.entries) || !bytes.Equal(again.value, full.value) {
+		again, err := DecodeRecord(full.Encode(), true)
+		if err != nil || again.Revision != full.Revision || len(again.Entries) != len(full.Entries) || !bytes.Equal(again.Value, full.Value) {
 			t.Errorf("%+v came back as %+v, %v", full, again, err)
 		}
 	})
