@@ -9,8 +9,8 @@ import (
 )
 
 // Listen opens a TCP listener on addr (host:port; empty is 127.0.0.1:0). Where
-// other machines could reach it, it is errs.Invalid about field unless insecure
-// consents.
+// other machines could reach it, it is errs.Invalid about the flag field unless
+// insecure consents.
 func Listen(field, addr string, insecure bool) (net.Listener, error) {
 	if addr == "" {
 		addr = "127.0.0.1:0"
@@ -30,10 +30,10 @@ func Listen(field, addr string, insecure bool) (net.Listener, error) {
 func CheckAddr(field, addr string, insecure bool) error {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
-		return errs.Field(field, "%q is not HOST:PORT, such as 127.0.0.1:8470", addr)
+		return errs.Field("--"+field, "%q is not HOST:PORT, such as 127.0.0.1:8470", addr)
 	}
 	if !insecure && !IsLoopback(host) {
-		return errs.Field(field, "%q can be reached from other machines, and nothing is encrypted: serve TLS with --tls-cert and --tls-key, put a TLS proxy in front of a loopback address, or consent with --insecure-listen", addr)
+		return errs.Field("--"+field, "%q can be reached from other machines, and nothing is encrypted: serve TLS with --tls-cert and --tls-key, put a TLS proxy in front of a loopback address, or consent with --insecure-listen", addr)
 	}
 	return nil
 }

@@ -1,8 +1,11 @@
 package serve
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
+	"fmt"
 	"log/slog"
 	"os"
 	"sync"
@@ -25,12 +28,12 @@ func (f TLSFiles) Set() bool { return f != TLSFiles{} }
 
 // ServerTLS returns how a listener encrypts. With f.CA, callers must present a
 // certificate of these authorities. flag begins the names of the settings in
-// errors: "tls" for --tls-cert. It is errs.Invalid for files that cannot be
+// errors: "tls" for --tls-cert, --tls-key and --tls-client-ca. It is errs.Invalid for files that cannot be
 // used. Certificate and key are read again when they change; what cannot be
 // used then is logged, and the earlier ones stay.
 func ServerTLS(flag string, f TLSFiles, log *slog.Logger) (*tls.Config, error) {
 	if f.Cert == "" {
-		return nil, errs.Field(flag+"-cert", "a certificate is needed to serve TLS")
+		return nil, errs.Field("--"+flag+"-cert", "a certificate is needed to serve TLS")
 	}
 	own, err := readPair(flag, f, log)
 	if err != nil {
@@ -39,7 +42,7 @@ func ServerTLS(flag string, f TLSFiles, log *slog.Logger) (*tls.Config, error) {
 	c := &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return own.current(), nil }}
 	if f.CA != "" {
 		c.ClientAuth = tls.RequireAndVerifyClientCert
-		c.ClientCAs, err = readPool(flag+"-client-ca", f.CA)
+		c.ClientCAs, err = readPool("--"+flag+"-client-ca", f.CA)
 	}
 	return c, err
 }
@@ -59,17 +62,38 @@ func ClientTLS(flag string, f TLSFiles, log *slog.Logger) (*tls.Config, error) {
 		return c, nil
 	}
 	var err error
-	c.RootCAs, err = readPool(flag+"-ca", f.CA)
+	c.RootCAs, err = readPool("--"+flag+"-ca", f.CA)
 	return c, err
 }
 
+// Pin makes c accept the very certificate that is in a PEM file, and no other,
+// whatever its names are.
+func Pin(c *tls.Config, file string) error {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return errs.New(errs.FailedPrecondition, "read the server's certificate: %w", err)
+	}
+	block, _ := pem.Decode(text)
+	if block == nil {
+		return errs.New(errs.FailedPrecondition, "the server's certificate %s is not PEM", file)
+	}
+	c.InsecureSkipVerify = true // VerifyConnection does more
+	c.VerifyConnection = func(s tls.ConnectionState) error {
+		if len(s.PeerCertificates) == 0 || !bytes.Equal(s.PeerCertificates[0].Raw, block.Bytes) {
+			return fmt.Errorf("the server does not present the certificate of %s", file)
+		}
+		return nil
+	}
+	return nil
+}
+
 func readPool(field, file string) (*x509.CertPool, error) {
-	pem, err := os.ReadFile(file)
+	text, err := os.ReadFile(file)
 	if err != nil {
 		return nil, errs.Field(field, "%w", err)
 	}
 	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(pem) {
+	if !pool.AppendCertsFromPEM(text) {
 		return nil, errs.Field(field, "%s has no certificate in PEM", file)
 	}
 	return pool, nil
@@ -98,17 +122,17 @@ type stamp struct {
 func readPair(flag string, f TLSFiles, log *slog.Logger) (*pair, error) {
 	switch {
 	case f.Cert == "":
-		return nil, errs.Field(flag+"-cert", "--%s-key needs its certificate", flag)
+		return nil, errs.Field("--"+flag+"-cert", "--%s-key needs its certificate", flag)
 	case f.Key == "":
-		return nil, errs.Field(flag+"-key", "--%s-cert needs its key", flag)
+		return nil, errs.Field("--"+flag+"-key", "--%s-cert needs its key", flag)
 	}
 	if _, err := ReadGivenSecret(f.Key); err != nil {
-		return nil, errs.Field(flag+"-key", "%w", err)
+		return nil, errs.Field("--"+flag+"-key", "%w", err)
 	}
 	p := &pair{files: f, log: log, stamp: f.stamps(), looked: time.Now()}
 	cert, err := tls.LoadX509KeyPair(f.Cert, f.Key)
 	if err != nil {
-		return nil, errs.Field(flag+"-cert", "%w", err)
+		return nil, errs.Field("--"+flag+"-cert", "%w", err)
 	}
 	p.cert = &cert
 	return p, nil

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/redrive-io/redrive/cmd/redrive/internal/screen"
+	"github.com/redrive-io/redrive/pkg/serve"
 )
 
 // Exit statuses.
@@ -28,8 +29,9 @@ type app struct {
 	out, talk      screen.Style // of stdout and stderr
 	version        string
 
-	data, server, tokenFile string // global flags
-	address                 string // of the server that was dialled, for messages
+	data, server, tokenFile string         // global flags
+	tls                     serve.TLSFiles // global flags, too
+	address                 string         // of the server that was dialled, for messages
 	conn                    *grpc.ClientConn
 }
 
@@ -74,6 +76,9 @@ Start a server with "redrive serve", then give it a job:
 	flags.StringVar(&a.data, "data", "", "data folder of the server (env REDRIVE_DATA; default ~/.local/share/redrive)")
 	flags.StringVar(&a.server, "server", "", "HOST:PORT of a server's gRPC, https://HOST:PORT with TLS (env REDRIVE_SERVER; default: the server of the data folder)")
 	flags.StringVar(&a.tokenFile, "token-file", "", "file with the server's token (env REDRIVE_TOKEN has the token itself; default: the data folder's)")
+	flags.StringVar(&a.tls.CA, "tls-ca", "", "PEM file with the authorities of the server's certificate (env REDRIVE_TLS_CA; default: the operating system's)")
+	flags.StringVar(&a.tls.Cert, "tls-cert", "", "PEM file with a certificate for a server that asks for one (env REDRIVE_TLS_CERT)")
+	flags.StringVar(&a.tls.Key, "tls-key", "", "its key (env REDRIVE_TLS_KEY)")
 
 	root.AddGroup(&cobra.Group{ID: "run", Title: "Run:"}, &cobra.Group{ID: "look", Title: "Look and change:"}, &cobra.Group{ID: "offline", Title: "Without a server:"})
 	group := func(id string, all ...*cobra.Command) {

@@ -1,7 +1,8 @@
 package command
 
 import (
-	"crypto/tls"
+	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"strings"
@@ -50,11 +51,18 @@ func (a *app) target(folder home.Folder) (string, credentials.TransportCredentia
 		if errs.Is(err, errs.NotFound) {
 			return "", nil, errs.New(errs.NotFound, "%w: start one with `redrive serve`, or say where it is with --data or --server", err)
 		}
-		return e.GRPC, nil, err
+		if err != nil || e.Certificate == "" {
+			return e.GRPC, nil, err
+		}
+		secure, err := a.secure(e.Certificate)
+		return e.GRPC, secure, err
 	}
 	scheme, addr, has := strings.Cut(server, "://")
 	if !has {
 		scheme, addr = "", server
+		if a.files().Set() {
+			scheme = "https"
+		}
 	}
 	addr = strings.TrimSuffix(addr, "/")
 	host, _, err := net.SplitHostPort(addr)
@@ -62,7 +70,8 @@ func (a *app) target(folder home.Folder) (string, credentials.TransportCredentia
 	case err != nil:
 		return "", nil, usagef("--server %q is not HOST:PORT, such as 127.0.0.1:8470", server)
 	case scheme == "https":
-		return addr, credentials.NewTLS(&tls.Config{MinVersion: tls.VersionTLS12}), nil
+		secure, err := a.secure("")
+		return addr, secure, err
 	case scheme == "http", scheme == "" && serve.IsLoopback(host):
 		return addr, nil, nil
 	case scheme == "":
@@ -70,6 +79,28 @@ func (a *app) target(folder home.Folder) (string, credentials.TransportCredentia
 	default:
 		return "", nil, usagef("--server %q: the scheme is neither https nor http", server)
 	}
+}
+
+// files are those of the TLS flags and the environment.
+func (a *app) files() serve.TLSFiles {
+	return serve.TLSFiles{
+		CA:   firstOf(a.tls.CA, os.Getenv("REDRIVE_TLS_CA")),
+		Cert: firstOf(a.tls.Cert, os.Getenv("REDRIVE_TLS_CERT")),
+		Key:  firstOf(a.tls.Key, os.Getenv("REDRIVE_TLS_KEY")),
+	}
+}
+
+// secure is how to encrypt. A server that named its certificate's file in its
+// data folder is recognised by that very certificate, whatever the address.
+func (a *app) secure(certificate string) (credentials.TransportCredentials, error) {
+	c, err := serve.ClientTLS("tls", a.files(), slog.New(slog.DiscardHandler))
+	if err == nil && certificate != "" {
+		err = serve.Pin(c, certificate)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return credentials.NewTLS(c), nil
 }
 
 // token returns the token to present: the one that is given, or that of the
@@ -88,10 +119,17 @@ func (a *app) token(folder home.Folder) (string, error) {
 // givenToken returns the token of --token-file or else of the environment, or
 // none.
 func (a *app) givenToken() (string, error) {
-	if a.tokenFile != "" {
-		return serve.ReadToken(a.tokenFile)
+	if a.tokenFile == "" {
+		return os.Getenv("REDRIVE_TOKEN"), nil
 	}
-	return os.Getenv("REDRIVE_TOKEN"), nil
+	token, err := serve.ReadGivenSecret(a.tokenFile)
+	if err == nil {
+		err = serve.CheckToken(token)
+	}
+	if err != nil {
+		return "", fmt.Errorf("--token-file: %w", err)
+	}
+	return token, nil
 }
 
 func firstOf(all ...string) string {

@@ -2,12 +2,8 @@ package command
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"os"
-	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -17,61 +13,47 @@ import (
 	"github.com/redrive-io/redrive/pkg/serve"
 )
 
-// serviceNames are the services of Redrive.
-var serviceNames = []string{"scheduler", "classifier", "recommender", "configsvc", "notifier"}
-
 func (a *app) serve() *cobra.Command {
+	f := &serveFlags{}
 	cmd := &cobra.Command{
-		Use:   "serve",
-		Short: "Run Redrive: all services in one process, on one data folder",
-		Long: `Run Redrive: all services, the store and the event bus in one process. It keeps
-everything in the data folder, listens on loopback alone, and answers nobody who
-does not present the token that it makes at its first start (DATA/token; the
-other commands find it), or that REDRIVE_TOKEN or --token-file gives. Other
-schedulers connect to the events with what is in DATA/nats-client.json.
+		Use:   "serve [SERVICE…]",
+		Short: "Run Redrive: all services in one process, or some of a deployment",
+		Long: `Run Redrive. Without --nats and --redis all services, the store and the event bus
+are in this one process. It keeps everything in the data folder, listens on
+loopback alone, and answers nobody who does not present the token that it makes
+at its first start (DATA/token; the other commands find it), or that
+REDRIVE_TOKEN or --token-file gives. Other schedulers connect to the events with
+what is in DATA/nats-client.json.
+
+With --nats and --redis this process is one replica of a deployment, and runs
+the services that are named, or all: scheduler, classifier, recommender,
+configsvc, notifier, and gateway, which is REST and every gRPC call of the
+others: the one door for people, which needs neither. --peer says where a service is that a service
+of this process calls (scheduler: configsvc; classifier: recommender and
+configsvc; gateway: all). All processes have one token. Each has a data folder
+of its own, and on one machine ports of its own.
 
 SIGINT or SIGTERM stops it in order; a second one kills it. Attempts that run go
 on running, and the next start finds them.`,
-		Args: servicesAreOneProcess,
+		Example: `  redrive serve
+
+  redrive serve scheduler --nats nats://nats:4222 --redis redis://redis:6379 \
+    --peer configsvc=configsvc:8470 --tls-cert c.pem --tls-key k.pem --tls-ca ca.pem \
+    --grpc-addr :8470 --http-addr :8471
+  redrive serve gateway --peer scheduler=scheduler:8470 --peer classifier=… \
+    --peer recommender=… --peer configsvc=… --peer notifier=…
+  redrive --server https://gateway:8470 --tls-ca ca.pem jobs list`,
+		Args: cobra.ArbitraryArgs, ValidArgs: system.Services,
 	}
-	o := system.Options{}
-	flags := cmd.Flags()
-	flags.StringVar(&o.GRPCAddr, "grpc-addr", "127.0.0.1:8470", "where to serve gRPC; port 0 takes a free one")
-	flags.StringVar(&o.HTTPAddr, "http-addr", "127.0.0.1:8471", "where to serve REST, /metrics, /healthz and /readyz")
-	flags.StringVar(&o.NATSAddr, "nats-addr", "127.0.0.1:8472", "where other schedulers connect to the events")
-	flags.BoolVar(&o.InsecureListen, "insecure-listen", false, "consent to addresses that other machines can reach, unencrypted")
-	flags.StringSliceVar(&o.AllowHosts, "allow-host", nil, "a host name that REST requests may be addressed to, besides loopback")
-	flags.StringVar(&o.RetryPolicy, "retry-policy", "", "YAML that changes what the classes of failures mean for a retry")
-	flags.StringVar(&o.AlertPolicy, "alert-policy", "", "YAML that says who is told of what (default: alerts are only kept)")
-	flags.StringVar(&o.CostPolicy, "cost-policy", "", "YAML with prices, the weight of a failed retry and ceilings")
-	flags.StringSliceVar(&o.LogRoots, "log-root", nil, "a folder below which logs may be read that a failure points to")
-	flags.StringVar(&o.PublicURL, "public-url", "", "where people reach the REST API, for links in notifications")
-	stopTimeout := flags.Duration("stop-timeout", 25*time.Second, "how long an orderly stop may take")
-	level := levelValue(slog.LevelInfo)
-	flags.Var(&level, "log-level", "what is logged: debug, info, warn or error")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
-		if o.Data, err = a.folder(); err != nil {
+	f.add(cmd)
+	cmd.RunE = func(cmd *cobra.Command, services []string) error {
+		o, err := f.options(a, cmd, services)
+		if err != nil {
 			return err
 		}
-		if o.Token, err = a.givenToken(); err != nil {
-			return err
-		}
-		for i, root := range o.LogRoots {
-			if o.LogRoots[i], err = filepath.Abs(root); err != nil {
-				return err
-			}
-			if info, err := os.Stat(root); err != nil || !info.IsDir() {
-				return usagef("--log-root %s is not a folder", root)
-			}
-		}
-		if *stopTimeout < 0 {
-			return usagef("--stop-timeout %s is negative", *stopTimeout)
-		}
-		o.Version, _ = buildOf(a.version)
-		o.Log = a.logger(slog.Level(level))
 		ctx, stop := serve.Signals(cmd.Context())
 		defer stop()
-		return a.runSystem(ctx, o, *stopTimeout)
+		return a.runSystem(ctx, o, f.stopTimeout)
 	}
 	return cmd
 }
@@ -83,7 +65,7 @@ func (a *app) runSystem(ctx context.Context, o system.Options, stopTimeout time.
 	if err != nil {
 		return err
 	}
-	a.greet(s, o.Log)
+	a.greet(s, o)
 	select {
 	case <-ctx.Done():
 		o.Log.Info("stopping; one more signal kills")
@@ -99,15 +81,31 @@ func (a *app) runSystem(ctx context.Context, o system.Options, stopTimeout time.
 }
 
 // greet tells where everything is: a person on a terminal, or a log.
-func (a *app) greet(s *system.System, log *slog.Logger) {
+func (a *app) greet(s *system.System, o system.Options) {
 	e := s.Endpoint()
 	if !a.talk.Terminal() {
-		log.Info("serving", "version", e.Version, "data", string(s.Folder()), "grpc", e.GRPC, "http", e.HTTP, "nats", e.NATS)
+		attrs := []any{"version", e.Version, "data", string(s.Folder()), "grpc", e.GRPC, "http", e.HTTP}
+		if s.Replica() == "" {
+			attrs = append(attrs, "nats", e.NATS)
+		} else {
+			attrs = append(attrs, "replica", s.Replica(), "services", s.Services())
+		}
+		o.Log.Info("serving", attrs...)
+		return
+	}
+	scheme := "http"
+	if e.Certificate != "" {
+		scheme = "https"
+	}
+	if s.Replica() != "" {
+		a.say("Redrive %s serves %s as replica %s", e.Version, strings.Join(s.Services(), ", "), s.Replica())
+		a.say("  gRPC    %s", e.GRPC)
+		a.say("  HTTP    %s://%s", scheme, e.HTTP)
 		return
 	}
 	a.say("Redrive %s serves the data folder %s", e.Version, s.Folder())
 	a.say("  gRPC    %s", e.GRPC)
-	a.say("  REST    http://%s  (the token is in %s)", e.HTTP, s.Folder().TokenFile())
+	a.say("  REST    %s://%s  (the token is in %s)", scheme, e.HTTP, s.Folder().TokenFile())
 	a.say("  events  %s  (credentials are in %s)", e.NATS, s.Folder().NATSClientFile())
 	a.say("Give it a job: redrive submit --wait -- COMMAND")
 }
@@ -119,34 +117,4 @@ func (a *app) logger(level slog.Level) *slog.Logger {
 		return slog.New(slog.NewTextHandler(a.stderr, o))
 	}
 	return slog.New(slog.NewJSONHandler(a.stderr, o))
-}
-
-// servicesAreOneProcess refuses a list of services.
-func servicesAreOneProcess(_ *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
-	}
-	for _, name := range args {
-		if !slices.Contains(serviceNames, name) {
-			return usagef("there is no service %q; `redrive serve` runs all of %s", name, oneOf(serviceNames))
-		}
-	}
-	return usagef("this version runs all services in one process: separate services share a NATS server and a Redis, which it cannot use; run `redrive serve` without names")
-}
-
-// levelValue is the flag --log-level.
-type levelValue slog.Level
-
-// String implements pflag.Value.
-func (v *levelValue) String() string { return strings.ToLower(slog.Level(*v).String()) }
-
-// Type implements pflag.Value.
-func (v *levelValue) Type() string { return "level" }
-
-// Set implements pflag.Value.
-func (v *levelValue) Set(s string) error {
-	if err := (*slog.Level)(v).UnmarshalText([]byte(s)); err != nil {
-		return errors.New("must be debug, info, warn or error")
-	}
-	return nil
 }

@@ -15,12 +15,15 @@ import (
 
 // Endpoint says where the server of a data folder listens.
 type Endpoint struct {
-	PID     int       `json:"pid"`
-	GRPC    string    `json:"grpc"` // host:port
-	HTTP    string    `json:"http"` // host:port
-	NATS    string    `json:"nats"` // nats://host:port
-	Version string    `json:"version"`
-	Started time.Time `json:"started"`
+	PID  int    `json:"pid"`
+	GRPC string `json:"grpc"` // host:port
+	HTTP string `json:"http"` // host:port
+	NATS string `json:"nats"` // nats://host:port; empty where the bus is elsewhere
+	// Certificate is the file with the certificate that the server presents;
+	// empty without TLS.
+	Certificate string    `json:"certificate,omitempty"`
+	Version     string    `json:"version"`
+	Started     time.Time `json:"started"`
 }
 
 // Publish tells the command line where this process listens.

@@ -3,10 +3,14 @@
 package home
 
 import (
+	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -77,7 +81,7 @@ func (f Folder) Open() (*Lock, error) {
 		if !errors.Is(err, unix.EWOULDBLOCK) {
 			return nil, fmt.Errorf("lock the data folder %s: %w", f, err)
 		}
-		return nil, errs.New(errs.FailedPrecondition, "another redrive server%s uses the data folder %s: stop it, or choose another folder with --data", f.who(), f)
+		return nil, errs.New(errs.FailedPrecondition, "another redrive server%s uses the data folder %s: stop it, or give this one a folder of its own with --data", f.who(), f)
 	}
 	return &Lock{f, file}, nil
 }
@@ -105,6 +109,46 @@ func (f Folder) who() string {
 		return fmt.Sprintf(" (process %d)", e.PID)
 	}
 	return ""
+}
+
+// replicaName is what a replica may be called; names are parts of keys and of
+// metrics.
+var replicaName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$`)
+
+// CheckReplica is errs.Invalid for what cannot be the name of a replica.
+func CheckReplica(name string) error {
+	if !replicaName.MatchString(name) {
+		return errs.New(errs.Invalid, "%q is not 1 to 63 letters, digits, dots, underscores and hyphens that begin and end with a letter or digit", name)
+	}
+	return nil
+}
+
+// Replica returns the name of the replica that this folder belongs to. It is
+// made once, from the machine's name, and kept: what the replica was at work on
+// when it died is found again by it.
+func (l *Lock) Replica() (string, error) {
+	file := l.path("replica")
+	b, err := os.ReadFile(file)
+	if err == nil {
+		name := strings.TrimSpace(string(b))
+		if err := CheckReplica(name); err != nil {
+			return "", errs.New(errs.FailedPrecondition, "%s: %w: delete it, and a new one is made", file, err)
+		}
+		return name, nil
+	}
+	if !errors.Is(err, os.ErrNotExist) {
+		return "", err
+	}
+	var random [4]byte
+	_, _ = rand.Read(random[:]) // never fails: crypto/rand ends the process instead
+	name := hex.EncodeToString(random[:])
+	if host, err := os.Hostname(); err == nil {
+		host, _, _ = strings.Cut(host, ".")
+		if with := host[:min(len(host), 50)] + "-" + name; CheckReplica(with) == nil {
+			name = with
+		}
+	}
+	return name, serve.WriteSecret(file, []byte(name+"\n"))
 }
 
 // Close lets others use the folder.

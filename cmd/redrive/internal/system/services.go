@@ -16,60 +16,71 @@ import (
 // when its file has been replaced by another version meanwhile.
 var thisProgram = []string{"/proc/self/exe", "supervise"}
 
-// startServices makes the services, each with what it stands on, and starts to
-// serve and to run them. A service comes after those that it calls, so that it
-// stops before them.
+// startServices makes the services that are asked for, each with what it stands
+// on, and starts to serve and to run them.
 func (s *System) startServices(o Options) error {
-	costs, err := loadCosts(o.CostPolicy)
+	makers, err := s.makers(o)
 	if err != nil {
 		return err
+	}
+	// In the order of the directory a service comes after those that it calls,
+	// so that it stops before them.
+	var names []string
+	var services []service
+	for _, d := range directory {
+		if makers[d.name] == nil || !o.runs(d.name) {
+			continue
+		}
+		svc, err := makers[d.name]()
+		if err != nil {
+			return fmt.Errorf("start the %s: %w", d.name, err)
+		}
+		svc.Register(s.server)
+		names, services = append(names, d.name), append(services, svc)
+	}
+	s.server.Start()
+	for i, name := range names {
+		s.run(name, services[i])
+	}
+	return nil
+}
+
+// makers are how to make each service.
+func (s *System) makers(o Options) (map[string]func() (service, error), error) {
+	costs, err := loadCosts(o.CostPolicy)
+	if err != nil {
+		return nil, err
 	}
 	supervisor := o.Supervisor
 	if len(supervisor) == 0 {
 		supervisor = thisProgram
 	}
-	calls := s.server.Conn()
-	parts := []struct {
-		name string
-		make func() (service, error)
-	}{
-		{"config service", func() (service, error) {
+	config, advice := redrivev1.NewConfigServiceClient(s.conn(Configsvc)), redrivev1.NewRecommenderServiceClient(s.conn(Recommender))
+	return map[string]func() (service, error){
+		Configsvc: func() (service, error) {
 			return configsvc.New(
 				configsvc.Options{MaxMemory: costs.MaxMemory, MaxCores: costs.MaxCores},
-				configsvc.Deps{Store: s.store, Bus: s.bus, Log: s.log, Metrics: s.registry})
-		}},
-		{"recommender", func() (service, error) {
-			return recommender.New(costs, recommender.Deps{Store: s.store, Bus: s.bus, Log: s.log, Metrics: s.registry})
-		}},
-		{"classifier", func() (service, error) {
-			return classifier.New(classifier.Options{LogRoots: append([]string{s.home.Attempts()}, o.LogRoots...)}, classifier.Deps{
-				Store: s.store, Bus: s.bus, Log: s.log, Metrics: s.registry,
-				Recommender: redrivev1.NewRecommenderServiceClient(calls), Config: redrivev1.NewConfigServiceClient(calls),
-			})
-		}},
-		{"notifier", func() (service, error) {
+				configsvc.Deps{Store: s.store, Bus: s.bus, Log: s.log, Metrics: s.registry, Replica: s.replica})
+		},
+		Recommender: func() (service, error) {
+			return recommender.New(costs, recommender.Deps{Store: s.store, Bus: s.bus, Log: s.log, Metrics: s.registry, Replica: s.replica})
+		},
+		Classifier: func() (service, error) {
+			return classifier.New(
+				classifier.Options{LogRoots: append([]string{s.home.Attempts()}, o.LogRoots...)},
+				classifier.Deps{Store: s.store, Bus: s.bus, Recommender: advice, Config: config, Log: s.log, Metrics: s.registry, Replica: s.replica})
+		},
+		Notifier: func() (service, error) {
 			return notifier.New(
 				notifier.Options{PolicyFile: o.AlertPolicy, ExternalURL: o.PublicURL},
-				notifier.Deps{Store: s.store, Bus: s.bus, Log: s.log, Metrics: s.registry})
-		}},
-		{"scheduler", func() (service, error) {
+				notifier.Deps{Store: s.store, Bus: s.bus, Log: s.log, Metrics: s.registry, Replica: s.replica})
+		},
+		Scheduler: func() (service, error) {
 			return scheduler.New(
 				scheduler.Options{Attempts: s.home.Attempts(), Supervisor: supervisor, RetryPolicy: o.RetryPolicy},
-				scheduler.Deps{Store: s.store, Bus: s.bus, Config: redrivev1.NewConfigServiceClient(calls), Log: s.log, Metrics: s.registry})
-		}},
-	}
-	services := make([]service, len(parts))
-	for i, p := range parts {
-		if services[i], err = p.make(); err != nil {
-			return fmt.Errorf("start the %s: %w", p.name, err)
-		}
-		services[i].Register(s.server)
-	}
-	s.server.Start()
-	for i, p := range parts {
-		s.run(p.name, services[i])
-	}
-	return nil
+				scheduler.Deps{Store: s.store, Bus: s.bus, Config: config, Log: s.log, Metrics: s.registry, Replica: s.replica})
+		},
+	}, nil
 }
 
 // run starts a service that has been registered. A service that stops although

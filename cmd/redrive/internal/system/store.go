@@ -1,0 +1,65 @@
+package system
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+
+	"github.com/redrive-io/redrive/pkg/docstore/boltstore"
+	"github.com/redrive-io/redrive/pkg/docstore/redisstore"
+	"github.com/redrive-io/redrive/pkg/errs"
+	"github.com/redrive-io/redrive/pkg/serve"
+)
+
+// openStore opens the store: that of the data folder, or the one that is
+// shared.
+func (s *System) openStore(ctx context.Context, o Options) error {
+	if !o.alone() {
+		return s.openRedis(ctx, o.Redis)
+	}
+	store, err := boltstore.Open(s.home.Database(), boltstore.Options{})
+	if err != nil {
+		return fmt.Errorf("open the store: %w", err)
+	}
+	s.store, s.storeReady = store, s.storeAnswers
+	s.closers.Add("store", func(context.Context) error { return store.Close() })
+	return nil
+}
+
+// storeAnswers is a readiness check.
+func (s *System) storeAnswers(ctx context.Context) error {
+	_, err := s.store.Get(ctx, "system.probe", "probe")
+	if errs.Is(err, errs.NotFound) {
+		return nil
+	}
+	return err
+}
+
+// openRedis connects to Redis, and waits while it is away.
+func (s *System) openRedis(ctx context.Context, o Redis) error {
+	at, err := o.place()
+	if err != nil {
+		return err
+	}
+	var secure *tls.Config
+	if at.secure {
+		if secure, err = serve.ClientTLS("redis", o.TLS, s.log); err != nil {
+			return err
+		}
+	}
+	var store *redisstore.Store
+	err = s.await(ctx, "the store", "--redis", func(ctx context.Context) (err error) {
+		store, err = redisstore.Open(ctx, redisstore.Options{
+			Addrs: at.addrs, SentinelMaster: o.SentinelMaster, Username: at.user, Password: o.Password,
+			SentinelPassword: o.SentinelPassword, DB: at.db, TLS: secure, Prefix: o.Prefix, Name: s.replica,
+			Log: s.log, Metrics: s.registry,
+		})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	s.store, s.storeReady = store, store.Ready
+	s.closers.Add("store", func(context.Context) error { return store.Close() })
+	return nil
+}
