@@ -37,6 +37,7 @@ func Now() Moment {
 type Fence struct {
 	path  string
 	limit time.Duration
+	file  *os.File     // kept open: a full disk must not end what runs
 	last  atomic.Int64 // the Moment that the file has, when this process wrote it
 }
 
@@ -65,7 +66,11 @@ func NewFence(root, replica string, limit time.Duration) (*Fence, error) {
 	if err := os.MkdirAll(root, 0o700); err != nil {
 		return nil, errs.New(errs.FailedPrecondition, "make the attempts' folder: %w", err)
 	}
-	return &Fence{path: filepath.Join(root, fencePrefix+replica), limit: limit}, nil
+	f := &Fence{path: filepath.Join(root, fencePrefix+replica), limit: limit}
+	if f.file, err = os.OpenFile(f.path, os.O_WRONLY|os.O_CREATE, 0o600); err != nil {
+		return nil, errs.New(errs.FailedPrecondition, "the attempts' folder cannot be used: %w", err)
+	}
+	return f, nil
 }
 
 // Renew says that the lease was renewed, by a renewal that began at m. An older
@@ -74,13 +79,8 @@ func (f *Fence) Renew(m Moment) error {
 	if int64(m) <= f.last.Load() {
 		return nil
 	}
-	// Nobody needs it after a power loss, but nobody may read half of it.
-	temporary := f.path + "~"
-	err := os.WriteFile(temporary, strconv.AppendInt(nil, int64(m), 10), 0o600)
-	if err == nil {
-		err = os.Rename(temporary, f.path)
-	}
-	if err != nil {
+	// It is written in place, and twice: who reads half of it sees that.
+	if _, err := f.file.WriteAt(fmt.Appendf(nil, "%020d %020d\n", m, m), 0); err != nil {
 		return fmt.Errorf("renew the fence: %w", err)
 	}
 	f.last.Store(int64(m))
@@ -103,7 +103,11 @@ func readFence(path string) (Moment, error) {
 	if err != nil {
 		return 0, err
 	}
-	n, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
+	first, second, _ := strings.Cut(strings.TrimSpace(string(text)), " ")
+	n, err := strconv.ParseInt(first, 10, 64)
+	if err == nil && first != second {
+		err = fmt.Errorf("%q and %q are not the same", first, second)
+	}
 	return Moment(n), err
 }
 

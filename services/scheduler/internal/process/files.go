@@ -21,7 +21,7 @@ type File struct {
 // filesFolder is the folder of Spec.Files.
 const filesFolder = "files"
 
-// maxFiles bounds Spec.Files.
+// maxFiles bounds Spec.Files and Spec.Folders together.
 const maxFiles = 16
 
 var filePattern = regexp.MustCompile(`^[a-z][a-z0-9.-]{0,63}$`)
@@ -33,28 +33,39 @@ func (e *Executor) Folder(id ID) string { return e.folder(id) }
 // attempt's.
 func FilePath(folder, name string) string { return filepath.Join(folder, filesFolder, name) }
 
-func checkFiles(files []File) error {
+func checkFiles(s Spec) error {
 	var all []error
-	if len(files) > maxFiles {
-		all = append(all, errs.Field("files", "has %d members, more than %d", len(files), maxFiles))
+	if n := len(s.Files) + len(s.Folders); n > maxFiles {
+		all = append(all, errs.Field("files", "there are %d files and folders, more than %d", n, maxFiles))
 	}
-	for i, f := range files {
-		if !filePattern.MatchString(f.Name) {
-			all = append(all, errs.Field(fmt.Sprintf("files[%d]", i), "%q is not 1 to 64 of [a-z0-9.-] that starts with a letter", f.Name))
+	check := func(field string, i int, name string) {
+		if !filePattern.MatchString(name) {
+			all = append(all, errs.Field(fmt.Sprintf("%s[%d]", field, i), "%q is not 1 to 64 of [a-z0-9.-] that starts with a letter", name))
 		}
+	}
+	for i, f := range s.Files {
+		check("files", i, f.Name)
+	}
+	for i, name := range s.Folders {
+		check("folders", i, name)
 	}
 	return errs.Fields(all...)
 }
 
-// writeFiles writes the files of an attempt that was just claimed.
-func writeFiles(folder string, files []File) error {
-	if len(files) == 0 {
+// prepare makes the files and folders of an attempt that was just claimed.
+func prepare(folder string, s Spec) error {
+	for _, name := range s.Folders {
+		if err := os.Mkdir(filepath.Join(folder, name), 0o700); err != nil {
+			return err
+		}
+	}
+	if len(s.Files) == 0 {
 		return nil
 	}
 	if err := os.Mkdir(filepath.Join(folder, filesFolder), 0o700); err != nil {
 		return err
 	}
-	for _, f := range files {
+	for _, f := range s.Files {
 		if err := os.WriteFile(FilePath(folder, f.Name), []byte(f.Content), 0o600); err != nil {
 			return err
 		}

@@ -1,9 +1,9 @@
 package process
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"testing"
 	"time"
 )
@@ -30,12 +30,20 @@ func TestAGuardIsNotMended(t *testing.T) {
 		g := guard{path: path, limit: 10 * time.Second, last: 100 * second}
 		os.Remove(path) //nolint:errcheck // it may not be there
 		if tc.renewed != 0 {
-			if err := os.WriteFile(path, []byte(strconv.Itoa(int(tc.renewed))), 0o600); err != nil {
+			if err := os.WriteFile(path, fmt.Appendf(nil, "%020d %020d\n", tc.renewed, tc.renewed), 0o600); err != nil {
 				t.Fatal(err)
 			}
 		}
 		if proof := g.broken(tc.now); (proof != "") != tc.broken {
 			t.Errorf("%s: %q, want broken %v", tc.name, proof, tc.broken)
+		}
+	}
+	for _, half := range []string{"", "7", "7 ", "00000000000000000107 00000000000000000095\n", "x x"} {
+		if err := os.WriteFile(path, []byte(half), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := readFence(path); err == nil {
+			t.Errorf("a fence of %q was read", half)
 		}
 	}
 	if proof := (&guard{}).broken(Now()); proof != "" {

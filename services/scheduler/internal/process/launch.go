@@ -95,7 +95,7 @@ func (s Spec) Validate() error {
 	if s.WorkDir != "" && !filepath.IsAbs(s.WorkDir) || strings.ContainsRune(s.WorkDir, 0) || !utf8.ValidString(s.WorkDir) {
 		all = append(all, errs.Field("work_dir", "%q is not an absolute path", s.WorkDir))
 	}
-	all = append(all, checkFiles(s.Files))
+	all = append(all, checkFiles(s))
 	if s.MemoryLimit < 0 {
 		all = append(all, errs.Field("memory_limit", "%d is negative", s.MemoryLimit))
 	}

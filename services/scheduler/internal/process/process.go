@@ -49,6 +49,9 @@ type Spec struct {
 	// Files are there when the program starts, and gone when it has ended; see
 	// FilePath.
 	Files []File
+	// Folders are made in the attempt's folder before the program starts, and
+	// stay; they are named like files.
+	Folders []string
 	// MemoryLimit bounds the memory of the whole process tree, in bytes; 0 is
 	// no limit.
 	MemoryLimit int64

@@ -159,7 +159,7 @@ func (s *supervisor) runProgram(x *exit, logs *logs) error {
 		return nil
 	}
 	pid := 0
-	if err = writeFiles(s.Folder, s.Spec.Files); err == nil {
+	if err = prepare(s.Folder, s.Spec); err == nil {
 		pid, err = start(s.Spec, s.workDir(), s.claim.Key, group, logs)
 	}
 	if err != nil {
