@@ -16,6 +16,7 @@ import (
 	"github.com/redrive-io/redrive/pkg/bus"
 	"github.com/redrive-io/redrive/pkg/docstore"
 	"github.com/redrive-io/redrive/pkg/errs"
+	"github.com/redrive-io/redrive/pkg/lease"
 	"github.com/redrive-io/redrive/pkg/outbox"
 	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
 	"github.com/redrive-io/redrive/services/scheduler/internal/events"
@@ -47,6 +48,11 @@ type Options struct {
 	VerdictTimeout time.Duration
 	// Retention is how long ended jobs are kept; 30 days when 0.
 	Retention time.Duration
+	// LostAfter is how long a replica must be silent before the others end its
+	// attempts as lost; 15 min when 0, at least 30 s. All replicas must have the
+	// same: after two thirds of it a silent replica's attempts end by themselves.
+	// It has no meaning for the only replica.
+	LostAfter time.Duration
 }
 
 // Deps are what the scheduler stands on.
@@ -68,6 +74,9 @@ type Service struct {
 	events *events.Handler
 	server *server.Server
 	bus    *bus.Bus
+	leases *lease.Leases
+	fence  *process.Fence // nil for the only replica
+	log    *slog.Logger
 }
 
 // New wires the scheduler. It is errs.Invalid for settings that cannot be, and
@@ -83,16 +92,31 @@ func New(o Options, d Deps) (*Service, error) {
 			return nil, err
 		}
 	}
-	exec, err := process.New(process.Options{Root: o.Attempts, Supervisor: o.Supervisor, MemoryDriver: o.MemoryDriver, Log: d.Log})
+	replica, err := identity(o, d)
 	if err != nil {
 		return nil, err
 	}
+	fence, err := fence(o, replica)
+	if err != nil {
+		return nil, err
+	}
+	exec, err := process.New(process.Options{
+		Root: o.Attempts, Supervisor: o.Supervisor, MemoryDriver: o.MemoryDriver, Fence: fence, Log: d.Log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	leases := lease.New(d.Store, "scheduler", replica, lease.Options{Log: d.Log, Metrics: d.Metrics})
 	out := outbox.New(d.Store, d.Bus, "scheduler", d.Log)
 	docs := store.New(d.Store, out)
 	run := runner.New(docs, exec, server.NewResolver(d.Config), table, runner.Options{
 		MaxRunning: o.MaxRunning, VerdictTimeout: o.VerdictTimeout, Retention: o.Retention,
+		Peers: peers(o, replica, leases, fence),
 	}, d.Log, newMetrics(d.Metrics))
-	return &Service{outbox: out, runner: run, events: events.New(run), server: server.New(run, docs), bus: d.Bus}, nil
+	return &Service{
+		outbox: out, runner: run, events: events.New(run), server: server.New(run, docs), bus: d.Bus,
+		leases: leases, fence: fence, log: d.Log,
+	}, nil
 }
 
 // Register adds SchedulerService to a server.
@@ -101,11 +125,17 @@ func (s *Service) Register(r grpc.ServiceRegistrar) {
 }
 
 // Run drives the jobs until ctx is done. Attempts that run go on running.
-func (s *Service) Run(ctx context.Context) error {
+func (s *Service) Run(ctx context.Context) error { return s.leases.Around(ctx, s.run) }
+
+func (s *Service) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.outbox.Run(ctx) })
 	group.Go(func() error { return s.runner.Run(ctx) })
 	group.Go(func() error { return s.events.Run(ctx, s.bus) })
+	if s.fence != nil {
+		group.Go(func() error { renewFence(ctx, s.fence, s.leases, s.log); return nil })
+		group.Go(func() error { return s.events.RunChanges(ctx, s.bus) })
+	}
 	return group.Wait()
 }
 

@@ -3,6 +3,7 @@ package runner
 import (
 	"context"
 	"fmt"
+	"os"
 	"math/rand/v2"
 	"reflect"
 	"slices"
@@ -16,6 +17,7 @@ import (
 	"github.com/redrive-io/redrive/pkg/redact"
 	"github.com/redrive-io/redrive/services/scheduler/internal/job"
 	"github.com/redrive-io/redrive/services/scheduler/internal/process"
+	"github.com/redrive-io/redrive/services/scheduler/internal/spark"
 )
 
 const (
@@ -252,9 +254,14 @@ func (r *Runner) followOnce(ctx context.Context, j job.Job, id process.ID, until
 
 // execute starts an attempt unless it was started, and waits for its end.
 func (r *Runner) execute(ctx context.Context, j job.Job, id process.ID, until process.Moment) (job.Ended, error) {
-	spec, err := r.spec(j)
+	spec, err := r.spec(j, id)
 	if err != nil {
-		return notStarted(id, err), nil
+		// It may have been started when it could be made.
+		res, waitErr := r.exec.Wait(ctx, id)
+		if errs.Is(waitErr, errs.NotFound) {
+			return notStarted(id, err), nil
+		}
+		return r.ended(j, id, res), waitErr
 	}
 	spec.NotAfter = until
 	if j.CancelRequested {
@@ -271,7 +278,15 @@ func (r *Runner) execute(ctx context.Context, j job.Job, id process.ID, until pr
 	if err != nil {
 		return job.Ended{}, err
 	}
-	return job.Ended{Attempt: id.Attempt, Succeeded: res.Succeeded, Evidence: redact.Evidence(res.Evidence)}, nil
+	return r.ended(j, id, res), nil
+}
+
+// ended is the end of an attempt, with what its engine left behind.
+func (r *Runner) ended(j job.Job, id process.ID, res process.Result) job.Ended {
+	if j.Task.Spark != nil {
+		res = spark.Complete(res, *j.Task, r.exec.Folder(id), sparkHome())
+	}
+	return job.Ended{Attempt: id.Attempt, Succeeded: res.Succeeded, Evidence: redact.Evidence(res.Evidence)}
 }
 
 // notStarted is the end of an attempt whose task cannot be made from its
@@ -286,7 +301,7 @@ func notStarted(id process.ID, err error) job.Ended {
 }
 
 // spec is what to run: the task with the values of the attempt's configuration.
-func (r *Runner) spec(j job.Job) (process.Spec, error) {
+func (r *Runner) spec(j job.Job, id process.ID) (process.Spec, error) {
 	a, _ := j.Last()
 	task, err := j.Task.Expand(a.Config)
 	if err != nil {
@@ -300,12 +315,25 @@ func (r *Runner) spec(j job.Job) (process.Spec, error) {
 	if err != nil {
 		return process.Spec{}, err
 	}
+	submission := spark.Submission{Args: task.Args}
+	if task.Spark != nil {
+		if submission, err = spark.Submit(task, a.Config, r.exec.Folder(id), sparkHome()); err != nil {
+			return process.Spec{}, err
+		}
+		task.Env = submission.Env
+	}
 	env, err := environment(j, a, task)
 	if err != nil {
 		return process.Spec{}, err
 	}
-	return process.Spec{Args: task.Args, Env: env, WorkDir: task.WorkDir, MemoryLimit: limit, RunTimeout: runTimeout(j, a)}, nil
+	return process.Spec{
+		Args: submission.Args, Env: env, WorkDir: task.WorkDir, Files: submission.Files, Folders: submission.Folders,
+		MemoryLimit: limit, RunTimeout: runTimeout(j, a),
+	}, nil
 }
+
+// sparkHome is where the server's own environment says that Spark is.
+func sparkHome() string { return os.Getenv("SPARK_HOME") }
 
 // runTimeout is the attempt's own, cut at the job's deadline.
 func runTimeout(j job.Job, a job.Attempt) time.Duration {

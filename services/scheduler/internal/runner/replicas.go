@@ -281,3 +281,6 @@ func (r *Runner) loseAttempt(ctx context.Context, j job.Job, name string) error 
 
 // Noticed says that another replica may have changed a job.
 func (r *Runner) Noticed(jobID string) { r.watches.tell(jobID) }
+
+// NoticedAll says that another replica may have changed any job.
+func (r *Runner) NoticedAll() { r.watches.tellAll() }

@@ -37,6 +37,8 @@ type Executor interface {
 	Sweep(ctx context.Context, keep func(process.ID) bool) error
 	// Running lists the attempts that were started here and have no end yet.
 	Running(ctx context.Context) ([]process.ID, error)
+	// Folder returns the folder of an attempt, whether it is there or not.
+	Folder(id process.ID) string
 }
 
 // Resolution is the configuration that an attempt is to run with.

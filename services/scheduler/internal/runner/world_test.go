@@ -85,6 +85,8 @@ func (m *machine) Kill(_ context.Context, id process.ID, reason failure.Reason) 
 	return nil
 }
 
+func (m *machine) Folder(id process.ID) string { return filepath.Join(os.TempDir(), "no-attempts", id.Job) }
+
 func (m *machine) Sweep(context.Context, func(process.ID) bool) error {
 	select {
 	case m.swept <- struct{}{}:
