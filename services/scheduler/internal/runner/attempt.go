@@ -284,7 +284,11 @@ func (r *Runner) execute(ctx context.Context, j job.Job, id process.ID, until pr
 // ended is the end of an attempt, with what its engine left behind.
 func (r *Runner) ended(j job.Job, id process.ID, res process.Result) job.Ended {
 	if j.Task.Spark != nil {
-		res = spark.Complete(res, *j.Task, r.exec.Folder(id), sparkHome())
+		a, _ := j.Attempt(id.Attempt)
+		task, err := j.Task.Expand(a.Config)
+		if err == nil {
+			res = spark.Complete(res, task, r.exec.Folder(id), sparkHome())
+		}
 	}
 	return job.Ended{Attempt: id.Attempt, Succeeded: res.Succeeded, Evidence: redact.Evidence(res.Evidence)}
 }
