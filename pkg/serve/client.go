@@ -51,9 +51,6 @@ func pipeConn(pipe *bufconn.Listener, opts ...grpc.DialOption) (*grpc.ClientConn
 
 // clientInterceptors hand the request id on and give errors their kind back.
 func clientInterceptors() []grpc.DialOption {
-	unary := func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
-		return errs.FromStatus(invoke(withRequestID(ctx), method, req, reply, cc, opts...))
-	}
 	stream := func(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, open grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
 		cs, err := open(withRequestID(ctx), desc, cc, method, opts...)
 		if err != nil {
@@ -61,7 +58,11 @@ func clientInterceptors() []grpc.DialOption {
 		}
 		return kindStream{cs}, nil
 	}
-	return []grpc.DialOption{grpc.WithUnaryInterceptor(unary), grpc.WithStreamInterceptor(stream)}
+	return []grpc.DialOption{grpc.WithUnaryInterceptor(unaryClient), grpc.WithStreamInterceptor(stream)}
+}
+
+func unaryClient(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+	return errs.FromStatus(invoke(withRequestID(ctx), method, req, reply, cc, opts...))
 }
 
 func withRequestID(ctx context.Context) context.Context {

@@ -59,6 +59,7 @@ func (s *Server) abandon() error {
 		all = append(all, s.http.Close())
 	}
 	if s.conn != nil {
+		s.conn.closed.Store(true)
 		all = append(all, s.conn.Close())
 	}
 	if s.gatewayConn != nil {

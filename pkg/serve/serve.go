@@ -84,7 +84,8 @@ type Server struct {
 	public, inner       *grpc.Server
 	health              *health.Server
 	http                *http.Server
-	conn, gatewayConn   *grpc.ClientConn
+	conn                *inProcess
+	gatewayConn         *grpc.ClientConn
 	stopping            context.Context // ends when Drain begins
 	stop                context.CancelFunc
 	failed              chan error
@@ -150,9 +151,11 @@ func (s *Server) listen(field, addr, protocol string) (net.Listener, error) {
 // connect makes the two in-memory connections and the HTTP server over one of
 // them.
 func (s *Server) connect() (err error) {
-	if s.conn, err = pipeConn(s.innerPipe, clientInterceptors()...); err != nil {
+	inner, err := pipeConn(s.innerPipe, clientInterceptors()...)
+	if err != nil {
 		return err
 	}
+	s.conn = &inProcess{ClientConn: inner, around: s.unary(trusted), methods: map[string]localMethod{}}
 	// The gateway hands the caller's own header on, so REST and gRPC callers
 	// are authenticated by the same code.
 	if s.gatewayConn, err = pipeConn(s.pipe); err != nil {
@@ -171,16 +174,17 @@ func (s *Server) connect() (err error) {
 func (s *Server) RegisterService(desc *grpc.ServiceDesc, impl any) {
 	s.public.RegisterService(desc, impl)
 	s.inner.RegisterService(desc, impl)
+	s.conn.register(desc, impl)
 	s.health.SetServingStatus(desc.ServiceName, healthpb.HealthCheckResponse_SERVING)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.services = append(s.services, desc.ServiceName)
 }
 
-// Conn is the in-memory connection by which the services of this process call
+// Conn is the connection within this process by which the services of this process call
 // each other; callers on it are Internal. It goes on working during Drain.
 // Errors that it returns have their kind (errs.FromStatus).
-func (s *Server) Conn() *grpc.ClientConn { return s.conn }
+func (s *Server) Conn() grpc.ClientConnInterface { return s.conn }
 
 // GRPCAddr is the address that gRPC is served on.
 func (s *Server) GRPCAddr() string { return s.grpcLis.Addr().String() }
