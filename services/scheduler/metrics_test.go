@@ -75,15 +75,66 @@ func TestMetricsCountEachThingOnce(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]float64{
-		"redrive_scheduler_jobs_total SUCCEEDED":     2,
-		"redrive_scheduler_jobs_total RUNNING":       3, // only ours are seen running
-		"redrive_scheduler_jobs_total CLASSIFYING":   4,
-		"redrive_scheduler_decisions_total retry":    4,
-		"redrive_scheduler_retries_total failed":     2,
-		"redrive_scheduler_retries_total succeeded":  2,
-		"redrive_scheduler_fallbacks_total":          2,
-		"redrive_scheduler_time_to_recovery_seconds": 2,
-		"redrive_scheduler_decision_seconds":         4,
+		"redrive_scheduler_jobs_total SUCCEEDED":       2,
+		"redrive_scheduler_jobs_total RUNNING":         3, // only ours are seen running
+		"redrive_scheduler_jobs_total CLASSIFYING":     4,
+		"redrive_scheduler_decisions_total retry":      4,
+		"redrive_scheduler_retries_total failed":       2,
+		"redrive_scheduler_retries_total succeeded":    2,
+		"redrive_scheduler_attempts_total failed":      4,
+		"redrive_scheduler_attempts_total succeeded":   2,
+		"redrive_scheduler_fallbacks_total no_verdict": 2,
+		"redrive_scheduler_start_delay_seconds":        3,
+		"redrive_scheduler_time_to_recovery_seconds":   2,
+		"redrive_scheduler_decision_seconds":           4,
+	} {
+		if got := counted(t, registry)[name]; got != want {
+			t.Errorf("%s = %v, want %v", name, got, want)
+		}
+	}
+}
+
+// TestMetricsOfAbsentServices has a config service that does not answer, and an
+// attempt that is lost and one that is cancelled.
+func TestMetricsOfAbsentServices(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	m := newMetrics(registry)
+	j := job.Job{ID: "etl", Source: failure.Own, SourceJob: "etl", State: job.Queued, Due: start, Created: start, Updated: start, BudgetStart: start}
+	now := start
+	step := func(e job.Event) {
+		t.Helper()
+		now = now.Add(time.Second)
+		next, _, _, err := job.Step(j, e, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var d *policy.Decision
+		if e, ok := e.(job.Decided); ok {
+			d = &e.Decision
+		}
+		m.Moved(j, next, d)
+		j = next
+	}
+	step(job.Postponed{Due: now.Add(10 * time.Second)})
+	step(job.Postponed{Due: now.Add(30 * time.Second)})
+	step(job.Started{Skipped: []job.Skip{{Reason: "the config service could not be asked"}}})
+	step(job.Ended{Attempt: 1, Evidence: failure.Evidence{Reason: failure.Lost}})
+	v := policy.Verdict{Class: failure.NetworkTransient, Category: failure.CategorySystem, Verdict: failure.Retry}
+	d := policy.Decide(j.PolicyInputs(1, v, policy.Defaults().Of(v.Class, v.Verdict), 1, now))
+	d.Attempt = 1
+	step(job.Decided{Decision: d})
+	step(job.Started{Skipped: []job.Skip{{Patch: "patches/p", Reason: "its guard does not hold"}}})
+	step(job.CancelAsked{})
+	step(job.Ended{Attempt: 2})
+	for name, want := range map[string]float64{
+		"redrive_scheduler_postponed_total":                 2,
+		"redrive_scheduler_fallbacks_total original_config": 1,
+		"redrive_scheduler_fallbacks_total no_verdict":      0,
+		"redrive_scheduler_attempts_total lost":             1,
+		"redrive_scheduler_attempts_total cancelled":        1,
+		"redrive_scheduler_retries_total cancelled":         1,
+		"redrive_scheduler_retries_total failed":            0,
+		"redrive_scheduler_start_delay_seconds":             2,
 	} {
 		if got := counted(t, registry)[name]; got != want {
 			t.Errorf("%s = %v, want %v", name, got, want)

@@ -113,6 +113,9 @@ func New(o Options, d Deps) (*Service, error) {
 		MaxRunning: o.MaxRunning, VerdictTimeout: o.VerdictTimeout, Retention: o.Retention,
 		Peers: peers(o, replica, leases, fence),
 	}, d.Log, newMetrics(d.Metrics))
+	if err := registerGauges(d.Metrics, docs, run); err != nil {
+		return nil, err
+	}
 	return &Service{
 		outbox: out, runner: run, events: events.New(run), server: server.New(run, docs), bus: d.Bus,
 		leases: leases, fence: fence, log: d.Log,
