@@ -71,7 +71,7 @@ func (s *syncBuffer) String() string {
 }
 
 // start serves sched until the test ends.
-func start(t *testing.T, sched *scheduler) (*serve.Server, *syncBuffer) {
+func start(t testing.TB, sched *scheduler) (*serve.Server, *syncBuffer) {
 	t.Helper()
 	log := &syncBuffer{}
 	s, err := serve.New(serve.Options{
@@ -92,7 +92,7 @@ func start(t *testing.T, sched *scheduler) (*serve.Server, *syncBuffer) {
 	return s, log
 }
 
-func client(t *testing.T, s *serve.Server, token string) redrivev1.SchedulerServiceClient {
+func client(t testing.TB, s *serve.Server, token string) redrivev1.SchedulerServiceClient {
 	t.Helper()
 	conn, err := serve.Dial(s.GRPCAddr(), token, nil)
 	if err != nil {

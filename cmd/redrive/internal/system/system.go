@@ -129,7 +129,7 @@ func (s *System) Folder() home.Folder { return s.home.Folder }
 func (s *System) Token() string { return s.token }
 
 // Conn is the connection in memory to the system's own services.
-func (s *System) Conn() *grpc.ClientConn { return s.server.Conn() }
+func (s *System) Conn() grpc.ClientConnInterface { return s.server.Conn() }
 
 // Failed receives an error when a part of the system stops by itself; the
 // system has to be stopped then.

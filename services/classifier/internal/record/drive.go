@@ -27,15 +27,15 @@ type Store interface {
 	// new revision; errs.Conflict when another one is there. With announce the
 	// event failure.classified is stored in the same commit.
 	Put(ctx context.Context, r Record, announce bool) (Record, error)
-	// SameFailures counts the failures of the job, up to this attempt, that
-	// have f's fingerprint.
+	// SameFailures counts the failures of earlier attempts of the job that have
+	// f's fingerprint.
 	SameFailures(ctx context.Context, f Failure) (int, error)
 }
 
 // Question is what the recommender is asked.
 type Question struct {
 	Failure
-	SameFailures int
+	SameFailures int // up to this attempt, it included
 }
 
 // Recommender answers questions. What it cannot answer now is
@@ -110,17 +110,29 @@ func (d *Driver) classify(ctx context.Context, r Report) (rec Record, known bool
 	return rec, known, err
 }
 
-// begin makes the record, or returns the one that another made meanwhile.
+// begin makes the record, or returns the one that another made meanwhile. Asking
+// the recommender changes nothing, so its answer is stored with the rest; when
+// there is none, the record waits for it.
 func (d *Driver) begin(ctx context.Context, r Report) (Record, error) {
 	began := time.Now()
 	r = r.masked()
 	var warnings []string
 	r.Evidence, warnings = d.Collector.Collect(r.Evidence)
-	rec := Record{Failure: Begin(r, d.Rules(), warnings, began)}
+	f := Begin(r, d.Rules(), warnings, began)
 	d.Classified(time.Since(began))
-	stored, err := d.put(ctx, rec)
+	var waits error
+	if f.State == Recommending {
+		var answered Failure
+		if answered, waits = d.recommend(ctx, f); waits == nil {
+			f = answered
+		}
+	}
+	stored, err := d.put(ctx, Record{Failure: f})
 	if errs.Is(err, errs.Conflict) {
 		return d.Store.Get(ctx, r.ID())
+	}
+	if err == nil && waits != nil {
+		err = fmt.Errorf("failure %s: %w", stored.ID(), waits)
 	}
 	return stored, err
 }
@@ -191,7 +203,7 @@ func (d *Driver) recommend(ctx context.Context, f Failure) (Failure, error) {
 	}
 	call, cancel := context.WithTimeout(ctx, d.Timeout)
 	defer cancel()
-	r, err := d.Recommend(call, Question{f, same})
+	r, err := d.Recommend(call, Question{f, same + 1})
 	switch {
 	case err == nil:
 		return f.Recommended(r, time.Now()), nil

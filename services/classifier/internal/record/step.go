@@ -47,6 +47,12 @@ func (f Failure) asks() bool {
 	return f.Result.Class == failure.Unknown || f.Result.Class.Memory() && f.Result.Verdict == failure.RetryWithConfig
 }
 
+// Unadvised reports whether a final record lacks the recommendation that was to
+// be in it.
+func (f Failure) Unadvised() bool {
+	return f.State == Final && f.asks() && len(f.Result.Remedy) == 0 && f.Recommendation == nil
+}
+
 func (f Failure) to(s State, now time.Time) Failure {
 	f.State, f.UpdateTime = s, now
 	return f

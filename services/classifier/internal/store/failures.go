@@ -208,7 +208,7 @@ func withoutText(logs []*redrivev1.Log) []*redrivev1.Log {
 func (s *Failures) SameFailures(ctx context.Context, f record.Failure) (int, error) {
 	key := f.Attempt.JobName() + sep + f.Result.Fingerprint
 	same, _, err := s.records.Find(ctx, docstore.Query{Index: byFingerprint, From: key, Until: key + sep, Limit: mostSame}, func(k kept) bool {
-		return int(k.GetFailure().GetAttempt().GetAttempt()) <= f.Attempt.Number
+		return int(k.GetFailure().GetAttempt().GetAttempt()) < f.Attempt.Number
 	})
 	return len(same), err
 }
