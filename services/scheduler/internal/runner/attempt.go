@@ -3,8 +3,8 @@ package runner
 import (
 	"context"
 	"fmt"
-	"os"
 	"math/rand/v2"
+	"os"
 	"reflect"
 	"slices"
 	"time"

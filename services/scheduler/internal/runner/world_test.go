@@ -109,6 +109,12 @@ func (m *machine) Running(context.Context) ([]process.ID, error) {
 	return ids, nil
 }
 
+func (m *machine) knows(id process.ID) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.runs[id] != nil
+}
+
 func (m *machine) spec(id process.ID) process.Spec {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -118,6 +124,11 @@ func (m *machine) spec(id process.ID) process.Spec {
 func (m *machine) end(id process.ID, res process.Result) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.runs[id] == nil { // it never starts
+		m.runs[id] = &run{done: make(chan struct{}), result: res}
+		close(m.runs[id].done)
+		return
+	}
 	select {
 	case <-m.runs[id].done:
 	default:
