@@ -31,6 +31,7 @@ const (
 	Tree         Part = "tree"          // the process tree, by its limit
 	Heap         Part = "heap"          // the heap of the jvm engine
 	DriverHeap   Part = "driver.heap"   // of Spark's driver
+	DriverResult Part = "driver.result" // what Spark's driver lets tasks send it, a limit of its own
 	ExecutorHeap Part = "executor.heap" // of one executor of Spark
 	Overhead     Part = "executor.overhead"
 	Python       Part = "executor.python"
@@ -128,9 +129,29 @@ func (p Profile) Sizes(config map[string]any) (map[Part]Size, error) {
 	return sizes, nil
 }
 
-// PartOf returns what runs out in a failure of class c, NoPart when no key bears
-// on it. bounded says whether the configuration gives an amount of memory to a
-// part.
-func (p Profile) PartOf(c failure.Class, bounded func(Part) bool) Part {
-	return p.shape.part(c, bounded)
+// Cause is what is known of what ran out in a failure.
+type Cause struct {
+	Class failure.Class
+	// Setting is the key that the log names as too small, or the end of it after
+	// a dot; empty when it names none. A key that the profile knows says more than
+	// the class.
+	Setting string
+}
+
+// PartOf returns what ran out, NoPart when no key bears on it. bounded says
+// whether the configuration gives an amount of memory to a part.
+func (p Profile) PartOf(c Cause, bounded func(Part) bool) Part {
+	if part := p.partOfKey(c.Setting); c.Class.Memory() && part != NoPart && bounded(part) {
+		return part
+	}
+	return p.shape.part(c.Class, bounded)
+}
+
+func (p Profile) partOfKey(name string) Part {
+	for _, k := range p.keys {
+		if name != "" && (k.name == name || strings.HasSuffix(k.name, "."+name)) {
+			return k.part
+		}
+	}
+	return NoPart
 }

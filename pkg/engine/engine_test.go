@@ -194,6 +194,31 @@ func TestPointersAreEscaped(t *testing.T) {
 	}
 }
 
+func TestTheKeyThatALogNamesSaysWhatRanOut(t *testing.T) {
+	for _, tc := range []struct {
+		engine, setting string
+		config          config
+		class           failure.Class
+		want            engine.Part
+	}{
+		{engine.Spark, "spark.driver.maxResultSize", nil, failure.MemoryDriver, engine.DriverResult},
+		{engine.Spark, "maxResultSize", nil, failure.MemoryDriver, engine.DriverResult},
+		{engine.Spark, "maxResultSize", config{"spark.driver.maxResultSize": "0"}, failure.MemoryDriver, engine.DriverHeap}, // it has no limit
+		{engine.Spark, "spark.executor.memoryOverhead", nil, failure.MemoryContainer, engine.Overhead},
+		{engine.Spark, "spark.executor.memory", nil, failure.MemoryContainer, engine.ExecutorHeap},
+		{engine.Spark, "Size", nil, failure.MemoryDriver, engine.DriverHeap},
+		{engine.Spark, "spark.executor.cores", nil, failure.MemoryDriver, engine.DriverHeap},
+		{engine.Spark, "spark.driver.maxResultSize", nil, failure.MemoryGPU, engine.DriverResult},
+		{engine.Spark, "spark.driver.maxResultSize", nil, failure.CodeBug, engine.Overhead},
+		{engine.Process, "spark.driver.maxResultSize", nil, failure.MemoryDriver, engine.Tree},
+	} {
+		s, err := lookup(t, tc.engine).Setting(tc.config, engine.Cause{Class: tc.class, Setting: tc.setting}, 0)
+		if err != nil || s.Part != tc.want {
+			t.Errorf("%s %s %s %v: part = %q, %v, want %q", tc.engine, tc.class, tc.setting, tc.config, s.Part, err, tc.want)
+		}
+	}
+}
+
 func TestPartsOfClasses(t *testing.T) {
 	for _, tc := range []struct {
 		engine string
@@ -215,12 +240,12 @@ func TestPartsOfClasses(t *testing.T) {
 		{engine.Spark, nil, failure.MemoryGPU, engine.NoPart},
 	} {
 		p := lookup(t, tc.engine)
-		s, err := p.Setting(tc.config, tc.class, 0)
+		s, err := p.Setting(tc.config, engine.Cause{Class: tc.class}, 0)
 		if err != nil || s.Part != tc.want {
 			t.Errorf("%s %v %s: part = %q, %v, want %q", tc.engine, tc.config, tc.class, s.Part, err, tc.want)
 		}
 		sizes, err := p.Sizes(tc.config)
-		if got := p.PartOf(tc.class, func(part engine.Part) bool { return sizes[part].Memory > 0 }); err != nil || got != tc.want {
+		if got := p.PartOf(engine.Cause{Class: tc.class}, func(part engine.Part) bool { return sizes[part].Memory > 0 }); err != nil || got != tc.want {
 			t.Errorf("%s %v %s: part by sizes = %q, %v, want %q", tc.engine, tc.config, tc.class, got, err, tc.want)
 		}
 	}

@@ -28,6 +28,7 @@ type key struct {
 	unit     unit
 	min, max float64 // in bytes for memory
 	readOnly bool    // no patch may touch it
+	part     Part    // what it limits, where it limits one part alone
 }
 
 // values are the parsed members of a configuration: bytes for memory, 1 or 0

@@ -1,10 +1,6 @@
 package engine
 
-import (
-	"maps"
-
-	"github.com/redrive-io/redrive/pkg/failure"
-)
+import "maps"
 
 // Setting is what one configuration gives to the part that a class of failures
 // is about, and how to give it more. Get one from Profile.Setting.
@@ -16,16 +12,16 @@ type Setting struct {
 	values  values
 }
 
-// Setting returns what config gives to the part that class c is about. A class
+// Setting returns what config gives to the part that c is about. A class
 // that is not about memory counts as a kill at the limit of the tree or
 // container. Where config sets no limit but one of limit bytes was in force,
 // that is the size; 0 is none. A bad value is errs.Invalid.
-func (p Profile) Setting(config map[string]any, c failure.Class, limit int64) (Setting, error) {
+func (p Profile) Setting(config map[string]any, c Cause, limit int64) (Setting, error) {
 	v, err := p.parse(config)
 	if err != nil {
 		return Setting{}, err
 	}
-	part := p.shape.part(c, func(part Part) bool { return p.shape.size(v, part).Memory > 0 })
+	part := p.PartOf(c, func(part Part) bool { return p.shape.size(v, part).Memory > 0 })
 	s := Setting{Part: part, profile: p, config: config, values: v}
 	if s.Part != NoPart {
 		s.Size = p.shape.size(v, s.Part)

@@ -91,18 +91,11 @@ func TestApplyGivesMoreToWhatRanOutAlone(t *testing.T) {
 			(2048 + 384 + 768) * mib,
 		},
 		{
-			"the driver, and its largest result in step", engine.Spark,
+			"the driver, and not the limit of its results", engine.Spark,
 			config{"spark.driver.memory": "2g", "spark.driver.maxResultSize": "512m"},
 			failure.MemoryDriver, 4 * gib,
-			config{"spark.driver.memory": "4g", "spark.driver.maxResultSize": "1g"},
+			config{"spark.driver.memory": "4g"},
 			4505 * mib,
-		},
-		{
-			"an unlimited result stays unlimited", engine.Spark,
-			config{"spark.driver.maxResultSize": "0"},
-			failure.MemoryDriver, 2 * gib,
-			config{"spark.driver.memory": "2g"},
-			(2048 + 384) * mib,
 		},
 		{
 			"a limit that the configuration does not have is added", engine.Process,
@@ -113,7 +106,7 @@ func TestApplyGivesMoreToWhatRanOutAlone(t *testing.T) {
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			s, err := lookup(t, tc.engine).Setting(tc.config, tc.class, 512*mib)
+			s, err := lookup(t, tc.engine).Setting(tc.config, engine.Cause{Class: tc.class}, 512*mib)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -192,7 +185,7 @@ func TestGrid(t *testing.T) {
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			s, err := lookup(t, tc.engine).Setting(tc.config, tc.class, 0)
+			s, err := lookup(t, tc.engine).Setting(tc.config, engine.Cause{Class: tc.class}, 0)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -229,7 +222,7 @@ func TestGridAndApplyAgree(t *testing.T) {
 		}
 		for _, name := range engine.Names() {
 			p, class := lookup(t, name), classes[r.IntN(len(classes))]
-			s, err := p.Setting(c, class, 0)
+			s, err := p.Setting(c, engine.Cause{Class: class}, 0)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -248,7 +241,7 @@ func TestGridAndApplyAgree(t *testing.T) {
 				if to.Memory > s.Memory && s.Total(engine.Size{Memory: to.Memory, Cores: s.Cores}) > ceiling {
 					t.Fatalf("%s %s %v: %v is %d in all, more than %d", name, class, c, to, s.Total(to), ceiling)
 				}
-				again, err := p.Setting(s.Apply(to), class, 0)
+				again, err := p.Setting(s.Apply(to), engine.Cause{Class: class}, 0)
 				if err != nil {
 					t.Fatalf("%s %s %v: Apply to %v: %v", name, class, c, to, err)
 				}
@@ -269,7 +262,7 @@ func pow2(x float64) float64 {
 }
 
 func TestFewerTasksAtOnceNeedLessAndTakeLonger(t *testing.T) {
-	s, err := lookup(t, engine.Spark).Setting(config{"spark.executor.cores": 4.0}, failure.MemoryExecutor, 0)
+	s, err := lookup(t, engine.Spark).Setting(config{"spark.executor.cores": 4.0}, engine.Cause{Class: failure.MemoryExecutor}, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -277,7 +270,7 @@ func TestFewerTasksAtOnceNeedLessAndTakeLonger(t *testing.T) {
 	if need, time := s.NeedFactor(half), s.TimeFactor(half); need != 0.75 || time != 2 {
 		t.Errorf("need, time = %v, %v, want 0.75, 2", need, time)
 	}
-	driver, err := lookup(t, engine.Spark).Setting(config{"spark.driver.cores": 4.0}, failure.MemoryDriver, 0)
+	driver, err := lookup(t, engine.Spark).Setting(config{"spark.driver.cores": 4.0}, engine.Cause{Class: failure.MemoryDriver}, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -286,10 +279,43 @@ func TestFewerTasksAtOnceNeedLessAndTakeLonger(t *testing.T) {
 	}
 }
 
+func TestTheLimitOfResultsIsRaisedWithTheHeapThatHoldsThem(t *testing.T) {
+	cause := engine.Cause{Class: failure.MemoryDriver, Setting: "spark.driver.maxResultSize"}
+	for name, tc := range map[string]struct {
+		config, want config
+		to           int64
+	}{
+		"both are set": {
+			config{"spark.driver.memory": "8g", "spark.driver.maxResultSize": "1g"},
+			config{"spark.driver.memory": "9g", "spark.driver.maxResultSize": "2g"}, 2 * gib,
+		},
+		"both are by default": {config{}, config{"spark.driver.memory": "3g", "spark.driver.maxResultSize": "3g"}, 3 * gib},
+		"a small one": {
+			config{"spark.driver.maxResultSize": "1m"},
+			config{"spark.driver.memory": "1028m", "spark.driver.maxResultSize": "5m"}, 5 * mib,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, err := lookup(t, engine.Spark).Setting(tc.config, cause, 0)
+			if err != nil || s.Part != engine.DriverResult {
+				t.Fatalf("part = %q, %v, want %q", s.Part, err, engine.DriverResult)
+			}
+			if got := s.Apply(engine.Size{Memory: tc.to, Cores: s.Cores}); !reflect.DeepEqual(got, tc.want) {
+				t.Errorf("Apply = %v, want %v", got, tc.want)
+			}
+			for _, to := range s.Grid(engine.Limits{Memory: 16 * gib}) {
+				if total := s.Total(to); total > 16*gib {
+					t.Errorf("%v takes %d bytes, more than the limit", to, total)
+				}
+			}
+		})
+	}
+}
+
 func TestSizes(t *testing.T) {
 	got, err := lookup(t, engine.Spark).Sizes(config{"spark.executor.memory": "2g", "spark.executor.cores": 2.0})
 	want := map[engine.Part]engine.Size{
-		engine.DriverHeap: {Memory: gib}, engine.ExecutorHeap: {Memory: 2 * gib, Cores: 2},
+		engine.DriverHeap: {Memory: gib}, engine.DriverResult: {Memory: gib}, engine.ExecutorHeap: {Memory: 2 * gib, Cores: 2},
 		engine.Overhead: {Memory: 384 * mib, Cores: 2},
 	}
 	if err != nil || !reflect.DeepEqual(got, want) {

@@ -30,18 +30,18 @@ const (
 )
 
 var sparkKeys = []key{
-	{name: executorMemory, unit: sizeInMiB, min: minMemory, max: maxMemory},
-	{name: executorOverhead, unit: sizeInMiB, min: 0, max: maxMemory},
+	{name: executorMemory, unit: sizeInMiB, min: minMemory, max: maxMemory, part: ExecutorHeap},
+	{name: executorOverhead, unit: sizeInMiB, min: 0, max: maxMemory, part: Overhead},
 	{name: executorFactor, unit: factor, min: 0, max: 100, readOnly: true},
 	{name: executorCores, unit: whole, min: 1, max: maxCores},
-	{name: pythonMemory, unit: sizeInMiB, min: 0, max: maxMemory},
+	{name: pythonMemory, unit: sizeInMiB, min: 0, max: maxMemory, part: Python},
 	{name: offHeapEnabled, unit: flag, min: 0, max: 1, readOnly: true},
 	{name: offHeapSize, unit: sizeInBytes, min: 0, max: maxMemory, readOnly: true},
-	{name: driverMemory, unit: sizeInMiB, min: minMemory, max: maxMemory},
+	{name: driverMemory, unit: sizeInMiB, min: minMemory, max: maxMemory, part: DriverHeap},
 	{name: driverOverhead, unit: sizeInMiB, min: 0, max: maxMemory},
 	{name: driverFactor, unit: factor, min: 0, max: 100, readOnly: true},
 	{name: driverCores, unit: whole, min: 1, max: maxCores},
-	{name: maxResultSize, unit: sizeInBytes, min: 0, max: maxMemory},
+	{name: maxResultSize, unit: sizeInBytes, min: 0, max: maxMemory, part: DriverResult},
 }
 
 // sparkShape keeps container = heap + max(overhead, 10 %, 384 MiB), and for an
@@ -67,6 +67,9 @@ func (sparkShape) part(c failure.Class, bounded func(Part) bool) Part {
 
 func (sparkShape) parts(v values) []Part {
 	parts := []Part{DriverHeap, ExecutorHeap, Overhead}
+	if v.or(maxResultSize, sparkMaxResult) > 0 { // 0 is no limit
+		parts = append(parts, DriverResult)
+	}
 	if v[pythonMemory] > 0 {
 		parts = append(parts, Python)
 	}
@@ -77,6 +80,8 @@ func (s sparkShape) size(v values, p Part) Size {
 	switch p {
 	case DriverHeap:
 		return Size{int64(v.or(driverMemory, sparkMemory)), v[driverCores]}
+	case DriverResult:
+		return Size{int64(v.or(maxResultSize, sparkMaxResult)), v[driverCores]}
 	case Overhead:
 		// An overhead of 0 is allowed; it grows from 1 MiB.
 		return Size{int64(max(overhead(v, executorMemory, executorOverhead, executorFactor), mib)), v[executorCores]}
@@ -96,24 +101,24 @@ func overhead(v values, memory, fixed, share string) float64 {
 }
 
 func (sparkShape) total(v values, p Part) int64 {
-	if p == DriverHeap {
+	if p == DriverHeap || p == DriverResult {
 		return int64(v.or(driverMemory, sparkMemory) + overhead(v, driverMemory, driverOverhead, driverFactor))
 	}
 	return int64(v.or(executorMemory, sparkMemory) + overhead(v, executorMemory, executorOverhead, executorFactor) +
 		v[pythonMemory] + v[offHeapEnabled]*v[offHeapSize])
 }
 
-// write raises the part that ran out. The driver's largest result grows in step
-// with its heap: a result that was too large is one way for a driver to fail.
+// write raises the part that ran out, and that alone: a driver with more heap
+// takes no larger results. With the limit of the results the heap that must hold
+// them grows by as much, so that what the driver has beside them stays.
 func (sparkShape) write(v values, p Part, to Size) values {
 	memory := ceilMiB(float64(to.Memory))
 	switch p {
 	case DriverHeap:
-		w := v.with(driverCores, to.Cores, values{driverMemory: memory})
-		if result := v.or(maxResultSize, sparkMaxResult); result > 0 {
-			w[maxResultSize] = min(ceilMiB(result*memory/v.or(driverMemory, sparkMemory)), maxMemory)
-		}
-		return w
+		return v.with(driverCores, to.Cores, values{driverMemory: memory})
+	case DriverResult:
+		more := max(memory-v.or(maxResultSize, sparkMaxResult), 0)
+		return values{maxResultSize: memory, driverMemory: min(ceilMiB(v.or(driverMemory, sparkMemory)+more), maxMemory)}
 	case Overhead:
 		return v.with(executorCores, to.Cores, values{executorOverhead: memory})
 	case Python:

@@ -25,6 +25,9 @@ type Result struct {
 	// 0 is none.
 	RetryAfter time.Duration
 	Remedy     []rule.Operation
+	// Setting is the configuration key that the log names as too small: the
+	// capture "setting" of the winning rule, or empty.
+	Setting string
 	// Excerpt has the lines around the decisive one, at most 12 of at most 500
 	// bytes.
 	Excerpt     []string
@@ -60,7 +63,7 @@ func won(m rule.Match, in rule.Input) Result {
 	meaning, _ := failure.MeaningOf(m.Class)
 	r := Result{
 		Class: m.Class, Category: meaning.Category, Verdict: m.Verdict, Rule: m.Rule, Summary: m.Summary, Runbook: m.Runbook,
-		RetryAfter: m.RetryAfter, Remedy: m.Remedy,
+		RetryAfter: m.RetryAfter, Remedy: m.Remedy, Setting: setting(m),
 	}
 	if after, ok := retryAfter(m, in); ok {
 		r.RetryAfter = after
@@ -79,6 +82,17 @@ func won(m rule.Match, in rule.Input) Result {
 	}
 	r.Fingerprint = fingerprint.Of(string(m.Class), []string{m.Text})
 	return r
+}
+
+// maxSetting bounds the name of a configuration key, in bytes.
+const maxSetting = 128
+
+// setting returns what a rule captured as the name of a configuration key.
+func setting(m rule.Match) string {
+	if s := m.Captures["setting"]; len(s) <= maxSetting {
+		return s
+	}
+	return ""
 }
 
 var retryAfterHeader = regexp.MustCompile(`(?i)\bretry-after["']?\s*[:=]\s*["']?(\d{1,9}(?:\.\d+)?)\b`)

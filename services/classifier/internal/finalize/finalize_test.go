@@ -143,6 +143,16 @@ func TestTheMatchedLineIsFoundInItsOwnText(t *testing.T) {
 	}
 }
 
+func TestACaptureNamesTheSetting(t *testing.T) {
+	m := match(failure.MemoryDriver, 1, "a")
+	for given, want := range map[string]string{"spark.driver.maxResultSize": "spark.driver.maxResultSize", strings.Repeat("x", 129): "", "": ""} {
+		m.Captures = map[string]string{"setting": given}
+		if got := finalize.Finalize([]rule.Match{m}, input("stderr", "a")).Setting; got != want {
+			t.Errorf("setting = %q, want %q", got, want)
+		}
+	}
+}
+
 func TestTheSameFailureOfAnotherRunHasTheSameFingerprint(t *testing.T) {
 	a := finalize.Finalize(nil, input("stderr", "2026-01-01 10:00:00 start 1\n2026-01-01 10:00:09 ERROR task 17 of \"a\" died\nbye\n"))
 	b := finalize.Finalize(nil, input("stderr", "2026-02-02 11:00:00 start 2\n2026-02-02 11:00:07 ERROR task 18 of \"b\" died\nbye\n"))

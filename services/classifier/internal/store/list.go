@@ -64,6 +64,15 @@ func (s *Failures) Open(ctx context.Context, before time.Time, limit int) ([]Ope
 	return all, err
 }
 
+// mostCounted bounds what a count of failures costs.
+const mostCounted = 100_000
+
+// CountOpen returns how many failures are not final; at most 100,000 are
+// counted.
+func (s *Failures) CountOpen(ctx context.Context) (int, error) {
+	return s.store.Count(ctx, docstore.Query{Kind: failureKind, Index: byOpen}, mostCounted)
+}
+
 // purgeBatch failures are looked at and deleted at a time: three documents each.
 const purgeBatch = 200
 

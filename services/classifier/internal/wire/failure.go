@@ -50,7 +50,7 @@ func Failure(f record.Failure) (*redrivev1.Failure, error) {
 func setResult(p *redrivev1.Failure, r finalize.Result) {
 	p.Class, p.Category, p.Verdict = string(r.Class), redrivev1.Category(r.Category), redrivev1.Verdict(r.Verdict)
 	p.Rule, p.Summary, p.Runbook, p.RetryAfter = RuleName(r.Rule), r.Summary, r.Runbook, wellknown.Duration(r.RetryAfter)
-	p.Fingerprint, p.Excerpt = r.Fingerprint, r.Excerpt
+	p.Fingerprint, p.Excerpt, p.Setting = r.Fingerprint, r.Excerpt, r.Setting
 }
 
 // WithResult returns a copy of p that says r.
@@ -73,7 +73,7 @@ func FailureFromProto(p *redrivev1.Failure) (record.Failure, error) {
 		Result: finalize.Result{
 			Class: failure.Class(p.GetClass()), Category: failure.Category(p.GetCategory()), Verdict: failure.Verdict(p.GetVerdict()),
 			Summary: p.GetSummary(), Runbook: p.GetRunbook(), RetryAfter: p.GetRetryAfter().AsDuration(),
-			Excerpt: p.GetExcerpt(), Fingerprint: p.GetFingerprint(),
+			Excerpt: p.GetExcerpt(), Fingerprint: p.GetFingerprint(), Setting: p.GetSetting(),
 		},
 		Patch: p.GetPatch(), Warnings: p.GetWarnings(), CreateTime: wellknown.Time(p.GetCreateTime()), UpdateTime: wellknown.Time(p.GetUpdateTime()),
 	}

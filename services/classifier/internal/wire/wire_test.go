@@ -45,7 +45,7 @@ func full(t *testing.T) record.Failure {
 		State: record.Patching,
 		Result: finalize.Result{
 			Class: failure.MemoryDriver, Category: failure.CategoryMemory, Verdict: failure.RetryWithConfig, Rule: "heap", Summary: "sum", Runbook: "do",
-			RetryAfter: time.Minute, Remedy: ops, Excerpt: []string{"a", ""}, Fingerprint: "f",
+			RetryAfter: time.Minute, Remedy: ops, Excerpt: []string{"a", ""}, Fingerprint: "f", Setting: "spark.driver.maxResultSize",
 		},
 		Matches: []rule.Match{
 			{Rule: "shadow", Revision: 1, Order: 1, Mode: rule.Shadow, Class: failure.CodeBug, Verdict: failure.DoNotRetry, Source: "stderr", Line: 4, Tail: true, Text: "x"},

@@ -24,6 +24,7 @@ type Request struct {
 	Evidence      failure.Evidence
 	Class         failure.Class
 	Fingerprint   string
+	Setting       string // the key that the log names as too small, or empty
 	// SameFailures counts the failed attempts of the job with this fingerprint,
 	// this one included.
 	SameFailures int
@@ -57,7 +58,7 @@ const (
 
 // Validate names what is wrong with r.
 func (r Request) Validate() error {
-	var class, same, attempt, print, profile error
+	var class, same, attempt, print, setting, profile error
 	if _, ok := failure.MeaningOf(r.Class); !ok {
 		class = errs.Field("class", "%q is not a class of the taxonomy; a failure that no rule explains is %q", r.Class, failure.Unknown)
 	}
@@ -70,12 +71,15 @@ func (r Request) Validate() error {
 	if len(r.Fingerprint) > maxFingerprint {
 		print = errs.Field("fingerprint", "has %d characters; at most %d are allowed", len(r.Fingerprint), maxFingerprint)
 	}
+	if len(r.Setting) > history.MaxSetting {
+		setting = errs.Field("setting", "has %d characters; at most %d are allowed", len(r.Setting), history.MaxSetting)
+	}
 	if p, err := engine.Lookup(r.Type.Engine); err != nil {
 		profile = err
 	} else {
 		profile = errs.Fields(p.Validate(r.Config), p.Validate(r.AttemptConfig))
 	}
-	return errs.Fields(r.Type.Validate("type"), class, same, attempt, print, profile, r.validateEvidence())
+	return errs.Fields(r.Type.Validate("type"), class, same, attempt, print, setting, profile, r.validateEvidence())
 }
 
 func (r Request) validateEvidence() error {
@@ -156,7 +160,7 @@ func (r Request) question() (engine.Setting, search.Question, error) {
 	if err != nil {
 		return engine.Setting{}, 0, err
 	}
-	setting, err := profile.Setting(r.attemptConfig(), r.Class, r.Evidence.LimitBytes)
+	setting, err := profile.Setting(r.attemptConfig(), engine.Cause{Class: r.Class, Setting: r.Setting}, r.Evidence.LimitBytes)
 	if err != nil {
 		return engine.Setting{}, 0, err
 	}

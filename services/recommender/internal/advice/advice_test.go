@@ -174,6 +174,28 @@ func TestARaisedLevelIsKeptAndTheChangeIsAgainstTheOriginal(t *testing.T) {
 	}
 }
 
+func TestALimitOfResultsIsRaisedWhereTheLogNamesIt(t *testing.T) {
+	r := unexplained(1)
+	r.Type.Engine, r.Class, r.Setting = engine.Spark, failure.MemoryDriver, "spark.driver.maxResultSize"
+	r.Config = config{"spark.driver.memory": "1g", "spark.driver.maxResultSize": "8m"}
+	r.AttemptConfig = r.Config
+	got, rec := ask(t, r, history.History{})
+	if got.Outcome != search.Change || rec.Part != engine.DriverResult || rec.Proven != 8<<20 {
+		t.Fatalf("answer = %v of %q, proven %d: %s", got.Outcome, rec.Part, rec.Proven, got.Reason)
+	}
+	var paths []string
+	for _, op := range got.Operations {
+		paths = append(paths, op.Op+" "+op.Path)
+	}
+	want := []string{"test /spark.driver.maxResultSize", "replace /spark.driver.maxResultSize", "test /spark.driver.memory", "replace /spark.driver.memory"}
+	if !reflect.DeepEqual(paths, want) {
+		t.Errorf("operations = %v, want %v", paths, want)
+	}
+	if !strings.Contains(got.Reason, "results") {
+		t.Errorf("reason = %q, want that it names the results", got.Reason)
+	}
+}
+
 func TestAChangeBackToTheOriginalIsNone(t *testing.T) {
 	r := unexplained(1)
 	r.Class = failure.MemoryContainer
@@ -226,8 +248,8 @@ func TestBadRequestsAreNamedInFull(t *testing.T) {
 	negative := int64(-1)
 	r := advice.Request{
 		Type: failure.Type{Workflow: "w", Step: "", Engine: "ray"}, Class: "no.such", SameFailures: -1, Attempt: -1,
-		Fingerprint: strings.Repeat("x", 129),
-		Evidence:    failure.Evidence{PeakBytes: &negative, LimitBytes: -1, Duration: -1},
+		Fingerprint: strings.Repeat("x", 129), Setting: strings.Repeat("x", 129),
+		Evidence: failure.Evidence{PeakBytes: &negative, LimitBytes: -1, Duration: -1},
 	}
 	e, ok := errors.AsType[*errs.Error](r.Validate())
 	if !ok {

@@ -52,6 +52,7 @@ type observation struct {
 	outcome     history.Outcome
 	class       failure.Class
 	fingerprint string
+	setting     string
 }
 
 func decode(e bus.Event) (observation, error) {
@@ -69,6 +70,7 @@ func decode(e bus.Event) (observation, error) {
 		err := e.Decode(&p)
 		o := observe(p.GetFailure(), history.Failed)
 		o.class, o.fingerprint = failure.Class(p.GetFailure().GetClass()), p.GetFailure().GetFingerprint()
+		o.setting = p.GetFailure().GetSetting()
 		return o, err
 	}
 	return observation{}, errs.New(errs.Invalid, "event type %q is none that the recommender learns from", e.Type)
@@ -106,6 +108,9 @@ func (o observation) observed(told time.Time) history.Attempt {
 		before := o.attempt
 		before.Number--
 		a.Previous = before.FailureID()
+	}
+	if len(o.setting) <= history.MaxSetting {
+		a.Setting = o.setting
 	}
 	if e.PeakBytes != nil {
 		a.Peak = max(*e.PeakBytes, 0)

@@ -58,7 +58,7 @@ func story(t testing.TB, job string) []bus.Event {
 	return []bus.Event{
 		event(t, bus.AttemptFailed, first, &redrivev1.AttemptFailed{Attempt: first.Proto(), Type: kind.Proto(), Config: config(t, 100), Evidence: failed.Proto()}),
 		event(t, bus.FailureClassified, first, &redrivev1.FailureClassified{Failure: &redrivev1.Failure{
-			Attempt: first.Proto(), Type: kind.Proto(), Config: config(t, 100), Evidence: failed.Proto(), Class: string(failure.MemoryDriver), Fingerprint: "f",
+			Attempt: first.Proto(), Type: kind.Proto(), Config: config(t, 100), Evidence: failed.Proto(), Class: string(failure.MemoryDriver), Fingerprint: "f", Setting: "heap_mb",
 		}}),
 		event(t, bus.AttemptSucceeded, second, &redrivev1.AttemptSucceeded{
 			Attempt: second.Proto(), Type: kind.Proto(), Config: config(t, 100), AttemptConfig: config(t, 200), Evidence: done.Proto(),
@@ -99,7 +99,7 @@ func TestAStoryIsLearntInAnyOrderAndOnce(t *testing.T) {
 		}
 		expected := history.Attempt{
 			ID: first.FailureID(), Outcome: history.Failed, End: start.Add(time.Minute), Seconds: 60, Limit: 200 * mib, Peak: 150 * mib,
-			Sizes: map[engine.Part]int64{engine.Tree: 200 * mib, engine.Heap: 100 * mib}, Class: failure.MemoryDriver, Fingerprint: "f",
+			Sizes: map[engine.Part]int64{engine.Tree: 200 * mib, engine.Heap: 100 * mib}, Class: failure.MemoryDriver, Fingerprint: "f", Setting: "heap_mb",
 		}
 		if !reflect.DeepEqual(a, expected) {
 			t.Errorf("attempt = %+v, want %+v", a, expected)

@@ -20,6 +20,9 @@ const MaxAttempts = 64
 // MaxFingerprint bounds Attempt.Fingerprint, in bytes; a longer one is cut.
 const MaxFingerprint = 128
 
+// MaxSetting bounds Attempt.Setting, in bytes; a longer one names no setting.
+const MaxSetting = 128
+
 // Outcome is how an attempt ended, as in proto/redrive/v1/recommender.proto.
 type Outcome int
 
@@ -45,6 +48,7 @@ type Attempt struct {
 	Killed      bool
 	Class       failure.Class // empty until it is classified
 	Fingerprint string        // empty until it is classified
+	Setting     string        // engine.Cause.Setting, at most MaxSetting bytes
 }
 
 // minPeak is the least peak that is believed: less is the sample of a process
@@ -58,7 +62,7 @@ func (a Attempt) merge(b Attempt) Attempt {
 		ID: a.ID, Previous: max(a.Previous, b.Previous), Outcome: max(a.Outcome, b.Outcome), End: a.End,
 		Seconds: max(a.Seconds, b.Seconds), Limit: max(a.Limit, b.Limit), Peak: max(a.Peak, b.Peak),
 		Killed: a.Killed || b.Killed, Class: max(a.Class, b.Class), Fingerprint: max(a.Fingerprint, b.Fingerprint),
-		Sizes: maps.Clone(a.Sizes),
+		Sizes: maps.Clone(a.Sizes), Setting: max(a.Setting, b.Setting),
 	}
 	if b.End.After(a.End) {
 		m.End = b.End
@@ -160,7 +164,7 @@ func (a Attempt) ranOut(p engine.Profile) engine.Part {
 	if !a.Killed && !a.Class.Memory() {
 		return engine.NoPart
 	}
-	return p.PartOf(cmp.Or(a.Class, failure.Unknown), func(part engine.Part) bool { return a.Sizes[part] > 0 })
+	return p.PartOf(engine.Cause{Class: cmp.Or(a.Class, failure.Unknown), Setting: a.Setting}, func(part engine.Part) bool { return a.Sizes[part] > 0 })
 }
 
 // Retries returns how many attempts that followed a failure of this fingerprint
@@ -208,7 +212,7 @@ func (h History) Seconds() float64 {
 // Best returns the part of which the attempts say most, and what they say; no
 // part when they say nothing.
 func (h History) Best(p engine.Profile) (best engine.Part, seen []need.Observation) {
-	for _, part := range []engine.Part{engine.Tree, engine.Heap, engine.ExecutorHeap, engine.DriverHeap, engine.Overhead, engine.Python} {
+	for _, part := range []engine.Part{engine.Tree, engine.Heap, engine.ExecutorHeap, engine.DriverHeap, engine.Overhead, engine.Python, engine.DriverResult} {
 		all := h.Needs(p, part)
 		if len(all) > len(seen) {
 			best, seen = part, all

@@ -80,6 +80,23 @@ func TestLearningLeavesTheOldHistoryAlone(t *testing.T) {
 	}
 }
 
+func TestTheSettingSaysOfWhichPartAFailureSpeaks(t *testing.T) {
+	spark, err := engine.Lookup(engine.Spark)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := learn([]history.Attempt{{
+		ID: "a", Outcome: history.Failed, Class: failure.MemoryDriver, Setting: "spark.driver.maxResultSize",
+		Sizes: map[engine.Part]int64{engine.DriverHeap: 1024 * mib, engine.DriverResult: 8 * mib},
+	}})
+	if got, want := h.Needs(spark, engine.DriverResult), []need.Observation{need.MoreThan(8 * mib)}; !reflect.DeepEqual(got, want) {
+		t.Errorf("needs of the results = %v, want %v", got, want)
+	}
+	if got := h.Needs(spark, engine.DriverHeap); got != nil {
+		t.Errorf("needs of the heap = %v, want nothing", got)
+	}
+}
+
 func TestNeeds(t *testing.T) {
 	tree := func(bytes int64) map[engine.Part]int64 { return map[engine.Part]int64{engine.Tree: bytes} }
 	heap := map[engine.Part]int64{engine.Heap: 100 * mib, engine.Tree: 500 * mib}

@@ -14,7 +14,7 @@ func BenchmarkSearchOf10000(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	setting, err := p.Setting(map[string]any{"spark.executor.memory": "1g", "spark.executor.cores": 100.0}, failure.MemoryExecutor, 0)
+	setting, err := p.Setting(map[string]any{"spark.executor.memory": "1g", "spark.executor.cores": 100.0}, engine.Cause{Class: failure.MemoryExecutor}, 0)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -10,7 +10,7 @@ import (
 var names = map[engine.Part]string{
 	engine.Tree: "memory", engine.Heap: "the heap", engine.DriverHeap: "the driver's memory",
 	engine.ExecutorHeap: "the executors' memory", engine.Overhead: "the executors' memory overhead",
-	engine.Python: "the executors' Python memory",
+	engine.Python: "the executors' Python memory", engine.DriverResult: "the limit of what the driver takes as results",
 }
 
 func (in Inputs) changed(c Candidate) string {

@@ -27,7 +27,7 @@ func setting(t testing.TB, name string, config map[string]any, c failure.Class) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := p.Setting(config, c, 0)
+	s, err := p.Setting(config, engine.Cause{Class: c}, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,7 +27,7 @@ var (
 func attempt(i int) history.Attempt {
 	return history.Attempt{
 		ID: fmt.Sprintf("id-%d", i), Previous: "p", Outcome: history.Failed, End: start.Add(time.Duration(i) * time.Second), Seconds: 1.5,
-		Sizes: map[engine.Part]int64{engine.Tree: 5, engine.Heap: 4}, Limit: 5, Peak: 6, Killed: true, Class: failure.MemoryContainer, Fingerprint: "f",
+		Sizes: map[engine.Part]int64{engine.Tree: 5, engine.Heap: 4}, Limit: 5, Peak: 6, Killed: true, Class: failure.MemoryContainer, Fingerprint: "f", Setting: "s",
 	}
 }
 

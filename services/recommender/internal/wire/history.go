@@ -15,7 +15,7 @@ func History(h history.History) *redrivev1.JobTypeHistory {
 	for _, a := range h.Attempts {
 		o := &redrivev1.ObservedAttempt{
 			Id: a.ID, Previous: a.Previous, Outcome: redrivev1.ObservedAttempt_Outcome(a.Outcome), EndTime: timestamppb.New(a.End),
-			Seconds: a.Seconds, LimitBytes: a.Limit, PeakBytes: a.Peak, Killed: a.Killed, Class: string(a.Class), Fingerprint: a.Fingerprint,
+			Seconds: a.Seconds, LimitBytes: a.Limit, PeakBytes: a.Peak, Killed: a.Killed, Class: string(a.Class), Fingerprint: a.Fingerprint, Setting: a.Setting,
 		}
 		for part, bytes := range a.Sizes {
 			if o.PartBytes == nil {
@@ -35,7 +35,7 @@ func HistoryFromProto(p *redrivev1.JobTypeHistory) history.History {
 		a := history.Attempt{
 			ID: o.GetId(), Previous: o.GetPrevious(), Outcome: history.Outcome(o.GetOutcome()), End: o.GetEndTime().AsTime(),
 			Seconds: o.GetSeconds(), Limit: o.GetLimitBytes(), Peak: o.GetPeakBytes(), Killed: o.GetKilled(),
-			Class: failure.Class(o.GetClass()), Fingerprint: o.GetFingerprint(),
+			Class: failure.Class(o.GetClass()), Fingerprint: o.GetFingerprint(), Setting: o.GetSetting(),
 		}
 		for part, bytes := range o.GetPartBytes() {
 			if a.Sizes == nil {

@@ -22,7 +22,7 @@ import (
 
 // code names the mathematics: another one gives other answers to the same
 // inputs.
-const code = "need-1"
+const code = "need-2"
 
 const failures = "failures/"
 
@@ -36,7 +36,7 @@ func Request(p *redrivev1.RecommendRequest) (advice.Request, error) {
 	r := advice.Request{
 		FailureID: id, Type: failure.TypeFromProto(p.GetType()), Config: p.GetConfig().AsMap(), AttemptConfig: Config(p.GetAttemptConfig()),
 		Evidence: failure.FromProto(p.GetEvidence()), Class: failure.Class(p.GetClass()), Fingerprint: p.GetFingerprint(),
-		SameFailures: int(p.GetSameFailures()), Attempt: int(p.GetAttempt()),
+		SameFailures: int(p.GetSameFailures()), Attempt: int(p.GetAttempt()), Setting: p.GetSetting(),
 	}
 	return r, r.Validate()
 }
