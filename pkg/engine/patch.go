@@ -77,8 +77,10 @@ func (p Profile) AllowedPaths() []string {
 
 // Pointer returns the JSON pointer (RFC 6901) of a member of the document.
 func Pointer(member string) string {
-	return "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(member)
+	return "/" + escaper.Replace(member)
 }
+
+var escaper = strings.NewReplacer("~", "~0", "/", "~1")
 
 // Unescape returns what one reference token of a JSON pointer stands for.
 func Unescape(token string) string {
