@@ -105,12 +105,13 @@ func New(o Options, d Deps) (*Service, error) {
 	if err := s.book.Reload(ctx); err != nil {
 		return nil, fmt.Errorf("load the stored rules: %w", err)
 	}
-	if s.metrics, err = newMetrics(d.Metrics, s.book); err != nil {
+	if s.metrics, err = newMetrics(d.Metrics, s.book, s.failures); err != nil {
 		return nil, err
 	}
 	s.driver = &record.Driver{
 		Store: s.failures, Rules: s.book.Set, Collector: collect.New(o.LogRoots),
-		Recommender: wire.NewRecommender(d.Recommender), Patcher: wire.NewPatcher(d.Config), Timeout: o.RecommendTimeout,
+		Recommender: askedRecommender{wire.NewRecommender(d.Recommender), s.metrics.calls},
+		Patcher:     askedPatcher{wire.NewPatcher(d.Config), s.metrics.calls}, Timeout: o.RecommendTimeout,
 		Done: s.metrics.done, Classified: s.metrics.classified,
 	}
 	s.handler = events.New(s.driver, s.book)

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/test/bufconn"
@@ -112,6 +113,7 @@ type world struct {
 	recommender *recommender
 	config      *config
 	told        chan *redrivev1.Failure // of failure.classified
+	metrics     prometheus.Registerer   // of the one replica that the test starts; may be nil
 }
 
 func newWorld(t testing.TB) *world {
@@ -174,6 +176,7 @@ func (w *world) service(o Options) (*Service, redrivev1.ClassifierServiceClient)
 	})
 	s, err := New(o, Deps{
 		Store: w.store, Bus: w.bus, Recommender: redrivev1.NewRecommenderServiceClient(peers), Config: redrivev1.NewConfigServiceClient(peers),
+		Metrics: w.metrics,
 	})
 	if err != nil {
 		w.t.Fatal(err)

@@ -54,7 +54,7 @@ type Ledger struct {
 
 // New returns the ledger of the patches in s.
 func New(s *store.Store, o Options, reg prometheus.Registerer) (*Ledger, error) {
-	m, err := newMetrics(reg)
+	m, err := newMetrics(reg, s)
 	return &Ledger{store: s, o: o.withDefaults(), metrics: m}, err
 }
 

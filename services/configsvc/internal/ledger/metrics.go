@@ -1,9 +1,14 @@
 package ledger
 
 import (
+	"context"
+	"errors"
 	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/redrive-io/redrive/pkg/gauge"
+	"github.com/redrive-io/redrive/services/configsvc/internal/store"
 )
 
 // What happens to patches, as the label action.
@@ -22,7 +27,7 @@ type metrics struct {
 	resolves *prometheus.CounterVec
 }
 
-func newMetrics(reg prometheus.Registerer) (*metrics, error) {
+func newMetrics(reg prometheus.Registerer, s *store.Store) (*metrics, error) {
 	m := &metrics{
 		patches: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "redrive_configsvc_patches_total",
@@ -39,10 +44,13 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	if reg == nil {
 		return m, nil
 	}
-	if err := reg.Register(m.patches); err != nil {
-		return nil, err
-	}
-	return m, reg.Register(m.resolves)
+	return m, errors.Join(reg.Register(m.patches), reg.Register(m.resolves), gauge.Register(reg, gauge.Gauge{
+		Name: "redrive_configsvc_active_patches", Help: "Patches that are active; at most 100000 are counted." + gauge.Shared,
+		Read: gauge.Value(func(ctx context.Context) (float64, error) {
+			n, err := s.CountActive(ctx)
+			return float64(n), err
+		}),
+	}))
 }
 
 func (m *metrics) count(action string, n int) { m.patches.WithLabelValues(action).Add(float64(n)) }

@@ -37,6 +37,15 @@ func (s *Store) List(ctx context.Context, f Filter, page docstore.Paging, now ti
 	return items, page.Token(next), err
 }
 
+// mostCounted bounds what a count of patches costs.
+const mostCounted = 100_000
+
+// CountActive returns how many patches are written down as active; at most
+// 100,000 are counted.
+func (s *Store) CountActive(ctx context.Context) (int, error) {
+	return s.docs.Count(ctx, docstore.Query{Kind: s.patches.Kind(), Index: byExpiry}, mostCounted)
+}
+
 // pageSize is how many documents a sweep reads at once.
 const pageSize = 200
 

@@ -76,7 +76,7 @@ type worker struct {
 
 // New returns a dispatcher; it sends nothing before Run.
 func New(s *store.Store, outlets []Outlet, log *slog.Logger, reg prometheus.Registerer) (*Dispatcher, error) {
-	m, err := newMetrics(reg)
+	m, err := newMetrics(reg, s, outlets)
 	if err != nil {
 		return nil, err
 	}
@@ -215,7 +215,11 @@ func (w *worker) send(ctx context.Context, l delivery.Lane, n alert.Notification
 	})
 	defer stop()
 	failpoint.Hit("notifier.send.before")
-	retry, err := w.Receiver.Send(try, n)
+	traced, span := begin(try, w.Name, n)
+	began := time.Now()
+	retry, err := w.Receiver.Send(traced, n)
+	w.d.metrics.took.WithLabelValues(w.Name).Observe(time.Since(began).Seconds())
+	span.End(err)
 	failpoint.Hit("notifier.send.after")
 	now := time.Now()
 	o := delivery.Outcome{Err: err, Retry: retry, Interrupted: err != nil && errors.Is(try.Err(), context.Canceled)}

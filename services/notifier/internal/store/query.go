@@ -52,6 +52,22 @@ func (s *Store) Due(ctx context.Context, receiver string) (l delivery.Lane, ok b
 	return lanes[0], true, nil
 }
 
+// mostCounted bounds what a count of alerts or lanes costs.
+const mostCounted = 100_000
+
+// CountState returns how many alerts are in a state; at most 100,000 are
+// counted.
+func (s *Store) CountState(ctx context.Context, state alert.State) (int, error) {
+	name := state.String()
+	return s.db.Count(ctx, docstore.Query{Kind: s.alerts.Kind(), Index: byState, From: name + "/", Until: name + "0"}, mostCounted)
+}
+
+// CountDue returns how many lanes of a receiver have something to send; at most
+// 100,000 are counted.
+func (s *Store) CountDue(ctx context.Context, receiver string) (int, error) {
+	return s.db.Count(ctx, docstore.Query{Kind: s.lanes.Kind(), Index: byDue, From: receiver + "/", Until: receiver + "0"}, mostCounted)
+}
+
 // Stranded returns some lanes with something to send that was due before a time,
 // to receivers that are not known, and the place to look on from; the end is no
 // lanes and no place.
