@@ -29,8 +29,8 @@ func TestMetricsOfAReceiverThatIsDown(t *testing.T) {
 	want := `
 # HELP redrive_notifier_alerts_open Alerts that are not resolved, by state; at most 100000 of each are counted. The same in every replica: take the largest, not the sum.
 # TYPE redrive_notifier_alerts_open gauge
-redrive_notifier_alerts_open{state="ACKNOWLEDGED"} 0
-redrive_notifier_alerts_open{state="FIRING"} 3
+redrive_notifier_alerts_open{state="acknowledged"} 0
+redrive_notifier_alerts_open{state="firing"} 3
 # HELP redrive_notifier_notifications_waiting Alerts of which a receiver has something to hear; at most 100000 of each are counted. The same in every replica: take the largest, not the sum.
 # TYPE redrive_notifier_notifications_waiting gauge
 redrive_notifier_notifications_waiting{receiver="oncall"} 3
