@@ -177,9 +177,9 @@ func TestAReplicaThatFreezesBeforeItStarts(t *testing.T) {
 	second := <-b.started
 	a.seen(true, 0) // it renews as soon as it runs again
 	close(thaw)
+	f.until("etl", func(job.Job) bool { n, _ := a.runner().Busy(); return n == 0 })
 	b.end(second, succeededRun)
 	f.until("etl", in(job.Succeeded))
-	a.die()
 	if first := (process.ID{Job: "etl", Attempt: 1}); a.knows(first) {
 		t.Error("the first attempt was started after it was taken for lost")
 	}
