@@ -2,6 +2,7 @@ package serve
 
 import (
 	"context"
+	"slices"
 	"sync/atomic"
 
 	"google.golang.org/grpc"
@@ -41,12 +42,19 @@ func (l *inProcess) Invoke(ctx context.Context, method string, args, reply any, 
 	m, here := l.methods[method]
 	in, ok := args.(proto.Message)
 	out, ok2 := reply.(proto.Message)
-	if !here || !ok || !ok2 || len(opts) > 0 {
+	if !here || !ok || !ok2 || slices.ContainsFunc(opts, matters) {
 		return l.ClientConn.Invoke(ctx, method, args, reply, opts...)
 	}
 	return unaryClient(ctx, method, args, reply, l.ClientConn, func(ctx context.Context, _ string, _, _ any, _ *grpc.ClientConn, _ ...grpc.CallOption) error {
 		return l.call(ctx, method, m, in, out)
 	})
+}
+
+// matters is false for the option that generated code always gives, which is
+// about metrics of a transport.
+func matters(o grpc.CallOption) bool {
+	_, static := o.(grpc.StaticMethodCallOption)
+	return !static
 }
 
 // call runs a handler and returns what it would have sent: a status.
