@@ -15,6 +15,7 @@ import (
 
 	"github.com/redrive-io/redrive/pkg/bus"
 	"github.com/redrive-io/redrive/pkg/docstore"
+	"github.com/redrive-io/redrive/pkg/lease"
 	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
 	"github.com/redrive-io/redrive/services/recommender/internal/events"
 	"github.com/redrive-io/redrive/services/recommender/internal/server"
@@ -41,6 +42,7 @@ type Service struct {
 	histories *store.Histories
 	handler   *events.Handler
 	server    *server.Server
+	leases    *lease.Leases
 	log       *slog.Logger
 }
 
@@ -60,6 +62,7 @@ func New(o Options, d Deps) (*Service, error) {
 	histories := store.New(d.Store)
 	return &Service{
 		bus: d.Bus, histories: histories, handler: events.New(histories), log: d.Log.With("service", "recommender"),
+		leases: lease.New(d.Store, store.Service, d.Replica, lease.Options{Log: d.Log, Metrics: d.Metrics}),
 		server: server.New(histories, o.withDefaults(hostMemory()).settings, m.observe),
 	}, nil
 }
@@ -70,26 +73,19 @@ func (s *Service) Register(r grpc.ServiceRegistrar) {
 }
 
 // Run learns from events until ctx is done, and returns nil then.
-func (s *Service) Run(ctx context.Context) error {
+func (s *Service) Run(ctx context.Context) error { return s.leases.Around(ctx, s.run) }
+
+func (s *Service) run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.bus.Consume(ctx, bus.RecommenderOutcomes, s.handler.Handle) })
-	g.Go(func() error { s.purge(ctx); return nil })
+	g.Go(func() error { s.leases.Every(ctx, "sweep/purge", purgeEvery, s.purge); return nil })
 	return g.Wait()
 }
 
-// purge deletes what is old now and then. When it fails, it is done again: what
-// is left over does no harm meanwhile.
+// purge deletes what is old. When it fails, it is done again: what is left over
+// does no harm meanwhile.
 func (s *Service) purge(ctx context.Context) {
-	tick := time.NewTicker(purgeEvery)
-	defer tick.Stop()
-	for {
-		if err := s.histories.Purge(ctx, time.Now()); err != nil && ctx.Err() == nil {
-			s.log.WarnContext(ctx, "purge failed", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
+	if err := s.histories.Purge(ctx, time.Now()); err != nil && ctx.Err() == nil {
+		s.log.WarnContext(ctx, "purge failed", "error", err)
 	}
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"hash/maphash"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
@@ -14,8 +15,10 @@ import (
 )
 
 const (
-	// mostRaces is how many lost races with other replicas are tried again at once.
-	mostRaces = 5
+	// mostRaces is how many lost races with other replicas are run again here, and
+	// racePause the longest pause before the first.
+	mostRaces = 10
+	racePause = 2 * time.Millisecond
 	// mostLessons are learnt in one commit.
 	mostLessons = 256
 )
@@ -63,6 +66,23 @@ func (s *Histories) Learn(ctx context.Context, key string, t failure.Type, a his
 			c.add(lessons[1:]...) // each has its own turn, and its own error
 			return err
 		}
+		if err := stepAside(ctx, races); err != nil {
+			c.add(lessons[1:]...)
+			return err
+		}
+	}
+}
+
+// stepAside waits for a moment that differs from racer to racer, and is longer
+// with every race that was lost.
+func stepAside(ctx context.Context, races int) error {
+	timer := time.NewTimer(rand.N(racePause * time.Duration(races+1)))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
 	}
 }
 

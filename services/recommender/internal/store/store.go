@@ -5,6 +5,7 @@ package store
 import (
 	"context"
 	"hash/maphash"
+	"math"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -20,8 +21,9 @@ import (
 )
 
 const (
-	service   = "recommender"
-	kind      = service + ".model"
+	// Service is the name under which the recommender keeps things.
+	Service   = "recommender"
+	kind      = Service + ".model"
 	byUpdated = "updated"
 )
 
@@ -43,6 +45,7 @@ type Histories struct {
 	inbox     *inbox.Inbox
 	seed      maphash.Seed
 	classes   [64]class
+	maxTypes  int // MaxTypes, and less in tests
 }
 
 // stored is a history and the revision of its document.
@@ -54,7 +57,7 @@ type stored struct {
 // New returns the histories in s.
 func New(s docstore.Store) *Histories {
 	return &Histories{
-		store: s, inbox: inbox.New(s, service), seed: maphash.MakeSeed(),
+		store: s, inbox: inbox.New(s, Service), seed: maphash.MakeSeed(), maxTypes: MaxTypes,
 		documents: docstore.NewCollection(s, kind, docstore.Codec[stored]{Encode: encode, Decode: decode, Index: index}),
 	}
 }
@@ -82,32 +85,58 @@ func (s *Histories) Get(ctx context.Context, t failure.Type) (history.History, e
 	return h.History, err
 }
 
+// purgeBatch histories are deleted at a time, and purgeMost beyond MaxTypes in
+// one Purge.
+const (
+	purgeBatch = 200
+	purgeMost  = 10_000
+)
+
 // Purge forgets job types of which nothing was heard for KeepFor, those beyond
-// MaxTypes, and what the inbox remembers for longer than it must.
+// MaxTypes, and what the inbox remembers for longer than it must. It reads
+// little more than it deletes.
 func (s *Histories) Purge(ctx context.Context, now time.Time) error {
 	if _, err := s.inbox.Purge(ctx, now.Add(-keepInbox)); err != nil {
 		return err
 	}
-	oldest, kept := now.Add(-KeepFor), 0
-	q := docstore.Query{Index: byUpdated, Descending: true}
+	if _, err := s.purge(ctx, docstore.TimeKey(now.Add(-KeepFor)), math.MaxInt); err != nil {
+		return err
+	}
 	for {
-		page, next, err := s.documents.List(ctx, q)
-		if err != nil {
+		n, err := s.store.Count(ctx, docstore.Query{Kind: kind, Index: byUpdated}, s.maxTypes+purgeMost)
+		if err != nil || n <= s.maxTypes {
 			return err
 		}
-		for _, h := range page {
-			if kept++; kept <= MaxTypes && h.Updated.After(oldest) {
-				continue
-			}
-			// One that was heard of since is a conflict, and stays.
-			err := s.store.Commit(ctx, s.documents.Delete(h.Type.Key(), h.revision))
-			if err != nil && !errs.Is(err, errs.Conflict) {
-				return err
-			}
+		if deleted, err := s.purge(ctx, "", n-s.maxTypes); err != nil || deleted == 0 {
+			return err
 		}
-		if next == "" {
-			return nil
-		}
-		q.After = next
 	}
+}
+
+// purge deletes the histories that nobody wrote since before until, at most most
+// of them, those first of which was heard least.
+func (s *Histories) purge(ctx context.Context, until string, most int) (deleted int, err error) {
+	q := docstore.Query{Kind: kind, Index: byUpdated, Until: until}
+	for deleted < most {
+		q.Limit = min(purgeBatch, most-deleted)
+		page, err := s.store.List(ctx, q)
+		if err != nil {
+			return deleted, err
+		}
+		for _, doc := range page.Docs {
+			// One that was heard of since is a conflict, and stays.
+			err := s.store.Commit(ctx, docstore.Write{Kind: kind, ID: doc.ID, Revision: doc.Revision})
+			switch {
+			case err == nil:
+				deleted++
+			case !errs.Is(err, errs.Conflict):
+				return deleted, err
+			}
+		}
+		if page.Next == "" {
+			break
+		}
+		q.After = page.Next
+	}
+	return deleted, nil
 }

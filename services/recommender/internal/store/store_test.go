@@ -112,6 +112,52 @@ func TestPurgeForgetsWhatIsOld(t *testing.T) {
 	}
 }
 
+// reader counts the documents that are read.
+type reader struct {
+	docstore.Store
+	read int
+}
+
+func (r *reader) List(ctx context.Context, q docstore.Query) (docstore.Page, error) {
+	page, err := r.Store.List(ctx, q)
+	r.read += len(page.Docs)
+	return page, err
+}
+
+func TestPurgeKeepsTheTypesThatWereHeardOfLastAndReadsNoOthers(t *testing.T) {
+	const types, most = 1000, 300
+	r := &reader{Store: storetest.Open(t)}
+	s := store.New(r).WithMaxTypes(most)
+	of := func(n int) failure.Type {
+		k := kind
+		k.Step = fmt.Sprintf("step-%d", n)
+		return k
+	}
+	var wg sync.WaitGroup
+	for n := range types {
+		wg.Go(func() {
+			if err := s.Learn(t.Context(), fmt.Sprint(n), of(n), attempt(1), start.Add(time.Duration(n)*time.Second)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	for _, surplus := range []int{types - most, 0} { // the second time there is nothing to do
+		r.read = 0
+		if err := s.Purge(t.Context(), start.Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		if r.read != surplus {
+			t.Errorf("%d documents were read to delete %d", r.read, surplus)
+		}
+	}
+	for n, want := range map[int]errs.Kind{0: errs.NotFound, types - most - 1: errs.NotFound, types - most: errs.None, types - 1: errs.None} {
+		if _, err := s.Get(t.Context(), of(n)); errs.KindOf(err) != want {
+			t.Errorf("job type %d of %d: %v, want %v", n, types, err, want)
+		}
+	}
+}
+
 // moody fails every other commit.
 type moody struct {
 	docstore.Store
