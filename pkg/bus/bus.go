@@ -145,6 +145,10 @@ func Connect(ctx context.Context, c Config) (*Bus, error) {
 		b.Close()
 		return nil, errs.New(errs.Internal, "use JetStream: %w", err)
 	}
+	if err := b.registerGauges(c.Metrics); err != nil {
+		b.Close()
+		return nil, err
+	}
 	return b, nil
 }
 

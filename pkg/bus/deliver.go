@@ -46,6 +46,8 @@ func (l *listener) deliver(ctx context.Context, m *nats.Msg) {
 func (l *listener) call(ctx context.Context, e Event) (kind errs.Kind, err error) {
 	ctx, cancel := context.WithTimeout(ctx, l.c.Timeout)
 	defer cancel()
+	ctx, span := processing(ctx, l.c, e)
+	defer func() { span.End(err) }()
 	defer func() {
 		if p := recover(); p != nil {
 			kind, err = errs.Internal, errs.New(errs.Internal, "handler panicked: %v", p)
@@ -94,7 +96,7 @@ func (l *listener) answer(m *nats.Msg, meta *nats.MsgMetadata, e Event, kind err
 		l.done(m, meta, l.bus.ack)
 		hitAck("ack.after", l.c.Name)
 	}
-	l.bus.metrics.handled.WithLabelValues(l.c.Name, what.outcome).Inc()
+	l.bus.metrics.settled(l.c.Name, what.outcome, e.Delivery, meta.Timestamp, began, now, l.pause.left(now) > 0)
 }
 
 // done settles a message that will not come again.

@@ -2,6 +2,7 @@ package bus
 
 import (
 	"errors"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -13,6 +14,9 @@ type metrics struct {
 	handled       *prometheus.CounterVec // by consumer and outcome
 	published     *prometheus.CounterVec // by type
 	publishErrors prometheus.Counter
+	duration      *prometheus.HistogramVec // by consumer
+	delay         *prometheus.HistogramVec // by consumer
+	paused        *prometheus.GaugeVec     // by consumer
 }
 
 func newMetrics(r prometheus.Registerer) (*metrics, error) {
@@ -26,11 +30,31 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		publishErrors: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "redrive_bus_publish_errors_total", Help: "Batches of events that were not known to be durable after publishing.",
 		}),
+		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "redrive_bus_handle_duration_seconds", Help: "How long handling one delivery took.",
+			Buckets: prometheus.ExponentialBuckets(0.0005, 3, 11),
+		}, []string{"consumer"}),
+		delay: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "redrive_bus_delivery_delay_seconds", Help: "From when an event was stored to its first handling by a consumer.",
+			Buckets: prometheus.ExponentialBuckets(0.001, 4, 12),
+		}, []string{"consumer"}),
+		paused: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "redrive_bus_consumer_paused", Help: "1 while a consumer of this process holds back because what it depends on is away.",
+		}, []string{"consumer"}),
 	}
 	if r == nil {
 		return m, nil
 	}
 	var err error
+	if m.duration, err = register(r, m.duration); err != nil {
+		return nil, err
+	}
+	if m.delay, err = register(r, m.delay); err != nil {
+		return nil, err
+	}
+	if m.paused, err = register(r, m.paused); err != nil {
+		return nil, err
+	}
 	if m.handled, err = register(r, m.handled); err != nil {
 		return nil, err
 	}
@@ -54,4 +78,19 @@ func register[C prometheus.Collector](r prometheus.Registerer, c C) (C, error) {
 		}
 	}
 	return c, errs.New(errs.Internal, "register the metrics of the bus: %w", err)
+}
+
+// settled counts a delivery that was handled from began to now, and whether the
+// consumer pauses.
+func (m *metrics) settled(consumer, outcome string, delivery int, stored, began, now time.Time, pauses bool) {
+	m.handled.WithLabelValues(consumer, outcome).Inc()
+	m.duration.WithLabelValues(consumer).Observe(now.Sub(began).Seconds())
+	if delivery == 1 {
+		m.delay.WithLabelValues(consumer).Observe(max(began.Sub(stored), 0).Seconds())
+	}
+	paused := 0.0
+	if pauses {
+		paused = 1
+	}
+	m.paused.WithLabelValues(consumer).Set(paused)
 }

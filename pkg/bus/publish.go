@@ -33,7 +33,10 @@ func (b *Bus) Publish(ctx context.Context, events ...Event) error {
 		return fmt.Errorf("publish: %w", err)
 	}
 	hitPublish("publish.before", events)
-	if err := b.publish(ctx, events); err != nil {
+	events, spans := publishing(ctx, events)
+	err := b.publish(ctx, events)
+	spans.end(err)
+	if err != nil {
 		b.metrics.publishErrors.Inc()
 		return err
 	}

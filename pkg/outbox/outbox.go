@@ -110,7 +110,7 @@ func (o *Outbox) Commit(ctx context.Context, events []bus.Event, writes ...docst
 			return fmt.Errorf("event %d, %s %q: %w", i+1, e.Type, e.ID, err)
 		}
 	}
-	entries, err := o.reserve(events)
+	entries, err := o.reserve(traced(ctx, events))
 	if err != nil {
 		return err
 	}
