@@ -31,6 +31,9 @@ type Gauge struct {
 	Name, Help string
 	// Labels are its label names; their values must be few.
 	Labels []string
+	// Of are labels that stay the same, such as the service; another Register may
+	// use the same name with other values.
+	Of map[string]string
 	// Read calls set for each combination of label values, in the order of
 	// Labels. When it fails the gauge is absent, and the failure is counted in
 	// redrive_gauge_errors_total.
@@ -52,7 +55,7 @@ func Register(r prometheus.Registerer, all ...Gauge) error {
 	}
 	c := &collector{failed: failed, gauges: all}
 	for _, g := range all {
-		c.descs = append(c.descs, prometheus.NewDesc(g.Name, g.Help, g.Labels, nil))
+		c.descs = append(c.descs, prometheus.NewDesc(g.Name, g.Help, g.Labels, g.Of))
 		failed.WithLabelValues(g.Name)
 	}
 	return r.Register(c)

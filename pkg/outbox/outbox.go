@@ -33,11 +33,12 @@ type Publisher interface {
 // Outbox is the outbox of one service: documents of kind "<service>.outbox",
 // whose ids sort by time. Its methods may be called concurrently.
 type Outbox struct {
-	store  docstore.Store
-	pub    Publisher
-	kind   string
-	log    *slog.Logger
-	limits limits
+	store   docstore.Store
+	pub     Publisher
+	kind    string
+	service string
+	log     *slog.Logger
+	limits  limits
 
 	nudge    chan struct{} // holds one token when there is something to send
 	instance string        // tells the ids of replicas apart
@@ -87,7 +88,7 @@ func New(store docstore.Store, pub Publisher, service string, log *slog.Logger) 
 		log = slog.New(slog.DiscardHandler)
 	}
 	return &Outbox{
-		store: store, pub: pub, kind: service + ".outbox", log: log.With("component", "outbox", "service", service), limits: defaults,
+		store: store, pub: pub, kind: service + ".outbox", service: service, log: log.With("component", "outbox", "service", service), limits: defaults,
 		nudge: make(chan struct{}, 1), instance: rand.Text()[:8], known: map[string]bool{},
 	}
 }

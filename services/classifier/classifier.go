@@ -20,6 +20,7 @@ import (
 	"github.com/redrive-io/redrive/pkg/bus"
 	"github.com/redrive-io/redrive/pkg/docstore"
 	"github.com/redrive-io/redrive/pkg/errs"
+	"github.com/redrive-io/redrive/pkg/lease"
 	"github.com/redrive-io/redrive/pkg/outbox"
 	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
 	"github.com/redrive-io/redrive/rules"
@@ -66,6 +67,7 @@ type Service struct {
 	options  Options
 	bus      *bus.Bus
 	outbox   *outbox.Outbox
+	leases   *lease.Leases
 	failures *store.Failures
 	book     *book.Book
 	driver   *record.Driver
@@ -95,6 +97,7 @@ func New(o Options, d Deps) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.leases = lease.New(d.Store, store.Service, d.Replica, lease.Options{Log: d.Log, Metrics: d.Metrics})
 	s.outbox = outbox.New(d.Store, d.Bus, store.Service, s.log)
 	s.failures = store.NewFailures(d.Store, s.outbox)
 	if s.book, err = book.New(packs, store.NewRules(d.Store, s.outbox), s.log); err != nil {
@@ -106,6 +109,9 @@ func New(o Options, d Deps) (*Service, error) {
 		return nil, fmt.Errorf("load the stored rules: %w", err)
 	}
 	if s.metrics, err = newMetrics(d.Metrics, s.book, s.failures); err != nil {
+		return nil, err
+	}
+	if err := s.outbox.Register(d.Metrics); err != nil {
 		return nil, err
 	}
 	s.driver = &record.Driver{
@@ -156,7 +162,9 @@ func (s *Service) Register(r grpc.ServiceRegistrar) {
 
 // Run hears events, relays the service's own, and sweeps, until ctx is done,
 // and returns nil then.
-func (s *Service) Run(ctx context.Context) error {
+func (s *Service) Run(ctx context.Context) error { return s.leases.Around(ctx, s.run) }
+
+func (s *Service) run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	changes := bus.ClassifierRules
 	// What was changed before this replica listened is read when it does.
@@ -165,7 +173,8 @@ func (s *Service) Run(ctx context.Context) error {
 	g.Go(func() error { return s.bus.Consume(ctx, changes, s.handler.RuleChanged) })
 	g.Go(func() error { return s.bus.Consume(ctx, bus.ClassifierFailures, s.handler.AttemptFailed) })
 	g.Go(func() error { every(ctx, pollEvery, s.reload); return nil })
-	g.Go(func() error { every(ctx, sweepEvery, s.sweep); return nil })
-	g.Go(func() error { every(ctx, purgeEvery, s.purge); return nil })
+	// What follows one replica does for all.
+	g.Go(func() error { s.leases.Every(ctx, "sweep/open", sweepEvery, s.sweep); return nil })
+	g.Go(func() error { s.leases.Every(ctx, "sweep/purge", purgeEvery, s.purge); return nil })
 	return g.Wait()
 }

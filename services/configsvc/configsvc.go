@@ -15,6 +15,7 @@ import (
 
 	"github.com/redrive-io/redrive/pkg/bus"
 	"github.com/redrive-io/redrive/pkg/docstore"
+	"github.com/redrive-io/redrive/pkg/lease"
 	"github.com/redrive-io/redrive/pkg/outbox"
 	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
 	"github.com/redrive-io/redrive/services/configsvc/internal/ledger"
@@ -60,6 +61,7 @@ type Service struct {
 	outbox *outbox.Outbox
 	ledger *ledger.Ledger
 	server *server.Server
+	leases *lease.Leases
 	log    *slog.Logger
 }
 
@@ -70,13 +72,17 @@ func New(o Options, d Deps) (*Service, error) {
 	}
 	log := d.Log.With("service", "configsvc")
 	box := outbox.New(d.Store, d.Bus, "configsvc", log)
+	if err := box.Register(d.Metrics); err != nil {
+		return nil, err
+	}
 	l, err := ledger.New(store.New(d.Store, box), ledger.Options{
 		Ceilings: patch.Ceilings{Memory: o.MaxMemory, Cores: o.MaxCores}, KeepFor: o.KeepFor, Keep: o.Keep,
 	}, d.Metrics)
 	if err != nil {
 		return nil, err
 	}
-	return &Service{outbox: box, ledger: l, server: server.New(l), log: log}, nil
+	leases := lease.New(d.Store, "configsvc", d.Replica, lease.Options{Log: d.Log, Metrics: d.Metrics})
+	return &Service{leases: leases, outbox: box, ledger: l, server: server.New(l), log: log}, nil
 }
 
 // Register registers the service's gRPC server.
@@ -86,27 +92,23 @@ func (s *Service) Register(r grpc.ServiceRegistrar) {
 
 // Run relays the service's events and sweeps its patches until ctx is done, and
 // returns nil then.
-func (s *Service) Run(ctx context.Context) error {
+func (s *Service) Run(ctx context.Context) error { return s.leases.Around(ctx, s.run) }
+
+func (s *Service) run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.outbox.Run(ctx) })
-	g.Go(func() error { s.every(ctx, expireEvery, s.ledger.Expire); return nil })
-	g.Go(func() error { s.every(ctx, purgeEvery, s.ledger.Purge); return nil })
+	// What follows one replica does for all.
+	g.Go(func() error { s.leases.Every(ctx, "sweep/expire", expireEvery, s.logged(s.ledger.Expire)); return nil })
+	g.Go(func() error { s.leases.Every(ctx, "sweep/purge", purgeEvery, s.logged(s.ledger.Purge)); return nil })
 	return g.Wait()
 }
 
-// every does a sweep now and then. A sweep that fails is logged and done again:
-// what is left to sweep does no harm meanwhile.
-func (s *Service) every(ctx context.Context, period time.Duration, sweep func(context.Context, time.Time) error) {
-	tick := time.NewTicker(period)
-	defer tick.Stop()
-	for {
+// logged logs when a sweep fails. It is done again: what is left to sweep does
+// no harm meanwhile.
+func (s *Service) logged(sweep func(context.Context, time.Time) error) func(context.Context) {
+	return func(ctx context.Context) {
 		if err := sweep(ctx, time.Now()); err != nil && ctx.Err() == nil {
 			s.log.WarnContext(ctx, "sweep failed", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
 		}
 	}
 }

@@ -97,6 +97,9 @@ func New(o Options, d Deps) (*Service, error) {
 		return nil, err
 	}
 	box := outbox.New(d.Store, d.Bus, "notifier", log)
+	if err := box.Register(d.Metrics); err != nil {
+		return nil, fmt.Errorf("notifier: %w", err)
+	}
 	documents := store.New(d.Store, box)
 	dispatcher, err := dispatch.New(documents, outlets(p, links), log, d.Metrics)
 	if err != nil {

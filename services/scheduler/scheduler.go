@@ -4,6 +4,7 @@ package scheduler
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -113,7 +114,7 @@ func New(o Options, d Deps) (*Service, error) {
 		MaxRunning: o.MaxRunning, VerdictTimeout: o.VerdictTimeout, Retention: o.Retention,
 		Peers: peers(o, replica, leases, fence),
 	}, d.Log, newMetrics(d.Metrics))
-	if err := registerGauges(d.Metrics, docs, run); err != nil {
+	if err := errors.Join(out.Register(d.Metrics), registerGauges(d.Metrics, docs, run)); err != nil {
 		return nil, err
 	}
 	return &Service{
