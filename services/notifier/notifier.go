@@ -18,6 +18,7 @@ import (
 	"github.com/redrive-io/redrive/pkg/bus"
 	"github.com/redrive-io/redrive/pkg/docstore"
 	"github.com/redrive-io/redrive/pkg/errs"
+	"github.com/redrive-io/redrive/pkg/lease"
 	"github.com/redrive-io/redrive/pkg/outbox"
 	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
 	"github.com/redrive-io/redrive/services/notifier/internal/delivery"
@@ -77,6 +78,7 @@ type Service struct {
 	dispatcher *dispatch.Dispatcher
 	events     *events.Handler
 	server     *server.Server
+	leases     *lease.Leases
 	keep       ledger.Keep
 	log        *slog.Logger
 }
@@ -111,7 +113,8 @@ func New(o Options, d Deps) (*Service, error) {
 	}
 	s := &Service{
 		bus: d.Bus, outbox: box, ledger: l, dispatcher: dispatcher, events: events.New(l), server: server.New(l), log: log,
-		keep: ledger.Keep{Age: o.KeepFor, Count: o.Keep},
+		leases: lease.New(d.Store, "notifier", d.Replica, lease.Options{Log: d.Log, Metrics: d.Metrics}),
+		keep:   ledger.Keep{Age: o.KeepFor, Count: o.Keep},
 	}
 	if s.keep.Age <= 0 {
 		s.keep.Age = DefaultKeepFor
@@ -162,32 +165,26 @@ func (s *Service) Register(r grpc.ServiceRegistrar) {
 
 // Run listens, relays the service's events, sends what is due and sweeps, until
 // ctx is done. It returns nil then.
-func (s *Service) Run(ctx context.Context) error {
+func (s *Service) Run(ctx context.Context) error { return s.leases.Around(ctx, s.run) }
+
+func (s *Service) run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.outbox.Run(ctx) })
 	g.Go(func() error { return s.dispatcher.Run(ctx) })
 	g.Go(func() error { return s.events.Run(ctx, s.bus) })
-	g.Go(func() error { s.sweep(ctx); return nil })
+	g.Go(func() error { s.leases.Every(ctx, "sweep", sweepEvery, s.sweep); return nil })
 	return g.Wait()
 }
 
-// sweep does now and then what nothing waits for. What fails is logged and done
-// again.
+// sweep does what nothing waits for. What fails is logged and done again.
 func (s *Service) sweep(ctx context.Context) {
-	tick := time.NewTicker(sweepEvery)
-	defer tick.Stop()
-	for {
-		now := time.Now()
-		if err := s.dispatcher.Abandon(ctx, now); err != nil && ctx.Err() == nil {
+	now := time.Now()
+	for _, do := range []func() error{
+		func() error { return s.dispatcher.Abandon(ctx, now) },
+		func() error { return s.ledger.Sweep(ctx, s.keep, now) },
+	} {
+		if err := do(); err != nil && ctx.Err() == nil {
 			s.log.WarnContext(ctx, "sweep failed", "error", err)
-		}
-		if err := s.ledger.Sweep(ctx, s.keep, now); err != nil && ctx.Err() == nil {
-			s.log.WarnContext(ctx, "sweep failed", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
 		}
 	}
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"github.com/redrive-io/redrive/pkg/docstore"
@@ -73,55 +74,47 @@ func (s *Failures) CountOpen(ctx context.Context) (int, error) {
 	return s.store.Count(ctx, docstore.Query{Kind: failureKind, Index: byOpen}, mostCounted)
 }
 
-// purgeBatch failures are looked at and deleted at a time: three documents each.
-const purgeBatch = 200
+// purgeBatch failures are deleted at a time, three documents each, and
+// purgeMost are counted beyond the number that is kept.
+const (
+	purgeBatch = 200
+	purgeMost  = 10_000
+)
 
 // Purge deletes the failures that were made before a time, and the oldest
-// beyond the newest most, in small steps. It returns how many.
+// beyond the newest most, in small steps. It returns how many. It reads no more
+// than it deletes.
 func (s *Failures) Purge(ctx context.Context, before time.Time, most int) (purged int, err error) {
-	q := docstore.Query{Kind: ageKind, Index: byTime, Until: docstore.TimeKey(before), Limit: purgeBatch}
-	for {
-		page, err := s.store.List(ctx, q)
-		if err != nil {
-			return purged, err
-		}
-		if len(page.Docs) == 0 {
+	purged, err = s.purge(ctx, docstore.TimeKey(before), math.MaxInt)
+	for err == nil {
+		var n, deleted int
+		if n, err = s.store.Count(ctx, docstore.Query{Kind: ageKind, Index: byTime}, most+purgeMost); err != nil || n <= most {
 			break
+		}
+		deleted, err = s.purge(ctx, "", n-most)
+		purged += deleted
+		if deleted == 0 {
+			break
+		}
+	}
+	return purged, err
+}
+
+// purge deletes at most limit failures that were made before until, the oldest.
+func (s *Failures) purge(ctx context.Context, until string, limit int) (purged int, err error) {
+	for purged < limit {
+		page, err := s.store.List(ctx, docstore.Query{
+			Kind: ageKind, Index: byTime, Until: until, Limit: min(limit-purged, purgeBatch),
+		})
+		if err != nil || len(page.Docs) == 0 {
+			return purged, err
 		}
 		if err := s.delete(ctx, page.Docs); err != nil {
 			return purged, err
 		}
 		purged += len(page.Docs)
 	}
-	surplus, err := s.beyond(ctx, most)
-	for ; err == nil && len(surplus) > 0; surplus = surplus[min(len(surplus), purgeBatch):] {
-		batch := surplus[:min(len(surplus), purgeBatch)]
-		if err = s.delete(ctx, batch); err == nil {
-			purged += len(batch)
-		}
-	}
-	return purged, err
-}
-
-// beyond returns failures that come after the newest most, at most 10,000 of
-// them: the rest is another purge's.
-func (s *Failures) beyond(ctx context.Context, most int) ([]docstore.Doc, error) {
-	const atOnce = 10_000
-	var surplus []docstore.Doc
-	q := docstore.Query{Kind: ageKind, Index: byTime, Descending: true, Limit: docstore.DefaultLimit}
-	for seen := 0; len(surplus) < atOnce; {
-		page, err := s.store.List(ctx, q)
-		if err != nil {
-			return nil, err
-		}
-		surplus = append(surplus, page.Docs[min(len(page.Docs), max(0, most-seen)):]...)
-		seen += len(page.Docs)
-		if page.Next == "" {
-			break
-		}
-		q.After = page.Next
-	}
-	return surplus, nil
+	return purged, nil
 }
 
 func (s *Failures) delete(ctx context.Context, docs []docstore.Doc) error {

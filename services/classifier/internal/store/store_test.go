@@ -165,6 +165,33 @@ func TestOpenFailuresAreFoundUntilTheyAreFinal(t *testing.T) {
 	}
 }
 
+// reader counts the documents that are read.
+type reader struct {
+	docstore.Store
+	read int
+}
+
+func (r *reader) List(ctx context.Context, q docstore.Query) (docstore.Page, error) {
+	page, err := r.Store.List(ctx, q)
+	r.read += len(page.Docs)
+	return page, err
+}
+
+// TestPurgeReadsWhatItDeletes, however much is kept.
+func TestPurgeReadsWhatItDeletes(t *testing.T) {
+	r := &reader{Store: storetest.Open(t)}
+	s := store.NewFailures(r, &committer{store: r})
+	for i := range 300 {
+		put(t, s, "a", i+1, failure.Unknown, "w", time.Duration(i)*time.Second)
+	}
+	for _, tc := range []struct{ most, surplus int }{{300, 0}, {290, 10}, {1, 289}} {
+		r.read = 0
+		if n, err := s.Purge(t.Context(), start, tc.most); err != nil || n != tc.surplus || r.read != n {
+			t.Errorf("%d deleted and %d read (%v), want %d", n, r.read, err, tc.surplus)
+		}
+	}
+}
+
 func TestPurgeByAgeAndCount(t *testing.T) {
 	s, _, docs := open(t)
 	for i := range 500 {

@@ -61,24 +61,26 @@ func (s *Store) Ended(ctx context.Context, before time.Time) iter.Seq2[patch.Pat
 	return s.all(ctx, docstore.Query{Index: byEnd, Until: docstore.TimeKey(before)})
 }
 
-// Older returns all patches but the newest keep.
+// Older returns the patches beyond the newest keep, the oldest first. It reads
+// no others.
 func (s *Store) Older(ctx context.Context, keep int) iter.Seq2[patch.Patch, error] {
 	return func(yield func(patch.Patch, error) bool) {
-		q := docstore.Query{Kind: s.patches.Kind(), Index: byCreated, Descending: true}
-		for keep > 0 {
-			q.Limit = min(keep, pageSize)
-			page, err := s.docs.List(ctx, q)
-			if err != nil {
-				yield(patch.Patch{}, fmt.Errorf("count patches: %w", err))
-				return
-			}
-			if page.Next == "" {
-				return
-			}
-			keep -= len(page.Docs)
-			q.After = page.Next
+		n, err := s.docs.Count(ctx, docstore.Query{Kind: s.patches.Kind(), Index: byCreated}, 0)
+		if err != nil {
+			yield(patch.Patch{}, fmt.Errorf("count patches: %w", err))
+			return
 		}
-		s.all(ctx, q)(yield)
+		if n <= keep {
+			return
+		}
+		for p, err := range s.all(ctx, docstore.Query{Index: byCreated}) {
+			if !yield(p, err) {
+				return
+			}
+			if n--; n <= keep {
+				return
+			}
+		}
 	}
 }
 

@@ -112,22 +112,11 @@ func (s *Store) Standing(ctx context.Context, before time.Time, cursor string) (
 
 // Count counts the open alerts and the resolved ones.
 func (s *Store) Count(ctx context.Context) (open, resolved int, err error) {
-	for _, x := range []struct {
-		index string
-		to    *int
-	}{{byUpdated, &open}, {byResolved, &resolved}} {
-		for q := (docstore.Query{Kind: s.alerts.Kind(), Index: x.index}); ; {
-			page, err := s.db.List(ctx, q)
-			if err != nil {
-				return 0, 0, err
-			}
-			*x.to += len(page.Docs)
-			if q.After = page.Next; q.After == "" {
-				break
-			}
-		}
+	if open, err = s.db.Count(ctx, docstore.Query{Kind: s.alerts.Kind(), Index: byUpdated}, 0); err != nil {
+		return 0, 0, err
 	}
-	return open, resolved, nil
+	resolved, err = s.db.Count(ctx, docstore.Query{Kind: s.alerts.Kind(), Index: byResolved}, 0)
+	return open, resolved, err
 }
 
 // Delete deletes a resolved alert with all that was told of it. An alert of
