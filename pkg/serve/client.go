@@ -49,10 +49,10 @@ func pipeConn(pipe *bufconn.Listener, opts ...grpc.DialOption) (*grpc.ClientConn
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(MaxResponseBytes)))...)
 }
 
-// clientInterceptors hand the request id on and give errors their kind back.
+// clientInterceptors hand the request id and the trace on and give errors their kind back.
 func clientInterceptors() []grpc.DialOption {
 	stream := func(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, open grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
-		cs, err := open(withRequestID(ctx), desc, cc, method, opts...)
+		cs, err := open(withTrace(withRequestID(ctx)), desc, cc, method, opts...)
 		if err != nil {
 			return nil, errs.FromStatus(err)
 		}
@@ -62,7 +62,10 @@ func clientInterceptors() []grpc.DialOption {
 }
 
 func unaryClient(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
-	return errs.FromStatus(invoke(withRequestID(ctx), method, req, reply, cc, opts...))
+	ctx, span := clientSpan(withRequestID(ctx), method)
+	err := errs.FromStatus(invoke(ctx, method, req, reply, cc, opts...))
+	span.End(err)
+	return err
 }
 
 func withRequestID(ctx context.Context) context.Context {

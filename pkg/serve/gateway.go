@@ -9,7 +9,6 @@ import (
 	"io"
 	"math"
 	"net/http"
-	"net/textproto"
 	"net/url"
 	"regexp"
 	"strconv"
@@ -80,7 +79,8 @@ func (s *Server) newGateway(ctx context.Context) (http.Handler, error) {
 		runtime.WithErrorHandler(restError),
 		runtime.WithRoutingErrorHandler(routingError),
 		runtime.WithIncomingHeaderMatcher(func(key string) (string, bool) {
-			return requestIDHeader, textproto.CanonicalMIMEHeaderKey(requestIDHeader) == key
+			name := strings.ToLower(key)
+			return name, name == requestIDHeader || name == traceHeader
 		}),
 		runtime.WithOutgoingHeaderMatcher(func(key string) (string, bool) {
 			return "X-Request-Id", key == requestIDHeader

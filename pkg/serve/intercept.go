@@ -15,6 +15,7 @@ import (
 
 	"github.com/redrive-io/redrive/pkg/errs"
 	"github.com/redrive-io/redrive/pkg/redact"
+	"github.com/redrive-io/redrive/pkg/trace"
 )
 
 func (s *Server) serverOptions(auth authenticate) []grpc.ServerOption {
@@ -121,10 +122,12 @@ type call struct {
 	caller            Caller
 	start             time.Time
 	refused           error
+	span              trace.Span
 }
 
 func (s *Server) begin(ctx context.Context, method string, auth authenticate) (*call, context.Context) {
 	c := &call{method: method, requestID: incomingRequestID(ctx), start: time.Now()}
+	ctx, c.span = serverSpan(ctx, method)
 	ctx = context.WithValue(ctx, requestIDKey{}, c.requestID)
 	c.caller, c.refused = auth(ctx, method)
 	return c, context.WithValue(ctx, callerKey{}, c.caller)
@@ -135,6 +138,7 @@ func (s *Server) begin(ctx context.Context, method string, auth authenticate) (*
 func (s *Server) end(ctx context.Context, c *call, err error) error {
 	sent := errs.ToStatus(err)
 	code := codeOf(sent)
+	c.span.End(err)
 	took := time.Since(c.start)
 	s.metrics.observe(c, code, took)
 	attrs := []slog.Attr{

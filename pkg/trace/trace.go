@@ -146,15 +146,21 @@ func (s Span) Set(attrs ...Attr) {
 	s.span.SetAttributes(all...)
 }
 
-// End ends the span. An error is recorded without what looks like a secret in it,
-// and with the code that a caller would get as "error.type".
+// End ends the span. Of an error the code that a caller would get is recorded as
+// "error.type", and its text, without what looks like a secret, where it is about
+// trouble here: that of a caller's own mistake may quote what was sent.
 func (s Span) End(err error) {
 	if s.span == nil {
 		return
 	}
 	if err != nil && s.span.IsRecording() {
 		s.span.SetAttributes(attribute.String("error.type", status.Code(errs.ToStatus(err)).String()))
-		s.span.SetStatus(codes.Error, cut(redact.Text(err.Error())))
+		text := ""
+		switch errs.KindOf(err) {
+		case errs.Internal, errs.Unavailable, errs.Exhausted, errs.Conflict:
+			text = cut(redact.Text(err.Error()))
+		}
+		s.span.SetStatus(codes.Error, text)
 	}
 	s.span.End()
 }

@@ -100,6 +100,15 @@ func TestSpanSaysWhatHappened(t *testing.T) {
 	}
 }
 
+func TestTheTextOfACallersMistakeIsNotRecorded(t *testing.T) {
+	spans := tracetest.Record(t)
+	_, span := trace.Start(t.Context(), "submit")
+	span.End(errs.Field("config.query", "%q is no number", "select * from salaries"))
+	if got := spans.Spans()[0].Status; got.Code != codes.Error || got.Description != "" {
+		t.Errorf("status is %+v", got)
+	}
+}
+
 func TestZeroSpan(t *testing.T) {
 	var s trace.Span
 	s.Set(trace.Text("a", "b"))
