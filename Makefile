@@ -128,6 +128,20 @@ test-k8s: ## Apply deploy/k8s to a real API server, built on the first run (minu
 	@folder=$$(tools/kube/build.sh) || { s=$$?; [ $$s = 3 ] || exit $$s; echo 'SKIPPED: no API server here; why is said above'; exit 0; }; \
 	cd tools/deploy && GOWORK=off REDRIVE_KUBE="$$folder" go test -count=1 -v ./kube
 
+# The same sources give the same image, on any machine.
+.PHONY: image
+image: ## Build bin/redrive-image.tar, the container image, without a daemon
+	@for arch in amd64 arm64; do \
+		GOWORK=off CGO_ENABLED=0 GOOS=linux GOARCH=$$arch go build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' \
+			-o bin/image/redrive-$$arch ./cmd/redrive || exit; done
+	@cd tools/deploy && GOWORK=off go run ./cmd/image -o ../../bin/redrive-image.tar -version '$(VERSION)' \
+		-revision "$$(git rev-parse HEAD)" -created "$$(git log -1 --format=%ct)" \
+		amd64=../../bin/image/redrive-amd64 arm64=../../bin/image/redrive-arm64
+
+.PHONY: test-image
+test-image: image ## Unpack the image and run it once as a container
+	cd tools/deploy && GOWORK=off REDRIVE_IMAGE_BINARIES='$(CURDIR)/bin/image' go test -count=1 -timeout 10m -v ./image
+
 .PHONY: gen
 gen: $(BUF) $(PLUGINS) ## Generate Go, gateway and OpenAPI from proto/
 	$(BUF) generate
