@@ -15,6 +15,7 @@ import (
 	"github.com/redrive-io/redrive/cmd/redrive/internal/system"
 	"github.com/redrive-io/redrive/pkg/errs"
 	"github.com/redrive-io/redrive/pkg/serve"
+	"github.com/redrive-io/redrive/services/scheduler"
 )
 
 // serveFlags are the flags of `redrive serve`: the options of a system, and what
@@ -56,6 +57,7 @@ func (f *serveFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&o.Redis.URL, "redis", "", "the store that they share: `URL` redis://[USER@]HOST:PORT[/DB], rediss:// with TLS")
 	flags.StringArrayVar(&f.peers, "peer", nil, "a service elsewhere, `SERVICE=HOST:PORT[,…]`; a host may have many addresses")
 	flags.StringVar(&o.Replica, "replica", "", "`NAME` of this process, the same over restarts (default: made once, kept in DATA/replica)")
+	flags.DurationVar(&o.LostAfter, "lost-after", scheduler.DefaultLostAfter, "how long a scheduler must be silent before others end its attempts as lost")
 
 	flags = g.group("NATS").Flags()
 	flags.StringVar(&o.NATS.User, "nats-user", "", "`USER` to log in as")

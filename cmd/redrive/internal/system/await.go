@@ -2,6 +2,7 @@ package system
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -44,6 +45,9 @@ func (s *System) await(ctx context.Context, what, flag string, try func(ctx cont
 		}
 		select {
 		case <-ctx.Done():
+			if errors.Is(ctx.Err(), context.Canceled) {
+				return ctx.Err()
+			}
 			return fmt.Errorf("%s (%s) was waited for, %s long: %w", what, flag, time.Since(began).Round(time.Second), last)
 		case <-time.After(tryWait):
 		}

@@ -2,6 +2,7 @@ package system
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"strconv"
@@ -25,18 +26,19 @@ const (
 
 // openBus opens the bus: one of this process, or the one that is shared.
 func (s *System) openBus(ctx context.Context, o Options) error {
+	open := func() error { return s.startNATS(ctx, o) }
 	if !o.alone() {
-		return s.connectNATS(ctx, o.NATS)
+		open = func() error { return s.connectNATS(ctx, o.NATS, o.secure.nats) }
 	}
-	return s.startNATS(ctx, o)
+	if err := open(); err != nil {
+		return err
+	}
+	s.server.AddDependency("bus", s.bus.Answers)
+	return nil
 }
 
 // connectNATS connects to NATS servers, and waits while they are away.
-func (s *System) connectNATS(ctx context.Context, o NATS) error {
-	secure, err := o.tls(s.log)
-	if err != nil {
-		return err
-	}
+func (s *System) connectNATS(ctx context.Context, o NATS, secure *tls.Config) (err error) {
 	s.bus, err = bus.Connect(ctx, bus.Config{
 		URL: o.URL, User: o.User, Password: o.Password, CredsFile: o.CredsFile, TLS: secure,
 		Name: s.replica, Replicas: o.Replicas, AckWait: sharedAckWait, Log: s.log, Metrics: s.registry,

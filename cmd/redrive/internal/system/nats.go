@@ -1,8 +1,6 @@
 package system
 
 import (
-	"crypto/tls"
-	"log/slog"
 	"strings"
 
 	"github.com/redrive-io/redrive/pkg/errs"
@@ -44,6 +42,11 @@ func (n NATS) check() error {
 	case n.User != "" && n.Password == "":
 		all = append(all, errs.Field("--nats-password-file", "the user %q has no password: name a file with it, or set REDRIVE_NATS_PASSWORD", n.User))
 	}
+	if n.CredsFile != "" {
+		if _, err := serve.ReadGivenSecret(n.CredsFile); err != nil {
+			all = append(all, errs.Field("--nats-creds", "%w", err))
+		}
+	}
 	if n.Replicas < 0 || n.Replicas > 5 {
 		all = append(all, errs.Field("--nats-replicas", "%d is not between 1 and 5, or 0 for as many as fit", n.Replicas))
 	}
@@ -61,10 +64,5 @@ func (n NATS) checkURL(one string) error {
 	return nil
 }
 
-// tls returns how to encrypt; nil is not at all.
-func (n NATS) tls(log *slog.Logger) (*tls.Config, error) {
-	if !n.TLS.Set() && !strings.Contains(n.URL, "tls://") {
-		return nil, nil
-	}
-	return serve.ClientTLS("nats", n.TLS, log)
-}
+// encrypted reports whether the connection is.
+func (n NATS) encrypted() bool { return n.TLS.Set() || strings.Contains(n.URL, "tls://") }

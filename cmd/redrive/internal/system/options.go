@@ -6,10 +6,12 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/redrive-io/redrive/cmd/redrive/internal/home"
 	"github.com/redrive-io/redrive/pkg/errs"
 	"github.com/redrive-io/redrive/pkg/serve"
+	"github.com/redrive-io/redrive/services/scheduler"
 )
 
 // Options are an operator's settings. Data is required; the other zero values
@@ -32,6 +34,10 @@ type Options struct {
 	// same over restarts; when empty, a name is made once and kept in the data
 	// folder. It means nothing without NATS and Redis.
 	Replica string
+	// LostAfter is how long a scheduler must be silent before the others end its
+	// attempts as lost; scheduler.DefaultLostAfter when 0. All schedulers must
+	// have the same.
+	LostAfter time.Duration
 
 	// GRPCAddr, HTTPAddr and NATSAddr are host:port; port 0 takes a free one.
 	// NATSAddr is that of the bus of this process.
@@ -67,7 +73,12 @@ type Options struct {
 	Log *slog.Logger
 	// Version is told to clients.
 	Version string
+
+	secure secure // what check made of the files of TLS
 }
+
+// secure is how to encrypt each kind of connection; nil is not at all.
+type secure struct{ own, peers, nats, redis *tls.Config }
 
 // alone reports whether this process is all there is: bus and store are in it.
 func (o *Options) alone() bool { return o.NATS.URL == "" && !o.doorOnly() }
@@ -85,7 +96,7 @@ func (o *Options) check() error {
 	if len(o.Services) == 0 {
 		o.Services = Services
 	}
-	all := []error{o.checkServices(), o.checkAddrs(), o.checkPeers(), o.NATS.check(), o.Redis.check()}
+	all := []error{o.checkServices(), o.checkAddrs(), o.checkPeers(), o.NATS.check(), o.Redis.check(), o.readTLS()}
 	if o.ClientCA != "" && o.TLS.Cert == "" {
 		all = append(all, errs.Field("--tls-client-ca", "certificates of callers are part of TLS: serve it with --tls-cert and --tls-key"))
 	}
@@ -93,6 +104,9 @@ func (o *Options) check() error {
 		if err := home.CheckReplica(o.Replica); err != nil {
 			all = append(all, errs.Field("--replica", "%w", err))
 		}
+	}
+	if o.LostAfter != 0 && o.LostAfter < scheduler.MinLostAfter {
+		all = append(all, errs.Field("--lost-after", "%s is less than %s", o.LostAfter, scheduler.MinLostAfter))
 	}
 	if !o.alone() && o.Token == "" {
 		all = append(all, errs.Field("--token-file", "the processes of a deployment have one token: name a file with it, or set REDRIVE_TOKEN"))
@@ -168,20 +182,22 @@ func (o *Options) checkPeers() error {
 	return errs.Fields(all...)
 }
 
-// peerTLS is how to call peers; nil is without TLS.
-func (o *Options) peerTLS() (*tls.Config, error) {
-	if !o.TLS.Set() {
-		return nil, nil
+// readTLS reads the files of TLS.
+func (o *Options) readTLS() error {
+	var all []error
+	read := func(into **tls.Config, wanted bool, flag string, f serve.TLSFiles, how func(string, serve.TLSFiles, *slog.Logger) (*tls.Config, error)) {
+		if !wanted {
+			return
+		}
+		var err error
+		*into, err = how(flag, f, o.Log)
+		all = append(all, err)
 	}
-	return serve.ClientTLS("tls", o.TLS, o.Log)
-}
-
-// ownTLS is how to serve; nil is without TLS.
-func (o *Options) ownTLS() (*tls.Config, error) {
-	if o.TLS.Cert == "" && o.TLS.Key == "" {
-		return nil, nil
-	}
-	return serve.ServerTLS("tls", serve.TLSFiles{Cert: o.TLS.Cert, Key: o.TLS.Key, CA: o.ClientCA}, o.Log)
+	read(&o.secure.own, o.TLS.Cert != "" || o.TLS.Key != "", "tls", serve.TLSFiles{Cert: o.TLS.Cert, Key: o.TLS.Key, CA: o.ClientCA}, serve.ServerTLS)
+	read(&o.secure.peers, o.TLS.CA != "" || o.secure.own != nil, "tls", o.TLS, serve.ClientTLS)
+	read(&o.secure.nats, o.NATS.encrypted(), "nats", o.NATS.TLS, serve.ClientTLS)
+	read(&o.secure.redis, o.Redis.encrypted(), "redis", o.Redis.TLS, serve.ClientTLS)
+	return errs.Fields(all...)
 }
 
 // runs reports whether the service is one of this process.

@@ -81,13 +81,9 @@ func (o *Options) peersCalled() iter.Seq2[string, []string] {
 // dialPeers connects to the peers. They are not waited for: what needs one that
 // is away waits by itself, and the rest goes on.
 func (s *System) dialPeers(o Options) error {
-	tls, err := o.peerTLS()
-	if err != nil {
-		return err
-	}
 	s.peers = map[string]*serve.Peer{}
 	for name := range o.peersCalled() {
-		p, err := serve.DialPeer(serve.PeerOptions{Service: calledService(name), Addrs: o.Peers[name], Token: s.token, TLS: tls})
+		p, err := serve.DialPeer(serve.PeerOptions{Service: calledService(name), Addrs: o.Peers[name], Token: s.token, TLS: o.secure.peers})
 		if err != nil {
 			return fmt.Errorf("--peer %s: %w", name, err)
 		}

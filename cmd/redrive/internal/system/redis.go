@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/redrive-io/redrive/pkg/docstore/redisstore"
 	"github.com/redrive-io/redrive/pkg/errs"
 	"github.com/redrive-io/redrive/pkg/serve"
 )
@@ -27,10 +28,9 @@ type Redis struct {
 
 // place is what a Redis URL says.
 type place struct {
-	secure bool
-	user   string
-	addrs  []string
-	db     int
+	user  string
+	addrs []string
+	db    int
 }
 
 // check refuses what cannot work; errors name the flag.
@@ -47,20 +47,21 @@ func (r Redis) check() error {
 		return err
 	case len(at.addrs) > 1 && r.SentinelMaster == "":
 		return errs.Field("--redis-sentinel-master", "several addresses are those of sentinels: name the primary that they watch; Redis Cluster is not supported")
-	case r.TLS.Set() && !at.secure:
+	case r.TLS.Set() && !r.encrypted():
 		return errs.Field("--redis", "TLS is set, and the URL is without: write rediss://%s", strings.Join(at.addrs, ","))
+	case r.Prefix != "" && !strings.HasSuffix(r.Prefix, ":"):
+		return errs.Field("--redis-prefix", "%q does not end with a colon, such as %q", r.Prefix, redisstore.DefaultPrefix)
 	}
 	return nil
 }
 
+// encrypted reports whether the connection is.
+func (r Redis) encrypted() bool { return strings.HasPrefix(r.URL, "rediss://") }
+
 // place reads the URL.
 func (r Redis) place() (p place, err error) {
 	scheme, rest, _ := strings.Cut(r.URL, "://")
-	switch scheme {
-	case "redis":
-	case "rediss":
-		p.secure = true
-	default:
+	if scheme != "redis" && scheme != "rediss" {
 		return p, errs.Field("--redis", "write it as redis://HOST:PORT, or rediss://HOST:PORT with TLS")
 	}
 	if i := strings.LastIndex(rest, "@"); i >= 0 {

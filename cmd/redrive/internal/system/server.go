@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/redrive-io/redrive/cmd/redrive/internal/home"
@@ -11,13 +13,9 @@ import (
 )
 
 // openServer opens the listeners; it serves when the services are registered.
-func (s *System) openServer(o Options) error {
-	tls, err := o.ownTLS()
-	if err != nil {
-		return err
-	}
+func (s *System) openServer(o Options) (err error) {
 	settings := serve.Options{
-		GRPCAddr: o.GRPCAddr, HTTPAddr: o.HTTPAddr, TLS: tls, InsecureListen: o.InsecureListen, AllowHosts: o.AllowHosts,
+		GRPCAddr: o.GRPCAddr, HTTPAddr: o.HTTPAddr, TLS: o.secure.own, InsecureListen: o.InsecureListen, AllowHosts: o.AllowHosts,
 		Token: s.token, Log: s.log, Registry: s.registry,
 	}
 	if o.runs(Gateway) {
@@ -29,16 +27,16 @@ func (s *System) openServer(o Options) error {
 	if s.server, err = serve.New(settings); err != nil {
 		return err
 	}
-	s.closers.Add("internal calls", func(context.Context) error { return s.server.Close() })
-	go func() {
+	var watching sync.WaitGroup
+	watching.Go(func() {
 		for err := range s.server.Failed() {
 			s.fail(err)
 		}
-	}()
-	if !o.doorOnly() {
-		s.server.AddDependency("store", s.storeReady)
-		s.server.AddDependency("bus", s.bus.Answers)
-	}
+	})
+	s.closers.Add("internal calls", func(context.Context) error {
+		defer watching.Wait()
+		return s.server.Close()
+	})
 	for name, p := range s.peers {
 		s.server.AddPeer(name, p)
 	}
@@ -46,10 +44,16 @@ func (s *System) openServer(o Options) error {
 }
 
 // publish tells the command line where the system is.
-func (s *System) publish(o Options) error {
+func (s *System) publish(o Options) (err error) {
+	certificate := o.TLS.Cert
+	if certificate != "" {
+		if certificate, err = filepath.Abs(certificate); err != nil {
+			return err
+		}
+	}
 	s.endpoint = home.Endpoint{
 		PID: os.Getpid(), GRPC: s.server.GRPCAddr(), HTTP: s.server.HTTPAddr(), NATS: s.endpoint.NATS,
-		Certificate: o.TLS.Cert, Version: o.Version, Started: time.Now().UTC(),
+		Certificate: certificate, Version: o.Version, Started: time.Now().UTC(),
 	}
 	if err := s.home.Publish(s.endpoint); err != nil {
 		return fmt.Errorf("tell where the server is: %w", err)

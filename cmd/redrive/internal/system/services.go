@@ -77,7 +77,7 @@ func (s *System) makers(o Options) (map[string]func() (service, error), error) {
 		},
 		Scheduler: func() (service, error) {
 			return scheduler.New(
-				scheduler.Options{Attempts: s.home.Attempts(), Supervisor: supervisor, RetryPolicy: o.RetryPolicy},
+				scheduler.Options{Attempts: s.home.Attempts(), Supervisor: supervisor, RetryPolicy: o.RetryPolicy, LostAfter: o.LostAfter},
 				scheduler.Deps{Store: s.store, Bus: s.bus, Config: config, Log: s.log, Metrics: s.registry, Replica: s.replica})
 		},
 	}, nil

@@ -8,20 +8,20 @@ import (
 	"github.com/redrive-io/redrive/pkg/docstore/boltstore"
 	"github.com/redrive-io/redrive/pkg/docstore/redisstore"
 	"github.com/redrive-io/redrive/pkg/errs"
-	"github.com/redrive-io/redrive/pkg/serve"
 )
 
 // openStore opens the store: that of the data folder, or the one that is
 // shared.
 func (s *System) openStore(ctx context.Context, o Options) error {
 	if !o.alone() {
-		return s.openRedis(ctx, o.Redis)
+		return s.openRedis(ctx, o.Redis, o.secure.redis)
 	}
-	store, err := boltstore.Open(s.home.Database(), boltstore.Options{})
+	store, err := boltstore.Open(s.home.Database(), boltstore.Options{Metrics: s.registry})
 	if err != nil {
 		return fmt.Errorf("open the store: %w", err)
 	}
-	s.store, s.storeReady = store, s.storeAnswers
+	s.store = store
+	s.server.AddDependency("store", s.storeAnswers)
 	s.closers.Add("store", func(context.Context) error { return store.Close() })
 	return nil
 }
@@ -36,16 +36,10 @@ func (s *System) storeAnswers(ctx context.Context) error {
 }
 
 // openRedis connects to Redis, and waits while it is away.
-func (s *System) openRedis(ctx context.Context, o Redis) error {
+func (s *System) openRedis(ctx context.Context, o Redis, secure *tls.Config) error {
 	at, err := o.place()
 	if err != nil {
 		return err
-	}
-	var secure *tls.Config
-	if at.secure {
-		if secure, err = serve.ClientTLS("redis", o.TLS, s.log); err != nil {
-			return err
-		}
 	}
 	var store *redisstore.Store
 	err = s.await(ctx, "the store", "--redis", func(ctx context.Context) (err error) {
@@ -59,7 +53,8 @@ func (s *System) openRedis(ctx context.Context, o Redis) error {
 	if err != nil {
 		return err
 	}
-	s.store, s.storeReady = store, store.Ready
+	s.store = store
+	s.server.AddDependency("store", store.Ready)
 	s.closers.Add("store", func(context.Context) error { return store.Close() })
 	return nil
 }

@@ -29,11 +29,10 @@ type System struct {
 	services []string
 	replica  string // name of this process; empty where there is no other
 
-	store      docstore.Store
-	storeReady func(ctx context.Context) error
-	bus        *bus.Bus
-	peers      map[string]*serve.Peer // the services elsewhere that this process calls
-	server     *serve.Server
+	store  docstore.Store
+	bus    *bus.Bus
+	peers  map[string]*serve.Peer // the services elsewhere that this process calls
+	server *serve.Server
 
 	endpoint home.Endpoint
 	closers  serve.Closers
@@ -49,6 +48,7 @@ func Start(ctx context.Context, o Options) (_ *System, err error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
+	collectLess()
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	s := &System{log: o.Log, services: o.Services, registry: newRegistry(o.Version), failed: make(chan error, 16)}
@@ -67,6 +67,15 @@ func Start(ctx context.Context, o Options) (_ *System, err error) {
 	if s.replica, err = s.chooseReplica(o); err != nil {
 		return nil, err
 	}
+	if err := s.startTrace(ctx, o); err != nil {
+		return nil, err
+	}
+	if err := s.dialPeers(o); err != nil {
+		return nil, err
+	}
+	if err := s.openServer(o); err != nil {
+		return nil, err
+	}
 	if !o.doorOnly() {
 		if err := s.openStore(ctx, o); err != nil {
 			return nil, err
@@ -74,12 +83,6 @@ func Start(ctx context.Context, o Options) (_ *System, err error) {
 		if err := s.openBus(ctx, o); err != nil {
 			return nil, err
 		}
-	}
-	if err := s.dialPeers(o); err != nil {
-		return nil, err
-	}
-	if err := s.openServer(o); err != nil {
-		return nil, err
 	}
 	if err := s.startServices(o); err != nil {
 		return nil, err
