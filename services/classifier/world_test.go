@@ -114,6 +114,7 @@ type world struct {
 	config      *config
 	told        chan *redrivev1.Failure // of failure.classified
 	metrics     prometheus.Registerer   // of the one replica that the test starts; may be nil
+	replica     string                  // name of the next one
 }
 
 func newWorld(t testing.TB) *world {
@@ -176,7 +177,7 @@ func (w *world) service(o Options) (*Service, redrivev1.ClassifierServiceClient)
 	})
 	s, err := New(o, Deps{
 		Store: w.store, Bus: w.bus, Recommender: redrivev1.NewRecommenderServiceClient(peers), Config: redrivev1.NewConfigServiceClient(peers),
-		Metrics: w.metrics,
+		Metrics: w.metrics, Replica: w.replica,
 	})
 	if err != nil {
 		w.t.Fatal(err)

@@ -33,7 +33,13 @@ var kind = failure.Type{Workflow: "w", Step: "s", Engine: "process"}
 func run(t *testing.T) (*bus.Bus, redrivev1.RecommenderServiceClient, *prometheus.Registry) {
 	t.Helper()
 	b, registry := bustest.New(t), prometheus.NewRegistry()
-	s, err := recommender.New(recommender.Options{MaxMemory: 8 * gib}, recommender.Deps{Store: storetest.Open(t), Bus: b, Metrics: registry})
+	return b, replica(t, recommender.Deps{Store: storetest.Open(t), Bus: b, Metrics: registry}), registry
+}
+
+// replica starts the service on what others may share.
+func replica(t *testing.T, d recommender.Deps) redrivev1.RecommenderServiceClient {
+	t.Helper()
+	s, err := recommender.New(recommender.Options{MaxMemory: 8 * gib}, d)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +69,7 @@ func run(t *testing.T) (*bus.Bus, redrivev1.RecommenderServiceClient, *prometheu
 			t.Errorf("Serve = %v", err)
 		}
 	})
-	return b, redrivev1.NewRecommenderServiceClient(conn), registry
+	return redrivev1.NewRecommenderServiceClient(conn)
 }
 
 func config(t *testing.T, memory float64) *structpb.Struct {
@@ -174,6 +180,30 @@ func TestTheServiceLearnsFromTheBusAndRecommends(t *testing.T) {
 				t.Errorf("metrics = %v, %v, want recommendations and their duration", families, err)
 			}
 		})
+	}
+}
+
+// TestReplicasLearnEverythingOnce: two of them share the events, each told
+// twice, in any order, and say the same.
+func TestReplicasLearnEverythingOnce(t *testing.T) {
+	const jobs = 20
+	b, db := bustest.New(t), storetest.Open(t)
+	var clients []redrivev1.RecommenderServiceClient
+	for _, name := range []string{"a", "b"} {
+		clients = append(clients, replica(t, recommender.Deps{Store: db, Bus: b, Replica: name}))
+	}
+	all := outcomes(t, jobs)
+	for _, e := range all[:len(all):len(all)] {
+		e.Emission = 1
+		all = append(all, e)
+	}
+	rand.New(rand.NewPCG(1, 3)).Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	if err := b.Publish(t.Context(), all...); err != nil {
+		t.Fatal(err)
+	}
+	first, second := model(t, clients[0], 2*jobs), model(t, clients[1], 2*jobs)
+	if first.GetObservations() != 2*jobs || first.GetSuccesses() != jobs || first.GetMemoryFailures() != jobs || !proto.Equal(first, second) {
+		t.Errorf("models = %s\nand %s", protojson.Format(first), protojson.Format(second))
 	}
 }
 
