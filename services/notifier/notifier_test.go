@@ -266,14 +266,21 @@ func watch(t testing.TB, b *bus.Bus) <-chan *redrivev1.Alert {
 }
 
 // TestShuffledAndRepeatedEventsOverTheBus publishes the life of a job in random
-// orders, everything twice, each time to a service with a store of its own.
+// orders, everything twice, each time to a service with a store of its own: to
+// the only replica, and to two of them.
 func TestShuffledAndRepeatedEventsOverTheBus(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(5, 6))
-	for round := range 3 {
+	for round, replicas := range [][]string{{""}, {""}, {"a", "b"}, {"a", "b"}, {"a", "b"}} {
 		url, got := listen(t, ok)
 		file := policyFile(t, "receivers: [{name: hook, type: webhook, url: %s}]", url)
 		b := bustest.New(t)
-		c, stop := start(t, notifier.Options{PolicyFile: file}, notifier.Deps{Store: storetest.Open(t), Bus: b})
+		db := storetest.Open(t)
+		var c redrivev1.NotifierServiceClient
+		var stops []func()
+		for _, name := range replicas {
+			client, stop := start(t, notifier.Options{PolicyFile: file}, notifier.Deps{Store: db, Bus: b, Replica: name})
+			c, stops = client, append(stops, stop)
+		}
 		var queue []bus.Event
 		for _, e := range history(t)[:4] { // up to the stop
 			again := e
@@ -303,7 +310,9 @@ func TestShuffledAndRepeatedEventsOverTheBus(t *testing.T) {
 		if a.GetState() != redrivev1.Alert_STATE_FIRING || a.GetSeverity() != redrivev1.Alert_SEVERITY_PAGE || a.GetAttempt() != 3 || a.GetWillRetry() {
 			t.Errorf("round %d: alert = %v", round, a)
 		}
-		stop()
+		for _, stop := range stops {
+			stop()
+		}
 		for len(got) > 0 {
 			keys[(<-got).key]++
 		}
