@@ -22,6 +22,9 @@ import (
 	"github.com/redrive-io/redrive/services/recommender/internal/store"
 )
 
+// learnEvery is how long an outcome waits for others to be learnt with.
+const learnEvery = 100 * time.Millisecond
+
 // purgeEvery is how often old histories are looked for.
 const purgeEvery = time.Hour
 
@@ -59,7 +62,7 @@ func New(o Options, d Deps) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	histories := store.New(d.Store)
+	histories := store.New(d.Store, learnEvery)
 	return &Service{
 		bus: d.Bus, histories: histories, handler: events.New(histories), log: d.Log.With("service", "recommender"),
 		leases: lease.New(d.Store, store.Service, d.Replica, lease.Options{Log: d.Log, Metrics: d.Metrics}),

@@ -68,7 +68,7 @@ func story(t testing.TB, job string) []bus.Event {
 
 func learn(t *testing.T, all []bus.Event) history.History {
 	t.Helper()
-	histories := store.New(storetest.Open(t))
+	histories := store.New(storetest.Open(t), 0)
 	h := events.New(histories)
 	for _, e := range all {
 		if err := h.Handle(t.Context(), e); err != nil {

@@ -30,7 +30,7 @@ func settings(string) search.Settings {
 }
 
 func newServer(t testing.TB) (*server.Server, *store.Histories, map[string]int) {
-	histories, outcomes := store.New(storetest.Open(t)), map[string]int{}
+	histories, outcomes := store.New(storetest.Open(t), 0), map[string]int{}
 	return server.New(histories, settings, func(outcome string, _ time.Duration) { outcomes[outcome]++ }), histories, outcomes
 }
 

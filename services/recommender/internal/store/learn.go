@@ -2,9 +2,6 @@ package store
 
 import (
 	"context"
-	"hash/maphash"
-	"math/rand/v2"
-	"slices"
 	"sync"
 	"time"
 
@@ -15,23 +12,11 @@ import (
 )
 
 const (
-	// mostRaces is how many lost races with other replicas are run again here, and
-	// racePause the longest pause before the first.
-	mostRaces = 10
-	racePause = 2 * time.Millisecond
-	// mostLessons are learnt in one commit.
-	mostLessons = 256
+	// mostRaces is how many lost races with other replicas are tried again at once.
+	mostRaces = 5
+	// mostLessons are learnt in one commit: a history and an inbox entry each, at most.
+	mostLessons = docstore.MaxWrites / 2
 )
-
-// class is where the lessons of some job types wait. All lessons of a job type
-// change the same document: they take turns, and whoever has the turn learns
-// what waits meanwhile in the same commit.
-type class struct {
-	turn sync.Mutex
-
-	mu      sync.Mutex
-	waiting []*lesson
-}
 
 // lesson is what one event says of an attempt.
 type lesson struct {
@@ -39,109 +24,147 @@ type lesson struct {
 	kind    failure.Type
 	attempt history.Attempt
 	now     time.Time
-	learnt  bool // read and set by who has the turn
+	err     error // of learning it, once its class is over
+}
+
+// class is a number of lessons that are learnt together. A history is read and
+// written as a whole, so what many lessons cost is little more than what one
+// does.
+type class struct {
+	lessons []*lesson
+	full    chan struct{} // closed when no more can join
+	over    chan struct{} // closed when all is learnt, or not
+}
+
+// classes gathers lessons. Whoever comes first leads the class: waits for a
+// moment for others to join, and then learns for all of them.
+type classes struct {
+	moment time.Duration
+	mu     sync.Mutex
+	open   *class     // the one to join; nil when there is none
+	turn   sync.Mutex // classes of one process do not race each other
 }
 
 // Learn adds what one event says of an attempt. key names the event: the same
 // key again changes nothing. It is errs.Conflict after too many lost races.
 func (s *Histories) Learn(ctx context.Context, key string, t failure.Type, a history.Attempt, now time.Time) error {
-	c := &s.classes[maphash.String(s.seed, t.Key())%uint64(len(s.classes))]
 	mine := &lesson{key: key, kind: t, attempt: a, now: now}
-	c.add(mine)
-	c.turn.Lock()
-	defer c.turn.Unlock()
-	if mine.learnt {
-		return nil
+	c, leads := s.classes.join(mine)
+	if leads {
+		s.lead(ctx, c)
+		return mine.err
 	}
-	lessons := c.take(mine)
-	for races := 0; ; races++ {
-		err := s.learn(ctx, lessons)
-		switch {
-		case err == nil:
-			for _, l := range lessons {
-				l.learnt = true
-			}
-			return nil
-		case !errs.Is(err, errs.Conflict) || races == mostRaces:
-			c.add(lessons[1:]...) // each has its own turn, and its own error
-			return err
-		}
-		if err := stepAside(ctx, races); err != nil {
-			c.add(lessons[1:]...)
-			return err
-		}
-	}
-}
-
-// stepAside waits for a moment that differs from racer to racer, and is longer
-// with every race that was lost.
-func stepAside(ctx context.Context, races int) error {
-	timer := time.NewTimer(rand.N(racePause * time.Duration(races+1)))
-	defer timer.Stop()
 	select {
+	case <-c.over:
+		return mine.err
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+}
+
+// join adds a lesson to the open class, or opens one.
+func (cs *classes) join(l *lesson) (c *class, leads bool) {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	if cs.open == nil {
+		cs.open, leads = &class{full: make(chan struct{}), over: make(chan struct{})}, true
+	}
+	c = cs.open
+	c.lessons = append(c.lessons, l)
+	if len(c.lessons) == mostLessons {
+		cs.open = nil
+		close(c.full)
+	}
+	return c, leads
+}
+
+// lead waits until the class begins, and learns. When ctx ends, nobody has
+// learnt anything, and the events come again.
+func (s *Histories) lead(ctx context.Context, c *class) {
+	defer close(c.over)
+	timer := time.NewTimer(s.classes.moment)
+	defer timer.Stop()
+	select {
 	case <-timer.C:
-		return nil
+	case <-c.full:
+	case <-ctx.Done():
+	}
+	s.classes.turn.Lock()
+	defer s.classes.turn.Unlock()
+	s.classes.mu.Lock()
+	if s.classes.open == c {
+		s.classes.open = nil
+	}
+	s.classes.mu.Unlock()
+	byType := map[failure.Type][]*lesson{}
+	for _, l := range c.lessons {
+		byType[l.kind] = append(byType[l.kind], l)
+	}
+	err := s.learn(ctx, byType)
+	if err == nil || errs.Is(err, errs.Unavailable) || len(byType) == 1 && !errs.Is(err, errs.Conflict) {
+		tell(c.lessons, err)
+		return
+	}
+	// One history that another replica writes too, or that cannot be read, must
+	// not keep the others from being learnt.
+	for t, lessons := range byType {
+		tell(lessons, s.learnOne(ctx, t, lessons))
 	}
 }
 
-func (c *class) add(lessons ...*lesson) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.waiting = append(c.waiting, lessons...)
-}
-
-// take removes mine and others of the same job type; mine is the first of them.
-func (c *class) take(mine *lesson) []*lesson {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	lessons := []*lesson{mine}
-	c.waiting = slices.DeleteFunc(c.waiting, func(l *lesson) bool {
-		if l == mine {
-			return true
-		}
-		with := l.kind == mine.kind && len(lessons) < mostLessons
-		if with {
-			lessons = append(lessons, l)
-		}
-		return with
-	})
-	return lessons
-}
-
-// learn puts lessons about one job type, those that are new, in one commit.
-func (s *Histories) learn(ctx context.Context, lessons []*lesson) error {
-	t := lessons[0].kind
-	before, err := s.documents.Get(ctx, t.Key())
-	if err != nil && !errs.Is(err, errs.NotFound) {
-		return err
+func tell(lessons []*lesson, err error) {
+	for _, l := range lessons {
+		l.err = err
 	}
-	after := stored{History: before.History}
-	after.Type = t
+}
+
+// learnOne learns what is about one job type.
+func (s *Histories) learnOne(ctx context.Context, t failure.Type, lessons []*lesson) error {
+	for races := 0; ; races++ {
+		err := s.learn(ctx, map[failure.Type][]*lesson{t: lessons})
+		if !errs.Is(err, errs.Conflict) || races == mostRaces {
+			return err
+		}
+	}
+}
+
+// learn puts lessons, those that are new, in one commit.
+func (s *Histories) learn(ctx context.Context, byType map[failure.Type][]*lesson) error {
 	var writes []docstore.Write
 	keys := map[string]bool{}
-	for _, l := range lessons {
-		seen, err := s.inbox.Seen(ctx, l.key)
+	for t, lessons := range byType {
+		before, err := s.documents.Get(ctx, t.Key())
+		if err != nil && !errs.Is(err, errs.NotFound) {
+			return err
+		}
+		after, old := stored{History: before.History}, len(writes)
+		after.Type = t
+		for _, l := range lessons {
+			seen, err := s.inbox.Seen(ctx, l.key)
+			if err != nil {
+				return err
+			}
+			if seen || keys[l.key] {
+				continue
+			}
+			keys[l.key] = true
+			after.History = after.Learn(l.attempt)
+			if l.now.After(after.Updated) {
+				after.Updated = l.now
+			}
+			writes = append(writes, s.inbox.Write(l.key, l.now))
+		}
+		if len(writes) == old {
+			continue
+		}
+		write, err := s.documents.Write(t.Key(), before.revision, after)
 		if err != nil {
 			return err
 		}
-		if seen || keys[l.key] {
-			continue
-		}
-		keys[l.key] = true
-		after.History = after.Learn(l.attempt)
-		if l.now.After(after.Updated) {
-			after.Updated = l.now
-		}
-		writes = append(writes, s.inbox.Write(l.key, l.now))
+		writes = append(writes, write)
 	}
 	if len(writes) == 0 {
 		return nil
 	}
-	write, err := s.documents.Write(t.Key(), before.revision, after)
-	if err != nil {
-		return err
-	}
-	return s.store.Commit(ctx, append(writes, write)...)
+	return s.store.Commit(ctx, writes...)
 }

@@ -4,7 +4,6 @@ package store
 
 import (
 	"context"
-	"hash/maphash"
 	"math"
 	"time"
 
@@ -43,8 +42,7 @@ type Histories struct {
 	store     docstore.Store
 	documents docstore.Collection[stored]
 	inbox     *inbox.Inbox
-	seed      maphash.Seed
-	classes   [64]class
+	classes   classes
 	maxTypes  int // MaxTypes, and less in tests
 }
 
@@ -54,10 +52,11 @@ type stored struct {
 	revision int64
 }
 
-// New returns the histories in s.
-func New(s docstore.Store) *Histories {
+// New returns the histories in s. What is to be learnt waits a moment for more,
+// so that much of it is one commit; 0 is no moment.
+func New(s docstore.Store, moment time.Duration) *Histories {
 	return &Histories{
-		store: s, inbox: inbox.New(s, Service), seed: maphash.MakeSeed(), maxTypes: MaxTypes,
+		store: s, inbox: inbox.New(s, Service), classes: classes{moment: moment}, maxTypes: MaxTypes,
 		documents: docstore.NewCollection(s, kind, docstore.Codec[stored]{Encode: encode, Decode: decode, Index: index}),
 	}
 }

@@ -32,7 +32,7 @@ func attempt(i int) history.Attempt {
 }
 
 func TestWhatIsLearntIsKeptWhole(t *testing.T) {
-	s := store.New(storetest.Open(t))
+	s := store.New(storetest.Open(t), 0)
 	if _, err := s.Get(t.Context(), kind); !errs.Is(err, errs.NotFound) {
 		t.Errorf("Get of nothing = %v, want NotFound", err)
 	}
@@ -47,7 +47,7 @@ func TestWhatIsLearntIsKeptWhole(t *testing.T) {
 }
 
 func TestTheSameKeyTeachesOnce(t *testing.T) {
-	s := store.New(storetest.Open(t))
+	s := store.New(storetest.Open(t), 0)
 	for i := range 3 {
 		if err := s.Learn(t.Context(), "k", kind, attempt(i), start); err != nil {
 			t.Fatal(err)
@@ -67,7 +67,7 @@ func TestReplicasLearnTheSame(t *testing.T) {
 	}
 	var wg sync.WaitGroup
 	for replica := range 2 {
-		s := store.New(shared)
+		s := store.New(shared, 0)
 		for _, i := range rand.New(rand.NewPCG(1, uint64(replica))).Perm(history.MaxAttempts + 8) {
 			wg.Go(func() {
 				for {
@@ -84,14 +84,14 @@ func TestReplicasLearnTheSame(t *testing.T) {
 		}
 	}
 	wg.Wait()
-	got, err := store.New(shared).Get(t.Context(), kind)
+	got, err := store.New(shared, 0).Get(t.Context(), kind)
 	if err != nil || !reflect.DeepEqual(got.Attempts, want.Attempts) {
 		t.Errorf("attempts = %+v, %v\nwant %+v", got.Attempts, err, want.Attempts)
 	}
 }
 
 func TestPurgeForgetsWhatIsOld(t *testing.T) {
-	s := store.New(storetest.Open(t))
+	s := store.New(storetest.Open(t), 0)
 	other := kind
 	other.Step = "other"
 	now := start.Add(store.KeepFor + time.Minute)
@@ -127,7 +127,7 @@ func (r *reader) List(ctx context.Context, q docstore.Query) (docstore.Page, err
 func TestPurgeKeepsTheTypesThatWereHeardOfLastAndReadsNoOthers(t *testing.T) {
 	const types, most = 1000, 300
 	r := &reader{Store: storetest.Open(t)}
-	s := store.New(r).WithMaxTypes(most)
+	s := store.New(r, 0).WithMaxTypes(most)
 	of := func(n int) failure.Type {
 		k := kind
 		k.Step = fmt.Sprintf("step-%d", n)
@@ -174,7 +174,7 @@ func (m *moody) Commit(ctx context.Context, writes ...docstore.Write) error {
 // A commit that fails fails nobody for good, and teaches nobody twice.
 func TestLessonsOutliveTheFailuresOfOthers(t *testing.T) {
 	shared := storetest.Open(t)
-	s := store.New(&moody{Store: shared})
+	s := store.New(&moody{Store: shared}, 0)
 	var want history.History
 	var wg sync.WaitGroup
 	for i := range 40 {
