@@ -333,31 +333,37 @@ func (c *checker) checkWitness(context.Context) error {
 
 // checkEvents looks for two different decisions told on one failure.
 func (c *checker) checkEvents(ctx context.Context) error {
-	consumer, err := c.d.bus.OrderedConsumer(ctx, bus.EventStream, jetstream.OrderedConsumerConfig{
-		FilterSubjects: []string{bus.SubjectPrefix + string(bus.DecisionMade)},
+	stream, err := c.d.bus.Stream(ctx, bus.EventStream)
+	if err != nil {
+		return err
+	}
+	consumer, err := stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
+		FilterSubject: bus.SubjectPrefix + string(bus.DecisionMade), AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true,
 	})
 	if err != nil {
 		return err
 	}
-	info, err := consumer.Info(ctx)
-	if err != nil {
-		return err
-	}
 	told := map[string]*redrivev1.Decision{}
-	for left := info.NumPending; left > 0; left-- {
-		msg, err := consumer.Next(jetstream.FetchMaxWait(10 * time.Second))
+	for left := consumer.CachedInfo().NumPending; left > 0; {
+		batch, err := consumer.Fetch(int(min(left, 500)), jetstream.FetchMaxWait(20*time.Second))
 		if err != nil {
 			return fmt.Errorf("read the events: %w", err)
 		}
-		d := &redrivev1.DecisionMade{}
-		if err := proto.Unmarshal(msg.Data(), d); err != nil {
-			return err
+		for msg := range batch.Messages() {
+			left--
+			d := &redrivev1.DecisionMade{}
+			if err := proto.Unmarshal(msg.Data(), d); err != nil {
+				return err
+			}
+			name := d.GetDecision().GetName()
+			if first := told[name]; first != nil && !proto.Equal(first, d.GetDecision()) {
+				c.wrong("event", "two decisions were told: %v and %v", first, d.GetDecision())
+			}
+			told[name] = d.GetDecision()
 		}
-		name := d.GetDecision().GetName()
-		if first := told[name]; first != nil && !proto.Equal(first, d.GetDecision()) {
-			c.wrong("event", "two decisions were told: %v and %v", first, d.GetDecision())
+		if err := batch.Error(); err != nil {
+			return fmt.Errorf("read the events: %w", err)
 		}
-		told[name] = d.GetDecision()
 	}
 	for _, j := range c.jobs {
 		for _, a := range j.GetAttempts() {
