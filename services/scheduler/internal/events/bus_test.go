@@ -18,13 +18,15 @@ import (
 )
 
 // TestOverARealBus publishes every event of many jobs twice, in a random order,
-// to a real server, and reads there what the scheduler decided.
+// to a real server, and reads there what two replicas of the scheduler decided.
 func TestOverARealBus(t *testing.T) {
 	const jobs = 24
-	server, db, w := bustest.Start(t), storetest.Open(t), &world{}
+	server, db, w, other := bustest.Start(t), storetest.Open(t), &world{}, &world{}
 	b := bustest.Connect(t, server)
 	out := outbox.New(db, b, "scheduler", slog.New(slog.DiscardHandler))
+	outOther := outbox.New(db, b, "scheduler", slog.New(slog.DiscardHandler))
 	w.on(db, out)
+	other.on(db, outOther)
 	ctx, stop := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	t.Cleanup(func() { stop(); running.Wait() })
@@ -56,13 +58,16 @@ func TestOverARealBus(t *testing.T) {
 		}
 	}
 	told := make(chan string, 10*len(all))
-	running.Go(func() { out.Run(ctx) }) //nolint:errcheck // it returns nil
+	running.Go(func() { out.Run(ctx) })      //nolint:errcheck // it returns nil
+	running.Go(func() { outOther.Run(ctx) }) //nolint:errcheck // it returns nil
 	for _, c := range []struct {
 		consumer bus.Consumer
 		handle   bus.Handler
 	}{
 		{bus.SchedulerReports, counted(w.handler.Report)},
 		{bus.SchedulerVerdicts, counted(w.handler.Verdict)},
+		{bus.SchedulerReports, counted(other.handler.Report)},
+		{bus.SchedulerVerdicts, counted(other.handler.Verdict)},
 		{bus.NotifierEvents, func(_ context.Context, e bus.Event) error {
 			if e.Type == bus.DecisionMade {
 				var m redrivev1.DecisionMade
