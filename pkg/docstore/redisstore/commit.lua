@@ -2,21 +2,27 @@
 -- Does all writes of one commit or none.
 --
 -- KEYS  for each write, the key of its document
--- ARGV  for each write: the sorted set of its kind's ids, what the names of its
---       kind's index keys begin with, its id, the revision that it asks for
---       (0: none, -1: any), "put" or "delete", the new record without its
---       revision (empty for delete), the number n of new index entries, and n
---       times the entry's index and key
+-- ARGV  for each write
+--         1  the revision that it asks for (0: none, -1: any)
+--         2  "put", "next" or "delete"
+--         3  the record, for "next" without its revision, which is one more
+--            than the stored one; empty for "delete"
+--         4  the part of the record that holds the index entries
+--         5  the id
+--         6  the key of the sorted set of its kind's ids
+--         7  what the keys of its kind's indexes begin with
+--         8  the number n of index entries, and then n times
+--            the entry's index and index key
 -- Result: 0, or {number of the write, stored revision} of the first conflict
 --
 -- A script is not rolled back: all that can be wrong is found before the first
 -- write.
 
-local call, byte, sub = redis.call, string.byte, string.sub
+local KEYS, ARGV, call, byte, sub = KEYS, ARGV, redis.call, string.byte, string.sub
 
--- Enough of a record for most; the longest head has 16 entries of 512 bytes for
--- name and value each.
-local HEAD, LONGEST = 256, 16500
+-- What is read of a record: the first is enough for most, the other for the
+-- longest revision and 16 entries with 512 bytes of name and value each.
+local HEAD, LONGEST = 255, 16500
 
 -- number reads a uvarint of s at p and returns it and the place behind it.
 local function number(s, p)
@@ -40,121 +46,111 @@ local function uvarint(n)
   return bytes .. string.char(n)
 end
 
--- text reads a text with its length before it.
-local function text(s, p)
-  local n
-  n, p = number(s, p)
-  if not n or #s < p + n - 1 then return nil end
-  return sub(s, p, p + n - 1), p + n
-end
-
--- parse returns the revision of a record, its entries as {name, value} and the
--- bytes that hold the entries; nil when the head ends before they do.
-local function parse(head)
-  local revision, first = number(head, 1)
-  if not revision then return nil end
-  local n, p = number(head, first)
-  if not n then return nil end
-  local entries = {}
-  for i = 1, n do
-    local name, value
-    name, p = text(head, p)
-    if not name then return nil end
-    value, p = text(head, p)
-    if not value then return nil end
-    entries[i] = {name, value}
-  end
-  return revision, entries, sub(head, first, p - 1)
-end
-
-local function read(key)
-  local head = call('GETRANGE', key, 0, HEAD - 1)
-  if head == '' then return 0 end
-  local revision, entries, raw = parse(head)
-  if not revision and #head == HEAD then
-    revision, entries, raw = parse(call('GETRANGE', key, 0, LONGEST - 1))
-  end
-  return revision, entries, raw
-end
-
--- The sorted sets that are written to must be some.
-local known = {}
-local function set(key)
-  if not known[key] then
+-- Members that come and go, in groups of command, key and member.
+local moves, moved = {}, 0
+local sets = {}
+-- move returns an error when key is something else than a sorted set.
+local function move(command, key, member)
+  if not sets[key] then
     local t = call('TYPE', key).ok
     if t ~= 'none' and t ~= 'zset' then
-      error({err = 'WRONGTYPE ' .. key .. ' holds a ' .. t})
+      return redis.error_reply('WRONGTYPE ' .. key .. ' holds a ' .. t)
     end
-    known[key] = true
+    sets[key] = true
   end
-  return key
+  moves[moved + 1], moves[moved + 2], moves[moved + 3] = command, key, member
+  moved = moved + 3
 end
 
-local adds, addCount = {}, 0
-local function add(key, member)
-  adds[addCount + 1], adds[addCount + 2] = set(key), member
-  addCount = addCount + 2
-end
-local removes, removeCount = {}, 0
-local function remove(key, member)
-  removes[removeCount + 1], removes[removeCount + 2] = set(key), member
-  removeCount = removeCount + 2
+-- stored returns the entries of the record in head, from p on, as index to
+-- value; nil when head ends before they do.
+local function stored(head, p)
+  local n, entries = nil, {}
+  n, p = number(head, p)
+  for _ = 1, n or 0 do
+    local length, name
+    length, p = number(head, p)
+    if not length then return nil end
+    name, p = sub(head, p, p + length - 1), p + length
+    length, p = number(head, p)
+    if not length or #head < p + length - 1 then return nil end
+    entries[name], p = sub(head, p, p + length - 1), p + length
+  end
+  return n and entries
 end
 
-local values = {}
-local at = 1
-for i, key in ipairs(KEYS) do
-  local ids, index, id, want = ARGV[at], ARGV[at + 1], ARGV[at + 2], tonumber(ARGV[at + 3])
-  local put, rest, n = ARGV[at + 4] == 'put', ARGV[at + 5], tonumber(ARGV[at + 6])
-  at = at + 7
-  local revision, entries, raw = read(key)
-  if not revision then
-    return redis.error_reply('DAMAGED ' .. key .. ' holds no record')
+-- reindex moves the members of write i from the old entries to the new ones,
+-- which begin in ARGV at first.
+local function reindex(i, id, index, head, p, n, first)
+  local old = {}
+  if p then
+    old = stored(head, p) or stored(call('GETRANGE', KEYS[i], 0, LONGEST), p)
+    if not old then
+      return redis.error_reply('DAMAGED ' .. KEYS[i] .. ' holds no record')
+    end
+  end
+  local err
+  for e = first, first + 2 * n - 1, 2 do
+    local name, member = ARGV[e], ARGV[e + 1]
+    local was = old[name] and string.gsub(old[name], '%z', '\0\255') .. '\0\1' .. id
+    if was == member then
+      old[name] = nil
+    else
+      err = err or move('ZADD', index .. name, member)
+    end
+  end
+  for name, value in pairs(old) do
+    err = err or move('ZREM', index .. name, string.gsub(value, '%z', '\0\255') .. '\0\1' .. id)
+  end
+  return err
+end
+
+local at = 0
+for i = 1, #KEYS do
+  local want, what, n = tonumber(ARGV[at + 1]), ARGV[at + 2], tonumber(ARGV[at + 8])
+  local head = call('GETRANGE', KEYS[i], 0, HEAD)
+  local revision, p = 0, nil
+  if head ~= '' then
+    revision, p = number(head, 1)
+    if not revision then
+      return redis.error_reply('DAMAGED ' .. KEYS[i] .. ' holds no record')
+    end
   end
   if want >= 0 and want ~= revision then
     return {i, revision}
   end
-  if put then
-    values[i] = uvarint(revision + 1) .. rest
+  local entries, err = ARGV[at + 4], nil
+  if what == 'next' then
+    ARGV[at + 3] = uvarint(revision + 1) .. ARGV[at + 3]
   end
-  -- The new record begins with its entries: when it begins with the old ones,
-  -- nothing moves.
-  if revision == 0 or not put or sub(rest, 1, #raw) ~= raw then
-    local new = {}
-    for e = at, at + 2 * n - 1, 2 do
-      new[ARGV[e]] = ARGV[e + 1]
-    end
-    for _, e in ipairs(entries or {}) do
-      local name, member = e[1], string.gsub(e[2], '%z', '\0\255') .. '\0\1' .. id
-      if new[name] == member then
-        new[name] = nil
-      else
-        remove(index .. name, member)
-      end
-    end
-    for name, member in pairs(new) do
-      add(index .. name, member)
-    end
+  -- A record tells where its entries end, so when the old one goes on like the
+  -- new one, they have the same and nothing moves.
+  if not p or what == 'delete' or sub(head, p, p + #entries - 1) ~= entries then
+    err = reindex(i, ARGV[at + 5], ARGV[at + 7], head, p, n, at + 9)
   end
-  if put and revision == 0 then
-    add(ids, id)
-  elseif not put and revision > 0 then
-    remove(ids, id)
+  if not err and not p and what ~= 'delete' then
+    err = move('ZADD', ARGV[at + 6], ARGV[at + 5])
+  elseif not err and p and what == 'delete' then
+    err = move('ZREM', ARGV[at + 6], ARGV[at + 5])
   end
-  at = at + 2 * n
+  if err then return err end
+  at = at + 8 + 2 * n
 end
 
-for r = 1, removeCount, 2 do
-  call('ZREM', removes[r], removes[r + 1])
-end
-for a = 1, addCount, 2 do
-  call('ZADD', adds[a], 0, adds[a + 1])
-end
-for i, key in ipairs(KEYS) do
-  if values[i] then
-    call('SET', key, values[i])
+for m = 1, moved, 3 do
+  if moves[m] == 'ZADD' then
+    call('ZADD', moves[m + 1], 0, moves[m + 2])
   else
-    call('DEL', key)
+    call('ZREM', moves[m + 1], moves[m + 2])
   end
+end
+at = 0
+for i = 1, #KEYS do
+  if ARGV[at + 2] == 'delete' then
+    call('DEL', KEYS[i])
+  else
+    call('SET', KEYS[i], ARGV[at + 3])
+  end
+  at = at + 8 + 2 * tonumber(ARGV[at + 8])
 end
 return 0

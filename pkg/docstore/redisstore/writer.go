@@ -24,7 +24,7 @@ var commitScript string
 
 const (
 	// lanes are the groups that are under way at a time.
-	lanes = 2
+	lanes = 16
 	// maxQueue commits wait; further ones wait to get into the queue.
 	maxQueue = 1024
 	// A group ends with the commit that reaches one of these.
@@ -183,14 +183,21 @@ func (s *Store) commitGroup(group []*request) {
 // arguments are KEYS and ARGV of commit.lua.
 func (s *Store) arguments(writes []docstore.Write) (keys []string, args []any) {
 	keys = make([]string, 0, len(writes))
-	args = make([]any, 0, 7*len(writes))
+	args = make([]any, 0, 10*len(writes))
 	for _, w := range writes {
 		keys = append(keys, s.docKey(w.Kind, w.ID))
-		do, rest, index := "delete", []byte{}, []docstore.Entry(nil)
-		if w.Value != nil {
-			do, rest, index = "put", driver.Record{Entries: w.Index, Value: w.Value}.EncodeRest(), w.Index
+		r := driver.Record{Revision: w.Revision + 1, Entries: w.Index, Value: w.Value}
+		what, record, index := "put", []byte(nil), w.Index
+		switch {
+		case w.Value == nil:
+			what, index = "delete", nil
+		case w.Revision == docstore.AnyRevision:
+			what, record = "next", r.EncodeRest()
+		default:
+			record = r.Encode()
 		}
-		args = append(args, s.idsKey(w.Kind), s.indexPrefix(w.Kind), w.ID, w.Revision, do, rest, len(index))
+		entries := driver.Record{Entries: index}.EncodeRest()
+		args = append(args, w.Revision, what, record, entries, w.ID, s.idsKey(w.Kind), s.indexPrefix(w.Kind), len(index))
 		for _, e := range index {
 			args = append(args, e.Name, driver.IndexKey(e.Value, w.ID))
 		}
