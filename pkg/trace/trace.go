@@ -165,6 +165,22 @@ func (s Span) End(err error) {
 	s.span.End()
 }
 
+// Fail says that what the span is about went wrong, although nothing did with
+// Redrive itself.
+func (s Span) Fail() {
+	if s.span != nil {
+		s.span.SetStatus(codes.Error, "")
+	}
+}
+
+// Current returns the span in ctx, the zero Span when nothing is recorded.
+func Current(ctx context.Context) Span {
+	if !On() {
+		return Span{}
+	}
+	return Span{otel.SpanFromContext(ctx)}
+}
+
 // Parent is the W3C traceparent by which others may refer to the span; empty for
 // the zero Span.
 func (s Span) Parent() string {

@@ -780,7 +780,10 @@ type JobRecord struct {
 	// The replica that has the next attempt in hand: it put the job where it
 	// waits, the attempt was due at once, and the others let it go first. Empty:
 	// none.
-	Starter       string `protobuf:"bytes,11,opt,name=starter,proto3" json:"starter,omitempty"`
+	Starter string `protobuf:"bytes,11,opt,name=starter,proto3" json:"starter,omitempty"`
+	// The W3C trace context of the last transition that was traced; empty without
+	// tracing.
+	Traceparent   string `protobuf:"bytes,12,opt,name=traceparent,proto3" json:"traceparent,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -888,6 +891,13 @@ func (x *JobRecord) GetPostponedTime() *timestamppb.Timestamp {
 func (x *JobRecord) GetStarter() string {
 	if x != nil {
 		return x.Starter
+	}
+	return ""
+}
+
+func (x *JobRecord) GetTraceparent() string {
+	if x != nil {
+		return x.Traceparent
 	}
 	return ""
 }
@@ -2540,7 +2550,7 @@ const file_redrive_v1_scheduler_proto_rawDesc = "" +
 	"\x0f_system_retriesB\x11\n" +
 	"\x0f_memory_retriesB\x12\n" +
 	"\x10_timeout_retriesB\x0e\n" +
-	"\f_alert_after\"\xdb\x04\n" +
+	"\f_alert_after\"\xfd\x04\n" +
 	"\tJobRecord\x12!\n" +
 	"\x03job\x18\x01 \x01(\v2\x0f.redrive.v1.JobR\x03job\x12\x1d\n" +
 	"\n" +
@@ -2556,7 +2566,8 @@ const file_redrive_v1_scheduler_proto_rawDesc = "" +
 	"\x0erequired_patch\x18\t \x01(\tR\rrequiredPatch\x12A\n" +
 	"\x0epostponed_time\x18\n" +
 	" \x01(\v2\x1a.google.protobuf.TimestampR\rpostponedTime\x12\x18\n" +
-	"\astarter\x18\v \x01(\tR\astarter\x1aB\n" +
+	"\astarter\x18\v \x01(\tR\astarter\x12 \n" +
+	"\vtraceparent\x18\f \x01(\tR\vtraceparent\x1aB\n" +
 	"\x14FailuresByClassEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x05R\x05value:\x028\x01\"\xd0\x03\n" +

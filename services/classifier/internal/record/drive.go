@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/redrive-io/redrive/pkg/errs"
+	"github.com/redrive-io/redrive/pkg/trace"
 	"github.com/redrive-io/redrive/services/classifier/internal/collect"
 	"github.com/redrive-io/redrive/services/classifier/internal/rule"
 )
@@ -115,11 +116,14 @@ func (d *Driver) classify(ctx context.Context, r Report) (rec Record, known bool
 // there is none, the record waits for it.
 func (d *Driver) begin(ctx context.Context, r Report) (Record, error) {
 	began := time.Now()
+	_, span := trace.Start(ctx, "classify")
 	r = r.masked()
 	var warnings []string
 	r.Evidence, warnings = d.Collector.Collect(r.Evidence)
 	f := Begin(r, d.Rules(), warnings, began)
 	d.Classified(time.Since(began))
+	span.Set(trace.Text("redrive.job", f.Attempt.JobName()), trace.Number("redrive.attempt", f.Attempt.Number), trace.Text("redrive.class", string(f.Result.Class)), trace.Text("redrive.rule", f.Result.Rule))
+	span.End(nil)
 	var waits error
 	if f.State == Recommending {
 		var answered Failure

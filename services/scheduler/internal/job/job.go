@@ -73,6 +73,9 @@ type Job struct {
 	// Starter is the replica that has the next attempt in hand: it made it due at
 	// once. The others let it go first. Empty: none.
 	Starter string
+	// Trace is the W3C trace context of the last transition that was traced, so
+	// that what comes next can be linked to it; empty without tracing.
+	Trace string
 }
 
 // Task is a program to run, or with Spark an application to submit: then Args

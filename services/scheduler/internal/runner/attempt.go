@@ -117,7 +117,9 @@ func (r *Runner) start(ctx context.Context, id string) {
 	until := process.Moment(0)
 	if err == nil && j.Waits() && !j.Due.After(time.Now()) {
 		until = r.until()
-		j, err = r.begin(ctx, j)
+		starting, span := starting(ctx, j)
+		j, err = r.begin(starting, j)
+		span.End(err)
 	}
 	switch {
 	case err == nil && r.runsHere(j): // another replica may have been quicker
@@ -219,6 +221,8 @@ func (r *Runner) postpone(ctx context.Context, j job.Job, cause error) (job.Job,
 func (r *Runner) follow(ctx context.Context, j job.Job, until process.Moment) {
 	last, _ := j.Last()
 	id := process.ID{Job: j.ID, Attempt: last.Number}
+	ctx, span := attempting(ctx, j, last)
+	defer span.End(nil)
 	for {
 		err := r.followOnce(ctx, j, id, until)
 		switch {
@@ -247,6 +251,7 @@ func (r *Runner) followOnce(ctx context.Context, j job.Job, id process.ID, until
 	}
 	ended, err := r.execute(ctx, j, id, until)
 	if err == nil {
+		tellEnd(ctx, ended)
 		_, err = r.apply(ctx, j.ID, ended)
 	}
 	return err

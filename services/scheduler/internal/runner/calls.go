@@ -208,9 +208,11 @@ type Classified struct {
 
 // Decide makes the decision on a classified failure, once. It is errs.NotFound
 // while Redrive's own attempt is not known to have failed.
-func (r *Runner) Decide(ctx context.Context, c Classified) (job.Job, error) {
+func (r *Runner) Decide(ctx context.Context, c Classified) (after job.Job, err error) {
 	ref := c.Report.Ref
 	seed := rand.Uint64()
+	ctx, span := deciding(ctx, c)
+	defer func() { span.End(err) }()
 	return r.transition(ctx, ref.JobID(), func(j job.Job, now time.Time) (store.Put, bool, error) {
 		if err := belongs(ref, j); err != nil {
 			return store.Put{}, false, err
@@ -230,6 +232,7 @@ func (r *Runner) Decide(ctx context.Context, c Classified) (job.Job, error) {
 		class := r.table.Of(c.Verdict.Class, c.Verdict.Verdict)
 		d := policy.Decide(j.PolicyInputs(ref.Number, c.Verdict, class, seed, now))
 		d.Job, d.Attempt = ref.JobID(), ref.Number
+		tellDecision(span, d)
 		p, changed, err := one(j, job.Decided{Decision: d}, now)
 		p.Attempt, p.Decision, p.Summary, p.Runbook, p.Excerpt = ref.Number, &d, c.Summary, c.Runbook, c.Excerpt
 		return p, changed, err

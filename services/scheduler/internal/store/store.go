@@ -13,6 +13,7 @@ import (
 	"github.com/redrive-io/redrive/pkg/docstore"
 	"github.com/redrive-io/redrive/pkg/errs"
 	"github.com/redrive-io/redrive/pkg/failure"
+	"github.com/redrive-io/redrive/pkg/trace"
 	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
 	"github.com/redrive-io/redrive/services/scheduler/internal/job"
 	"github.com/redrive-io/redrive/services/scheduler/internal/policy"
@@ -154,6 +155,9 @@ type Put struct {
 func (s *Store) Put(ctx context.Context, p Put, now time.Time) (job.Job, error) {
 	read := p.Job.Revision
 	p.Job.Revision++
+	if at := trace.Parent(ctx); at != "" {
+		p.Job.Trace = at
+	}
 	var writes []docstore.Write
 	add := func(w docstore.Write, err error) error {
 		writes = append(writes, w)

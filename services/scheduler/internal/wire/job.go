@@ -71,7 +71,7 @@ func Record(j job.Job) (*redrivev1.JobRecord, error) {
 	r := &redrivev1.JobRecord{
 		Job: p, SourceJob: j.SourceJob, ConsecutiveFailures: int32(j.Consecutive), StateTime: wellknown.Timestamp(j.StateSince),
 		Emissions: int32(j.Emissions), BudgetTime: wellknown.Timestamp(j.BudgetStart), CancelReason: j.CancelReason,
-		RequiredPatch: j.RequiredPatch, Starter: j.Starter, PostponedTime: wellknown.Timestamp(j.PostponedSince), FailuresByClass: counts(j.FailuresByClass),
+		RequiredPatch: j.RequiredPatch, Starter: j.Starter, Traceparent: j.Trace, PostponedTime: wellknown.Timestamp(j.PostponedSince), FailuresByClass: counts(j.FailuresByClass),
 	}
 	return r, nil
 }
@@ -86,7 +86,7 @@ func FromRecord(r *redrivev1.JobRecord, revision int64) job.Job {
 	j.CancelRequested, j.CancelReason = p.GetCancelRequested(), r.GetCancelReason()
 	j.Consecutive, j.Emissions = int(r.GetConsecutiveFailures()), int(r.GetEmissions())
 	j.StateSince, j.BudgetStart, j.PostponedSince = wellknown.Time(r.GetStateTime()), wellknown.Time(r.GetBudgetTime()), wellknown.Time(r.GetPostponedTime())
-	j.RequiredPatch, j.Starter = r.GetRequiredPatch(), r.GetStarter()
+	j.RequiredPatch, j.Starter, j.Trace = r.GetRequiredPatch(), r.GetStarter(), r.GetTraceparent()
 	j.FailuresByClass = classCounts(r.GetFailuresByClass())
 	for _, a := range p.GetAttempts() {
 		j.Attempts = append(j.Attempts, attemptFrom(a))

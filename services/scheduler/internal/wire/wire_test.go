@@ -133,7 +133,7 @@ func (r random) job() job.Job {
 		Attempts: some(r, func() []job.Attempt { return []job.Attempt{r.attempt(), r.attempt()} }),
 		Created:  r.moment(), Updated: r.moment(), Ended: r.moment(), Revision: 1 + r.Int64N(100),
 		CancelRequested: r.flag(), CancelReason: r.text(), FailuresByClass: r.counts(), Consecutive: r.count(), BudgetStart: r.moment(),
-		Emissions: r.count(), RequiredPatch: r.text(), PostponedSince: r.moment(), Starter: r.text(),
+		Emissions: r.count(), RequiredPatch: r.text(), PostponedSince: r.moment(), Starter: r.text(), Trace: r.text(),
 	}
 }
 
