@@ -295,7 +295,7 @@ func (r *Runner) ended(j job.Job, id process.ID, res process.Result) job.Ended {
 			res = spark.Complete(res, task, r.exec.Folder(id), sparkHome())
 		}
 	}
-	return job.Ended{Attempt: id.Attempt, Succeeded: res.Succeeded, Evidence: redact.Evidence(res.Evidence)}
+	return job.Ended{Attempt: id.Attempt, Succeeded: res.Succeeded, Evidence: redact.Evidence(proven(res.Evidence))}
 }
 
 // notStarted is the end of an attempt whose task cannot be made from its

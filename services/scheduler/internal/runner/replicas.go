@@ -263,10 +263,10 @@ func (r *Runner) loseAttempt(ctx context.Context, j job.Job, name string) error 
 		return err
 	}
 	now := time.Now().UTC()
-	p, changed, err := one(j, job.Ended{Attempt: last.Number, Evidence: failure.Evidence{
+	p, changed, err := one(j, job.Ended{Attempt: last.Number, Evidence: proven(failure.Evidence{
 		Reason: failure.Lost, Start: last.Start, End: now, Duration: max(now.Sub(last.Start), 0),
 		Proof: fmt.Sprintf("the scheduler's replica %q, which ran it, was not seen for %s", name, unseen.Round(time.Second)),
-	}}, now)
+	})}, now)
 	if err != nil || !changed {
 		return err
 	}
@@ -277,6 +277,16 @@ func (r *Runner) loseAttempt(ctx context.Context, j job.Job, name string) error 
 	r.log.Warn("an attempt is taken for lost", "job", j.ID, "attempt", last.Number, "replica", name, "unseen", unseen.Round(time.Second))
 	r.moved(j, after, nil)
 	return nil
+}
+
+// proven puts what is known of a lost attempt where rules read it: in a log of
+// its own, before all others.
+func proven(e failure.Evidence) failure.Evidence {
+	if e.Reason == failure.Lost {
+		text := "redrive: " + e.Proof + "\n"
+		e.Logs = append([]failure.Log{{Source: failure.Own, Head: text, SizeBytes: int64(len(text))}}, e.Logs...)
+	}
+	return e
 }
 
 // Noticed says that another replica may have changed a job.
