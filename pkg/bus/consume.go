@@ -28,6 +28,7 @@ func (b *Bus) Consume(ctx context.Context, c Consumer, h Handler) error {
 	l := &listener{
 		bus: b, c: c, handle: h, log: b.log.With("consumer", c.Name),
 		freed:  make(chan struct{}, 1),
+		next:   make(chan *nats.Msg),
 		active: map[*nats.Msg]time.Time{},
 	}
 	l.run(ctx)
@@ -44,6 +45,7 @@ type listener struct {
 	busy     atomic.Int32  // running handlers
 	freed    chan struct{} // holds one token when some have ended
 	running  sync.WaitGroup
+	next     chan *nats.Msg // for a goroutine that has nothing to do
 	tries    tries
 	pause    pause
 	progress progress // of an ephemeral consumer
@@ -146,21 +148,40 @@ func after(while time.Duration) <-chan time.Time {
 	return time.After(while)
 }
 
-// start handles a message in a goroutine of its own. One that was asked for
-// before a pause waits for its end.
+// start has a message handled by a goroutine that has nothing to do, or by a new
+// one: there are never more than hands. They stay until ctx ends, because a new
+// goroutine has to grow its stack for every event.
 func (l *listener) start(ctx context.Context, m *nats.Msg) {
 	l.mu.Lock()
 	l.active[m] = time.Now()
 	l.mu.Unlock()
 	l.busy.Add(1)
+	select {
+	case l.next <- m:
+		return
+	default:
+	}
 	l.running.Go(func() {
-		defer l.free()
-		if !l.pause.wait(ctx) {
-			l.giveBack(m)
-			return
+		for {
+			l.handleOne(ctx, m)
+			select {
+			case m = <-l.next:
+			case <-ctx.Done():
+				return
+			}
 		}
-		l.deliver(ctx, m)
 	})
+}
+
+// handleOne handles a message. One that was asked for before a pause waits for
+// its end.
+func (l *listener) handleOne(ctx context.Context, m *nats.Msg) {
+	defer l.free()
+	if !l.pause.wait(ctx) {
+		l.giveBack(m)
+		return
+	}
+	l.deliver(ctx, m)
 }
 
 // free says that a handler has ended.

@@ -48,7 +48,7 @@ type Event struct {
 
 // NewEvent returns an event with a protobuf payload.
 func NewEvent(t Type, id, source, subject string, now time.Time, m proto.Message) (Event, error) {
-	data, err := proto.MarshalOptions{Deterministic: true}.Marshal(m)
+	data, err := proto.Marshal(m)
 	if err != nil {
 		return Event{}, errs.New(errs.Internal, "encode event %s %q: %w", t, id, err)
 	}
