@@ -41,6 +41,17 @@ examples:
 demo: build examples ## Run the demo on the real system; ARGS=--exit ends by itself
 	bin/redrive demo $(ARGS)
 
+# Real Spark: pyspark from PyPI, in a cache outside of the tree. Where that cannot
+# be had it says why and fails; with ARGS=--if-possible it says so and is content.
+.PHONY: demo-spark
+demo-spark: build ## Run the demo on real PySpark jobs; ARGS=--exit ends by itself
+	@status=0; spark=$$(tools/spark) || status=$$?; \
+	case "$$status$(filter --if-possible,$(ARGS))" in \
+	0*) bin/redrive demo --spark "$$spark" $(filter-out --if-possible,$(ARGS));; \
+	3--if-possible) echo 'the demo of Spark is skipped';; \
+	*) exit $$status;; \
+	esac
+
 .PHONY: test
 test: test-needs ## Run all tests with the race detector, then the crash tests
 	go test -race -timeout 20m $(PKG)

@@ -31,6 +31,7 @@ it, and show what happens to each. It uses the programs of examples/, which
 			return demo.Run(ctx, o)
 		},
 	}
+	cmd.Flags().StringVar(&o.Spark, "spark", "", "tell the stories of real Spark jobs instead, with the pyspark of this Python environment; make demo-spark makes one")
 	cmd.Flags().BoolVar(&o.Exit, "exit", false, "end after the last job; the status is 0 only if each ended as it must")
 	return cmd
 }

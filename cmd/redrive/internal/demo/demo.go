@@ -29,6 +29,9 @@ type Options struct {
 	// Exit ends the demo after the last story; else the system stays up until
 	// the context is done.
 	Exit bool
+	// Spark is a Python environment with pyspark: the stories are those of real
+	// Spark jobs. Empty: the stories of plain programs.
+	Spark string
 	// Version is that of the binary.
 	Version string
 	Out     io.Writer
@@ -39,7 +42,7 @@ const stopTimeout = 20 * time.Second
 
 // Run runs the demo. It is an error when a story did not end as it must.
 func Run(ctx context.Context, o Options) (err error) {
-	if _, err := os.Stat(filepath.Join(o.Programs, "aggregate")); err != nil {
+	if _, err := os.Stat(filepath.Join(o.Programs, "aggregate")); err != nil && o.Spark == "" {
 		return errs.New(errs.FailedPrecondition, "the example programs are not in %s: run `make demo`, which builds them", o.Programs)
 	}
 	if o.Data == "" {
@@ -63,6 +66,12 @@ func Run(ctx context.Context, o Options) (err error) {
 		err = errors.Join(err, sys.Stop(stopping))
 	}()
 	s := newStage(o, w, sys)
+	if o.Spark != "" {
+		if err := s.addSpark(ctx); err != nil {
+			return err
+		}
+		defer s.cluster.stop()
+	}
 	if err := s.playAll(ctx); err != nil {
 		return err
 	}
@@ -81,6 +90,21 @@ func Run(ctx context.Context, o Options) (err error) {
 	case err := <-sys.Failed():
 		return err
 	}
+}
+
+// addSpark starts a Spark cluster and makes the stories those of Spark jobs.
+func (s *stage) addSpark(ctx context.Context) (err error) {
+	s.live.Status("a Spark cluster of a master and a worker starts")
+	defer s.live.Status("")
+	if s.cluster, err = startCluster(ctx, s.o.Spark, filepath.Join(s.o.Data, "spark")); err != nil {
+		return err
+	}
+	if err := unpack(s.cluster.folder); err != nil {
+		s.cluster.stop()
+		return err
+	}
+	s.acts, s.storyTimeout = sparkActs, sparkStoryTimeout
+	return nil
 }
 
 // start starts the system with the demo's policies.
@@ -109,6 +133,7 @@ func start(ctx context.Context, o Options, w *world) (*system.System, error) {
 const retryPolicy = `classes:
   "*": {base_delay: 600ms}
   permission: {base_delay: 1s, alert_after: 2}
+  not_found.data: {base_delay: 4s, alert_after: 1}
 `
 
 // alertPolicy sends every alert to the demo's own receiver.
@@ -132,7 +157,7 @@ type clients struct {
 func newStage(o Options, w *world, sys *system.System) *stage {
 	conn := sys.Conn()
 	s := &stage{
-		o: o, world: w, sys: sys, live: screen.NewLive(o.Out, screen.StyleOf(o.Out)),
+		acts: acts, storyTimeout: storyTimeout, o: o, world: w, sys: sys, live: screen.NewLive(o.Out, screen.StyleOf(o.Out)),
 		call: clients{
 			redrivev1.NewSchedulerServiceClient(conn), redrivev1.NewClassifierServiceClient(conn),
 			redrivev1.NewConfigServiceClient(conn), redrivev1.NewNotifierServiceClient(conn),

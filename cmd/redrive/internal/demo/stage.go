@@ -25,6 +25,10 @@ type stage struct {
 	call        clients
 	lastFailure string
 
+	acts         []act
+	storyTimeout time.Duration
+	cluster      *cluster // nil without Spark
+
 	mu     sync.Mutex
 	alerts map[string][]string // by job: action and severity, in order
 	watch  chan struct{}       // closed and made anew with every alert
@@ -57,9 +61,9 @@ func (s *stage) playAll(ctx context.Context) error {
 	rows := [][]string{}
 	failed := 0
 	begin := time.Now()
-	for i, a := range acts {
+	for i, a := range s.acts {
 		s.live.Print("", s.live.Strong(fmt.Sprintf("%d. %s", i+1, a.title)), s.live.Faint("   "+a.about))
-		limited, cancel := context.WithTimeout(ctx, storyTimeout)
+		limited, cancel := context.WithTimeout(ctx, s.storyTimeout)
 		out, err := a.play(limited, s)
 		cancel()
 		if ctx.Err() != nil {
@@ -79,7 +83,7 @@ func (s *stage) playAll(ctx context.Context) error {
 	s.live.Print("", s.live.Strong(fmt.Sprintf("Summary, after %s", screen.Span(time.Since(begin)))))
 	s.live.Print(table(rows)...)
 	if failed > 0 {
-		return fmt.Errorf("%d of %d stories did not end as they must; the server's log is %s", failed, len(acts), filepath.Join(s.o.Data, "server.log"))
+		return fmt.Errorf("%d of %d stories did not end as they must; the server's log is %s", failed, len(s.acts), filepath.Join(s.o.Data, "server.log"))
 	}
 	return nil
 }
