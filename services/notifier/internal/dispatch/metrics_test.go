@@ -17,7 +17,9 @@ import (
 // TestMetricsOfAReceiverThatIsDown shows what waits for it, and since when.
 func TestMetricsOfAReceiverThatIsDown(t *testing.T) {
 	w := ledgertest.Open(t, ledgertest.Receivers)
-	oncall := newPhone(func(context.Context, alert.Notification) (bool, error) { return true, errs.New(errs.Unavailable, "down") })
+	oncall := newPhone(func(context.Context, alert.Notification) (bool, error) {
+		return true, errs.New(errs.Unavailable, "down")
+	})
 	for n := range 3 {
 		fail(t, w, fmt.Sprint("jobs/j", n), 1, alert.Permanent)
 	}
