@@ -139,7 +139,7 @@ func crashChild(dir string) (err error) {
 	if err := b.Provision(ctx); err != nil {
 		return err
 	}
-	o, seen := outbox.New(store, b, "test", nil), inbox.New(store, "test")
+	o, seen := outbox.New(store, b, "test", nil, nil), inbox.New(store, "test")
 	running, stop := context.WithCancel(ctx)
 	var parts sync.WaitGroup
 	defer parts.Wait()

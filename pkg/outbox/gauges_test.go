@@ -16,7 +16,7 @@ import (
 func TestGauges(t *testing.T) {
 	store, registry := storetest.Open(t), prometheus.NewRegistry()
 	for _, service := range []string{"scheduler", "notifier"} {
-		o := New(store, nil, service, nil)
+		o := New(store, nil, service, nil, nil)
 		if err := o.Register(registry); err != nil {
 			t.Fatal(err)
 		}
@@ -49,7 +49,7 @@ func TestGauges(t *testing.T) {
 	if age := got["redrive_outbox_oldest_seconds scheduler"]; age < 3600 || age > 3660 || got["redrive_outbox_oldest_seconds notifier"] != 0 {
 		t.Errorf("ages: %v", got)
 	}
-	if err := New(store, nil, "configsvc", nil).Register(nil); err != nil {
+	if err := New(store, nil, "configsvc", nil, nil).Register(nil); err != nil {
 		t.Error(err)
 	}
 }

@@ -33,7 +33,7 @@ func (d *doubtful) Commit(ctx context.Context, writes ...docstore.Write) error {
 
 func TestACommitWithoutAnAnswerIsSentInTheEnd(t *testing.T) {
 	store, pub := &doubtful{Store: storetest.Open(t), lose: 1}, newLine()
-	o := New(store, pub, "test", nil)
+	o := New(store, pub, "test", nil, nil)
 	o.limits.tick, o.limits.grace = time.Millisecond, 0
 	run(t, o)
 	if err := o.Commit(t.Context(), []bus.Event{event("a")}); !errs.Is(err, errs.Unavailable) {
@@ -47,7 +47,7 @@ func TestACommitWithoutAnAnswerIsSentInTheEnd(t *testing.T) {
 
 func TestADeleteWithoutAnAnswerIsDoneAgain(t *testing.T) {
 	store, pub := &doubtful{Store: storetest.Open(t)}, newLine()
-	o := New(store, pub, "test", nil)
+	o := New(store, pub, "test", nil, nil)
 	commit(t, o, "a")
 	store.lose = 2
 	run(t, o)
@@ -69,7 +69,7 @@ func TestWhatIsRefusedForEverStopsNobody(t *testing.T) {
 	if err := store.Commit(t.Context(), damaged); err != nil {
 		t.Fatal(err)
 	}
-	o := New(store, pub, "test", nil)
+	o := New(store, pub, "test", nil, nil)
 	commit(t, o, numbers(6)...)
 	stop := run(t, o)
 	if got := fmt.Sprint(pub.wait(5)); got != "[0000 0001 0002 0004 0005]" {

@@ -42,6 +42,7 @@ type Outbox struct {
 
 	nudge    chan struct{} // holds one token when there is something to send
 	instance string        // tells the ids of replicas apart
+	share    Share
 
 	mu    sync.Mutex
 	last  time.Time       // of the youngest id: ids of one process always grow
@@ -81,15 +82,20 @@ var defaults = limits{
 	tick: 5 * time.Second, grace: 10 * time.Second, lastBatch: 10 * time.Second, backoffMost: 5 * time.Second,
 }
 
+// Share says what of the work of a service is this replica's. *lease.Leases is
+// one.
+type Share interface{ Holds(key string) bool }
+
 // New returns the outbox of a service. Run must run for anything to be sent.
-// A nil log is silent.
-func New(store docstore.Store, pub Publisher, service string, log *slog.Logger) *Outbox {
+// What another replica put and does not send is sent by the one whose share the
+// other one is; a nil share is all of it. A nil log is silent.
+func New(store docstore.Store, pub Publisher, service string, share Share, log *slog.Logger) *Outbox {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
 	return &Outbox{
 		store: store, pub: pub, kind: service + ".outbox", service: service, log: log.With("component", "outbox", "service", service), limits: defaults,
-		nudge: make(chan struct{}, 1), instance: rand.Text()[:8], known: map[string]bool{},
+		nudge: make(chan struct{}, 1), instance: rand.Text()[:8], share: share, known: map[string]bool{},
 	}
 }
 

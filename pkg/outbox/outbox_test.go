@@ -129,7 +129,7 @@ func numbers(n int) []string {
 
 func TestTheEventFollowsTheDocument(t *testing.T) {
 	store, b := storetest.Open(t), bustest.New(t)
-	o := New(store, b, "test", nil)
+	o := New(store, b, "test", nil, nil)
 	run(t, o)
 	events := make(chan bus.Event, 10)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -169,7 +169,7 @@ func TestTheEventFollowsTheDocument(t *testing.T) {
 
 func TestARefusedCommitSendsNothing(t *testing.T) {
 	store, pub := storetest.Open(t), newLine()
-	o := New(store, pub, "test", nil)
+	o := New(store, pub, "test", nil, nil)
 	run(t, o)
 	commit(t, o, "first")
 	bad := event("bad")
@@ -203,13 +203,13 @@ func TestARefusedCommitSendsNothing(t *testing.T) {
 
 func TestEventsOfACrashAreSentFirst(t *testing.T) {
 	store, pub := storetest.Open(t), newLine()
-	crashed := New(store, pub, "test", nil)
+	crashed := New(store, pub, "test", nil, nil)
 	want := numbers(600)
 	commit(t, crashed, want[:500]...) // its relay never ran
 	if n, err := crashed.Backlog(t.Context()); err != nil || n != 500 {
 		t.Errorf("Backlog = %d, %v; want 500", n, err)
 	}
-	o := New(store, pub, "test", nil)
+	o := New(store, pub, "test", nil, nil)
 	run(t, o)
 	pub.wait(500)
 	commit(t, o, want[500:]...)
@@ -228,7 +228,7 @@ func TestAnOutageDelaysAndLosesNothing(t *testing.T) {
 		}
 		return nil
 	}
-	o := New(store, pub, "test", nil)
+	o := New(store, pub, "test", nil, nil)
 	o.limits.backoffMost = time.Millisecond
 	want := numbers(20)
 	commit(t, o, want[:10]...)
@@ -248,7 +248,7 @@ func TestRunFinishesTheBatchInFlight(t *testing.T) {
 		<-finish
 		return nil
 	}
-	o := New(store, pub, "test", nil)
+	o := New(store, pub, "test", nil, nil)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	commit(t, o, "a")
@@ -273,7 +273,7 @@ func TestRunEndsDuringAnOutage(t *testing.T) {
 		failed <- struct{}{}
 		return errs.New(errs.Unavailable, "no bus")
 	}
-	o := New(store, pub, "test", nil)
+	o := New(store, pub, "test", nil, nil)
 	commit(t, o, "a")
 	stop := run(t, o)
 	<-failed
@@ -285,7 +285,7 @@ func TestRunEndsDuringAnOutage(t *testing.T) {
 
 func TestMoreThanFitsIntoMemory(t *testing.T) {
 	store, pub := storetest.Open(t), newLine()
-	o := New(store, pub, "test", nil)
+	o := New(store, pub, "test", nil, nil)
 	o.limits.queue, o.limits.batch = 7, 3
 	want := numbers(50)
 	commit(t, o, want[:40]...)
@@ -304,7 +304,7 @@ func TestMoreThanFitsIntoMemory(t *testing.T) {
 
 func TestAFullBacklogAcceptsNothing(t *testing.T) {
 	store, pub := storetest.Open(t), newLine()
-	o := New(store, pub, "test", nil)
+	o := New(store, pub, "test", nil, nil)
 	o.limits.backlog = 3
 	commit(t, o, "1", "2", "3")
 	if err := o.Commit(t.Context(), []bus.Event{event("4")}, job("a", docstore.Absent)); !errs.Is(err, errs.Unavailable) {
@@ -318,7 +318,7 @@ func TestAFullBacklogAcceptsNothing(t *testing.T) {
 	stop()
 	commit(t, o, "5")
 	// A process that starts with a full outbox knows it.
-	second := New(store, newLine(), "test", nil)
+	second := New(store, newLine(), "test", nil, nil)
 	second.limits.backlog = 1
 	second.pub = pub
 	pub.gate = func([]bus.Event) error { return errs.New(errs.Unavailable, "no bus") }
@@ -333,7 +333,7 @@ func TestReplicasShareAStore(t *testing.T) {
 	const each = 200
 	var wait sync.WaitGroup
 	for r := range 3 {
-		o := New(store, pub, "test", nil)
+		o := New(store, pub, "test", nil, nil)
 		o.limits.tick, o.limits.grace = time.Millisecond, 0 // they take from each other
 		run(t, o)
 		wait.Go(func() {
@@ -348,7 +348,7 @@ func TestReplicasShareAStore(t *testing.T) {
 	if got := len(pub.wait(3 * each)); got != 3*each {
 		t.Errorf("published %d events, want %d", got, 3*each)
 	}
-	empty(t, New(store, pub, "test", nil))
+	empty(t, New(store, pub, "test", nil, nil))
 }
 
 func FuzzDecode(f *testing.F) {
@@ -367,4 +367,33 @@ func FuzzDecode(f *testing.F) {
 			t.Errorf("%+v came back as %+v, %v", e, again, err)
 		}
 	})
+}
+
+// share is that of one replica.
+type share map[string]bool
+
+func (s share) Holds(instance string) bool { return s[instance] }
+
+func TestWhatAnotherReplicaLeftIsSentByTheOneWhoseShareItIs(t *testing.T) {
+	store, pub := storetest.Open(t), newLine()
+	gone := New(store, newLine(), "test", nil, nil)
+	other := New(store, newLine(), "test", nil, nil)
+	commit(t, gone, "left")
+	commit(t, other, "not mine")
+	o := New(store, pub, "test", share{gone.instance: true}, nil)
+	o.limits.tick, o.limits.grace = time.Millisecond, 0
+	run(t, o)
+	commit(t, o, "own")
+	if got := pub.wait(2); len(got) != 2 || got[0] == "not mine" || got[1] == "not mine" {
+		t.Errorf("published = %v, want left and own", got)
+	}
+	for {
+		n, err := o.Backlog(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n == 1 {
+			return // the other one's
+		}
+	}
 }

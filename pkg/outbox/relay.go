@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"time"
 
@@ -172,7 +173,7 @@ func (o *Outbox) adopt(docs []docstore.Doc) (found int, full bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, doc := range docs {
-		if o.known[doc.ID] {
+		if o.known[doc.ID] || !o.mine(doc.ID) {
 			continue
 		}
 		if len(o.queue) >= o.limits.queue || o.size >= o.limits.queueBytes {
@@ -189,6 +190,13 @@ func (o *Outbox) adopt(docs []docstore.Doc) (found int, full bool) {
 		found++
 	}
 	return found, false
+}
+
+// mine reports whether an entry is this replica's to send: its own, or one of an
+// instance that is its share.
+func (o *Outbox) mine(id string) bool {
+	instance := id[strings.LastIndexByte(id, '-')+1:]
+	return instance == o.instance || o.share == nil || o.share.Holds(instance)
 }
 
 func (o *Outbox) setMissed(missed bool) {

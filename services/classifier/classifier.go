@@ -98,7 +98,7 @@ func New(o Options, d Deps) (*Service, error) {
 		return nil, err
 	}
 	s.leases = lease.New(d.Store, store.Service, d.Replica, lease.Options{Log: d.Log, Metrics: d.Metrics})
-	s.outbox = outbox.New(d.Store, d.Bus, store.Service, s.log)
+	s.outbox = outbox.New(d.Store, d.Bus, store.Service, s.leases, s.log)
 	s.failures = store.NewFailures(d.Store, s.outbox)
 	if s.book, err = book.New(packs, store.NewRules(d.Store, s.outbox), s.log); err != nil {
 		return nil, err

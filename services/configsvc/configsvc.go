@@ -71,7 +71,8 @@ func New(o Options, d Deps) (*Service, error) {
 		d.Log = slog.Default()
 	}
 	log := d.Log.With("service", "configsvc")
-	box := outbox.New(d.Store, d.Bus, "configsvc", log)
+	leases := lease.New(d.Store, "configsvc", d.Replica, lease.Options{Log: d.Log, Metrics: d.Metrics})
+	box := outbox.New(d.Store, d.Bus, "configsvc", leases, log)
 	if err := box.Register(d.Metrics); err != nil {
 		return nil, err
 	}
@@ -81,7 +82,6 @@ func New(o Options, d Deps) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	leases := lease.New(d.Store, "configsvc", d.Replica, lease.Options{Log: d.Log, Metrics: d.Metrics})
 	return &Service{leases: leases, outbox: box, ledger: l, server: server.New(l), log: log}, nil
 }
 

@@ -98,7 +98,8 @@ func New(o Options, d Deps) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	box := outbox.New(d.Store, d.Bus, "notifier", log)
+	leases := lease.New(d.Store, "notifier", d.Replica, lease.Options{Log: d.Log, Metrics: d.Metrics})
+	box := outbox.New(d.Store, d.Bus, "notifier", leases, log)
 	if err := box.Register(d.Metrics); err != nil {
 		return nil, fmt.Errorf("notifier: %w", err)
 	}
@@ -113,7 +114,7 @@ func New(o Options, d Deps) (*Service, error) {
 	}
 	s := &Service{
 		bus: d.Bus, outbox: box, ledger: l, dispatcher: dispatcher, events: events.New(l), server: server.New(l), log: log,
-		leases: lease.New(d.Store, "notifier", d.Replica, lease.Options{Log: d.Log, Metrics: d.Metrics}),
+		leases: leases,
 		keep:   ledger.Keep{Age: o.KeepFor, Count: o.Keep},
 	}
 	if s.keep.Age <= 0 {

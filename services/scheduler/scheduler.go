@@ -108,7 +108,7 @@ func New(o Options, d Deps) (*Service, error) {
 		return nil, err
 	}
 	leases := lease.New(d.Store, "scheduler", replica, lease.Options{Log: d.Log, Metrics: d.Metrics})
-	out := outbox.New(d.Store, d.Bus, "scheduler", d.Log)
+	out := outbox.New(d.Store, d.Bus, "scheduler", leases, d.Log)
 	docs := store.New(d.Store, out)
 	run := runner.New(docs, exec, server.NewResolver(d.Config), table, runner.Options{
 		MaxRunning: o.MaxRunning, VerdictTimeout: o.VerdictTimeout, Retention: o.Retention,

@@ -50,7 +50,7 @@ func open(t testing.TB, o ledger.Options) fixture {
 
 func over(t testing.TB, docs docstore.Store, o ledger.Options) fixture {
 	t.Helper()
-	box := outbox.New(docs, away{}, "configsvc", slog.New(slog.DiscardHandler))
+	box := outbox.New(docs, away{}, "configsvc", nil, slog.New(slog.DiscardHandler))
 	l, err := ledger.New(store.New(docs, box), o, prometheus.NewRegistry())
 	if err != nil {
 		t.Fatal(err)

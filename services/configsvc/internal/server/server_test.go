@@ -35,7 +35,7 @@ func (away) Sync(context.Context) error { return errs.New(errs.Unavailable, "awa
 func open(t testing.TB) *server.Server {
 	t.Helper()
 	docs := storetest.Open(t)
-	l, err := ledger.New(store.New(docs, outbox.New(docs, away{}, "configsvc", slog.New(slog.DiscardHandler))), ledger.Options{}, nil)
+	l, err := ledger.New(store.New(docs, outbox.New(docs, away{}, "configsvc", nil, slog.New(slog.DiscardHandler))), ledger.Options{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,7 +28,7 @@ func (away) Sync(context.Context) error { return errs.New(errs.Unavailable, "awa
 
 func open(t testing.TB) (*store.Store, *outbox.Outbox) {
 	docs := storetest.Open(t)
-	box := outbox.New(docs, away{}, "configsvc", slog.New(slog.DiscardHandler))
+	box := outbox.New(docs, away{}, "configsvc", nil, slog.New(slog.DiscardHandler))
 	return store.New(docs, box), box
 }
 

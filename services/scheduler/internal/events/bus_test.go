@@ -23,8 +23,8 @@ func TestOverARealBus(t *testing.T) {
 	const jobs = 24
 	server, db, w, other := bustest.Start(t), storetest.Open(t), &world{}, &world{}
 	b := bustest.Connect(t, server)
-	out := outbox.New(db, b, "scheduler", slog.New(slog.DiscardHandler))
-	outOther := outbox.New(db, b, "scheduler", slog.New(slog.DiscardHandler))
+	out := outbox.New(db, b, "scheduler", nil, slog.New(slog.DiscardHandler))
+	outOther := outbox.New(db, b, "scheduler", nil, slog.New(slog.DiscardHandler))
 	w.on(db, out)
 	other.on(db, outOther)
 	ctx, stop := context.WithCancel(t.Context())

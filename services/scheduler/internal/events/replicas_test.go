@@ -15,7 +15,7 @@ import (
 // TestWhoWaitsHearsOfAnotherReplica's decision, without a look at the store.
 func TestWhoWaitsHearsOfAnotherReplica(t *testing.T) {
 	b, db, w, other := bustest.New(t), storetest.Open(t), &world{}, &world{}
-	out := outbox.New(db, b, "scheduler", slog.New(slog.DiscardHandler))
+	out := outbox.New(db, b, "scheduler", nil, slog.New(slog.DiscardHandler))
 	w.on(db, out)
 	other.on(db, nil) // it writes nothing here
 	ctx, stop := context.WithCancel(t.Context())

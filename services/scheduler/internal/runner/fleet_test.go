@@ -54,7 +54,7 @@ type host struct {
 func newFleet(t *testing.T, names ...string) *fleet {
 	f := &fleet{t: t, db: &flaky{Store: storetest.Open(t)}, started: map[process.ID]string{}}
 	// Each has its own outbox in truth; what it says is not looked at here.
-	f.docs = store.New(f.db, outbox.New(f.db, nil, "scheduler", nil))
+	f.docs = store.New(f.db, outbox.New(f.db, nil, "scheduler", nil, nil))
 	for _, name := range names {
 		f.hosts = append(f.hosts, &host{machine: newMachine(), name: name, fleet: f, configs: &configs{}})
 	}

@@ -232,7 +232,7 @@ type world struct {
 func newWorld(t *testing.T, o runner.Options) *world {
 	w := &world{t: t, db: &flaky{Store: storetest.Open(t)}, machine: newMachine(), configs: &configs{}}
 	// Nothing relays the events here: what they say is the store's and wire's.
-	w.docs = store.New(w.db, outbox.New(w.db, nil, "scheduler", nil))
+	w.docs = store.New(w.db, outbox.New(w.db, nil, "scheduler", nil, nil))
 	w.start(o)
 	return w
 }

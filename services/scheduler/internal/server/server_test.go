@@ -38,7 +38,7 @@ type desk struct {
 
 func newDesk(t *testing.T) *desk {
 	db := storetest.Open(t)
-	docs := store.New(db, outbox.New(db, nil, "scheduler", nil))
+	docs := store.New(db, outbox.New(db, nil, "scheduler", nil, nil))
 	run := runner.New(docs, nil, nil, policy.Defaults(), runner.Options{}, slog.New(slog.DiscardHandler), nil)
 	return &desk{server.New(run, docs), run}
 }
