@@ -77,18 +77,25 @@ func (j *jobFlags) applyProcess(job *redrivev1.Job) error {
 	if j.workDir == "" && len(j.env) == 0 {
 		return nil
 	}
-	if job.Process == nil {
-		job.Process = &redrivev1.ProcessTask{}
+	var workDir *string
+	var env *map[string]string
+	if job.Spark != nil {
+		workDir, env = &job.Spark.WorkDir, &job.Spark.Env
+	} else {
+		if job.Process == nil {
+			job.Process = &redrivev1.ProcessTask{}
+		}
+		workDir, env = &job.Process.WorkDir, &job.Process.Env
 	}
 	if j.workDir != "" {
 		abs, err := filepath.Abs(j.workDir)
 		if err != nil {
 			return err
 		}
-		job.Process.WorkDir = abs
+		*workDir = abs
 	}
-	env, err := addPairs("env", job.Process.Env, j.env)
-	job.Process.Env = env
+	var err error
+	*env, err = addPairs("env", *env, j.env)
 	return err
 }
 

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"strconv"
 	"strings"
@@ -55,7 +56,8 @@ func (a *app) showJob(j *redrivev1.Job) error {
 		"next attempt", a.next(j),
 		"run by", map[bool]string{false: clean(j.GetSource())}[j.GetSource() == "redrive"],
 		"command", clean(strings.Join(j.GetProcess().GetArgs(), " ")),
-		"folder", clean(j.GetProcess().GetWorkDir()),
+		"application", clean(strings.Join(append([]string{j.GetSpark().GetApplication()}, j.GetSpark().GetArgs()...), " ")),
+		"folder", clean(cmp.Or(j.GetProcess().GetWorkDir(), j.GetSpark().GetWorkDir())),
 		"configuration", screen.Config(j.GetConfig()),
 		"owner", clean(j.GetOwner()),
 		"labels", pairsOf(j.GetLabels()),

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -105,26 +106,36 @@ func (a *app) jobFrom(cmd *cobra.Command, args []string) (*redrivev1.Job, error)
 	}
 }
 
-// readJob reads a job's file. A working folder that is not absolute is meant
-// from where the file is.
+// readJob reads a job's file. A working folder, or a Spark application without
+// one, that is not absolute is meant from where the file is.
 func (a *app) readJob(name string, job *redrivev1.Job) error {
 	if err := a.readMessage(name, job); err != nil {
 		return err
-	}
-	dir := job.GetProcess().GetWorkDir()
-	if dir == "" || filepath.IsAbs(dir) {
-		return nil
 	}
 	from := "."
 	if name != "-" {
 		from = filepath.Dir(name)
 	}
-	abs, err := filepath.Abs(filepath.Join(from, dir))
-	if err != nil {
+	absolute := func(path *string) error {
+		if *path == "" || filepath.IsAbs(*path) || strings.Contains(*path, "://") || strings.HasPrefix(*path, "{{") {
+			return nil
+		}
+		abs, err := filepath.Abs(filepath.Join(from, *path))
+		if err == nil {
+			*path = abs
+		}
 		return err
 	}
-	job.Process.WorkDir = abs
-	return nil
+	if job.Process != nil {
+		return absolute(&job.Process.WorkDir)
+	}
+	if job.Spark == nil {
+		return nil
+	}
+	if err := absolute(&job.Spark.WorkDir); err != nil || job.Spark.GetWorkDir() != "" {
+		return err // a relative application is in the working folder
+	}
+	return absolute(&job.Spark.Application)
 }
 
 // statusEvery is how often the countdown on a terminal is written anew.

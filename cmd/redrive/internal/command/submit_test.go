@@ -76,6 +76,31 @@ func TestSubmitOfACommand(t *testing.T) {
 	}
 }
 
+func TestSubmitOfASparkApplication(t *testing.T) {
+	d := &desk{books: &books{}}
+	dir := start(t, services{scheduler: d})
+	here := t.TempDir()
+	for name, tc := range map[string]struct{ spark, wantApplication, wantDir string }{
+		"beside the file":       {"{application: etl.py}", filepath.Join(here, "etl.py"), ""},
+		"in a working folder":   {"{application: etl.py, work_dir: jobs}", "etl.py", filepath.Join(here, "jobs")},
+		"somewhere on the web":  {"{application: 's3a://jobs/etl.py'}", "s3a://jobs/etl.py", ""},
+		"looked up":             {"{application: '{{config.app}}'}", "{{config.app}}", ""},
+		"with an absolute path": {"{application: /srv/etl.py}", "/srv/etl.py", ""},
+	} {
+		file := filepath.Join(here, "job.yaml")
+		text := "type: {workflow: sales, step: load, engine: spark}\nspark: " + tc.spark + "\nconfig: {spark.executor.memory: 2g}\n"
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		run(t, "", "--data", dir, "submit", "--env", "A=b", file).check(t, command.ExitOK, []string{"jobs/etl\n"}, nil)
+		got := d.submitted[len(d.submitted)-1].GetJob()
+		want := &redrivev1.SparkTask{Application: tc.wantApplication, WorkDir: tc.wantDir, Env: map[string]string{"A": "b"}}
+		if !proto.Equal(got.GetSpark(), want) || got.GetProcess() != nil {
+			t.Errorf("%s: submitted %v, want %v", name, got, want)
+		}
+	}
+}
+
 func TestSubmitOfAFile(t *testing.T) {
 	const doc = "type: {workflow: sales, step: load, engine: jvm}\n" +
 		"process: {args: [java, '-Xmx{{config.heap_mb}}m', Main], work_dir: app}\n" +
