@@ -31,12 +31,27 @@ var settings = []struct{ name, want, otherwise, remedy string }{
 	},
 }
 
-// replicaReason marks the refusal of a replica.
-const replicaReason = "REDIS_REPLICA"
+// Reasons of refusals that mean something else where Sentinel is used.
+const (
+	replicaReason  = "REDIS_REPLICA"
+	sentinelReason = "REDIS_SENTINEL"
+)
 
-func isReplica(err error) bool {
-	e, ok := errors.AsType[*errs.Error](err)
-	return ok && e.Reason == replicaReason
+// checkBySentinel checks a connection of a client that asks sentinels for the
+// primary. It has connections to the sentinels too.
+func checkBySentinel(ctx context.Context, c *redis.Conn) error {
+	err := checkServer(ctx, c)
+	e, _ := errors.AsType[*errs.Error](err)
+	switch {
+	case e == nil:
+		return err
+	case e.Reason == sentinelReason:
+		return nil
+	case e.Reason == replicaReason:
+		// The sentinels have not agreed on the next primary yet.
+		return errs.New(errs.Unavailable, "%w", err)
+	}
+	return err
 }
 
 // checkServer is errs.FailedPrecondition when the server could lose what it
@@ -90,7 +105,7 @@ func checkInfo(server, replication, persistence *redis.StringCmd) error {
 	case "cluster":
 		return errs.New(errs.FailedPrecondition, "the server is part of a Redis Cluster, where a commit cannot be one step: use one primary, with Sentinel or without (redis.conf: cluster-enabled no)")
 	case "sentinel":
-		return errs.New(errs.FailedPrecondition, "the server is a sentinel, not a primary: name its master too (--redis-sentinel-master)")
+		return errs.Because(sentinelReason, errs.New(errs.FailedPrecondition, "the server is a sentinel, not a primary: name its master too (--redis-sentinel-master)"))
 	}
 	version := info["redis_version"]
 	if major, err := strconv.Atoi(strings.SplitN(version, ".", 2)[0]); err != nil || major < oldest {

@@ -70,6 +70,8 @@ func precise(err error) error {
 		kind = errs.PermissionDenied
 	case word == "WRONGTYPE", word == "DAMAGED", word == "MOVED", isTLS(err), word == "ERR" && !strings.Contains(replyText(err), "max number of clients"):
 		kind = errs.FailedPrecondition
+	case errors.Is(err, redis.Nil): // no read of ours: what sentinels say
+		return errs.New(errs.FailedPrecondition, "%w", hinted{"the sentinels know no such master", err})
 	case errors.Is(err, context.Canceled):
 		return err
 	}
@@ -101,6 +103,18 @@ func explain(err error, word string) error {
 		return err
 	}
 	return hinted{hint, err}
+}
+
+// guess adds what is often wrong when a server says nothing at all.
+func (o Options) guess(err error) error {
+	var timeout interface{ Timeout() bool }
+	switch {
+	case o.TLS != nil && errors.As(err, &timeout) && timeout.Timeout():
+		return hinted{"no answer, as from a server without TLS", err}
+	case o.TLS == nil && (errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)):
+		return hinted{"the connection was closed, as by a server that wants TLS", err}
+	}
+	return err
 }
 
 // hinted is an error with words for people before it.

@@ -85,6 +85,9 @@ func pageOf(reply []any, byIndex bool) (docstore.Page, error) {
 		page.Docs = append(page.Docs, doc)
 	}
 	if more == 1 {
+		if len(page.Docs) == 0 {
+			return docstore.Page{}, damaged
+		}
 		page.Next = page.Docs[len(page.Docs)-1].Cursor
 	}
 	return page, nil

@@ -100,21 +100,12 @@ func (o Options) where() string {
 // client returns a client that checks every connection before it is used.
 func (o Options) client() *redis.Client {
 	logOnce.Do(func() { redis.SetLogger(logger{o.Log}) })
-	check := func(ctx context.Context, c *redis.Conn) error { return checkServer(ctx, c) }
 	if o.SentinelMaster != "" {
-		check = func(ctx context.Context, c *redis.Conn) error {
-			err := checkServer(ctx, c)
-			if errs.KindOf(err) == errs.FailedPrecondition && isReplica(err) {
-				// The sentinels have not agreed on the next one yet.
-				return errs.New(errs.Unavailable, "%w", err)
-			}
-			return err
-		}
 		return redis.NewFailoverClient(&redis.FailoverOptions{
 			MasterName: o.SentinelMaster, SentinelAddrs: o.Addrs,
 			SentinelUsername: o.SentinelUsername, SentinelPassword: o.SentinelPassword,
 			Username: o.Username, Password: o.Password, DB: o.DB, TLSConfig: o.TLS,
-			ClientName: o.Name, DisableIdentity: true, OnConnect: check,
+			ClientName: o.Name, DisableIdentity: true, OnConnect: checkBySentinel,
 			MaxRetries: -1, DialerRetries: 1, DialTimeout: dialTimeout, ReadTimeout: answerTimeout, WriteTimeout: answerTimeout,
 			ContextTimeoutEnabled: true, PoolSize: poolSize, MaxActiveConns: poolSize, PoolTimeout: answerTimeout, PipelinePoolSize: -1,
 			ConnMaxLifetime: connectionLife, ConnMaxLifetimeJitter: connectionLife / 10,
@@ -123,7 +114,8 @@ func (o Options) client() *redis.Client {
 	return redis.NewClient(&redis.Options{
 		Addr:     o.Addrs[0],
 		Username: o.Username, Password: o.Password, DB: o.DB, TLSConfig: o.TLS,
-		ClientName: o.Name, DisableIdentity: true, OnConnect: check,
+		ClientName: o.Name, DisableIdentity: true,
+		OnConnect:                func(ctx context.Context, c *redis.Conn) error { return checkServer(ctx, c) },
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 		MaxRetries:               -1, DialerRetries: 1, DialTimeout: dialTimeout, ReadTimeout: answerTimeout, WriteTimeout: answerTimeout,
 		ContextTimeoutEnabled: true, PoolSize: poolSize, MaxActiveConns: poolSize, PoolTimeout: answerTimeout, PipelinePoolSize: -1,

@@ -20,6 +20,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -66,7 +67,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		s.metrics, err = driver.NewMetrics(o.Metrics)
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open Redis at %s: %w", o.where(), err), client.Close())
+		return nil, errors.Join(fmt.Errorf("open Redis at %s: %w", o.where(), o.guess(err)), client.Close())
 	}
 	var running sync.WaitGroup
 	for range lanes {
@@ -180,6 +181,10 @@ func (s *Store) read(ctx context.Context, fn func(ctx context.Context) error) er
 	}
 	if err == nil || errors.Is(err, redis.Nil) {
 		return err
+	}
+	// The connection may notice that the time is over before the context does.
+	if end, ok := ctx.Deadline(); ok && !time.Now().Before(end) {
+		return context.DeadlineExceeded
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()

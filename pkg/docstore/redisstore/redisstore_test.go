@@ -51,3 +51,15 @@ func TestDocumentsOutliveClose(t *testing.T) {
 		}
 	})
 }
+
+func FuzzAgainstTheModel(f *testing.F) {
+	f.Add([]byte("commit, list, commit, list: any text is a script"))
+	f.Add([]byte{1, 2, 0, 0, 0, 1, 5, 2, 0, 7, 1, 9, 0, 0, 3, 1, 1, 1, 1, 1})
+	server := redistest.Start(f)
+	f.Fuzz(func(t *testing.T, script []byte) {
+		if len(script) > 500 {
+			script = script[:500]
+		}
+		storetest.Compare(t, open(t, server, apart), script)
+	})
+}
