@@ -25,6 +25,9 @@ const (
 	connectTimeout = 5 * time.Second
 	reconnectWait  = 200 * time.Millisecond
 	sayEvery       = 5 * time.Second // in the log, that NATS is waited for
+	// A server that stands elsewhere and does not answer maxPings pings is left
+	// for another one: nothing else tells of a machine that is gone.
+	pingInterval, maxPings = 3 * time.Second, 2
 	// callTimeout bounds a request to the server whose caller gave no deadline.
 	callTimeout    = 10 * time.Second
 	defaultAckWait = 30 * time.Second
@@ -215,6 +218,8 @@ func (b *Bus) options() []nats.Option {
 	}
 	if b.config.InProcess != nil {
 		all = append(all, nats.InProcessServer(b.config.InProcess))
+	} else {
+		all = append(all, nats.PingInterval(pingInterval), nats.MaxPingsOutstanding(maxPings))
 	}
 	return all
 }
@@ -242,7 +247,8 @@ func callContext(ctx context.Context) (context.Context, context.CancelFunc) {
 // callError gives an error of a call to the server its kind.
 func callError(err error, format string, args ...any) error {
 	kind := errs.Unavailable
-	if api, ok := errors.AsType[*jetstream.APIError](err); ok && api.Code < 500 {
+	// Servers that are not there yet may come.
+	if api, ok := errors.AsType[*jetstream.APIError](err); ok && api.Code < 500 && api.ErrorCode != codeNoPeers {
 		kind = errs.FailedPrecondition
 	}
 	return errs.New(kind, format+": %w", append(args, err)...)

@@ -16,7 +16,7 @@ const (
 	// them. Without a long stall wait the client gives up after 200 ms, less
 	// than a disk may need that syncs every message.
 	maxPending     = 1024
-	publishTimeout = 30 * time.Second
+	publishTimeout = 10 * time.Second
 )
 
 // Publish sends events, in order, and waits until the stream has them all; Sync
