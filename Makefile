@@ -198,9 +198,20 @@ bench-build:
 bench-loop: bench-build ## Compare whole cycles with other systems: a few minutes
 	bin/bench/bench loop -redrive bin/bench/contestant -dir bin/bench/data $(BENCH_FLAGS)
 
+.PHONY: bench-growth
+bench-growth: bench-build ## Compare cycles on large stores with cycles on an empty one; some 15 GB of disk
+	bin/bench/bench growth -redrive bin/bench/contestant -dir bin/bench/data $(BENCH_FLAGS)
+
+.PHONY: bench-memory
+bench-memory: bench-build ## Weigh a process with 100,000 open jobs
+	bin/bench/bench memory -redrive bin/bench/contestant -dir bin/bench/data $(BENCH_FLAGS)
+
+# What each of them prints is checked: every ratio is there, and a number.
 .PHONY: bench-smoke
-bench-smoke: bench-build ## Run the comparisons once, too short to mean anything
-	bin/bench/bench loop -redrive bin/bench/contestant -dir bin/bench/data -rounds 1 -warm 100ms -run 300ms
+bench-smoke: bench-build ## Run all comparisons once, too short to mean anything
+	bin/bench/bench loop -redrive bin/bench/contestant -dir bin/bench/data -rounds 1 -warm 200ms -run 500ms
+	bin/bench/bench growth -redrive bin/bench/contestant -dir bin/bench/data -rounds 1 -warm 200ms -run 500ms -failures 1000
+	bin/bench/bench memory -redrive bin/bench/contestant -dir bin/bench/data -rounds 1 -jobs 1000
 
 .PHONY: check-bench
 check-bench: $(LINT)

@@ -38,7 +38,10 @@ func (s *settings) register(flags *flag.FlagSet) {
 const tmpfs = 0x01021994
 
 // check refuses a folder that is not on a disk: syncing it costs nothing.
-func (s *settings) check() error {
+func (s *settings) check() (err error) {
+	if s.dir, err = filepath.Abs(s.dir); err != nil {
+		return err
+	}
 	var at syscall.Statfs_t
 	if err := syscall.Statfs(s.dir, &at); err != nil {
 		return fmt.Errorf("-dir %q: %w", s.dir, err)
@@ -129,6 +132,15 @@ func (s *settings) inFolder(do func(dir string) (contest.Result, error)) (r cont
 // measure runs a contestant in a process of its own and reads its result.
 func (s *settings) measure(ctx context.Context, program string, args ...string) (contest.Result, error) {
 	args = append(args, "-open", strconv.Itoa(s.open), "-warm", s.Warm.String(), "-run", s.Run.String())
+	out, err := output(ctx, program, args...)
+	if err != nil {
+		return contest.Result{}, err
+	}
+	return contest.Parse(out)
+}
+
+// output runs a program and returns what it prints.
+func output(ctx context.Context, program string, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
@@ -136,7 +148,7 @@ func (s *settings) measure(ctx context.Context, program string, args ...string) 
 	cmd.Stderr = &said
 	out, err := cmd.Output()
 	if err != nil {
-		return contest.Result{}, fmt.Errorf("%s %v: %w: %s", filepath.Base(program), args, err, said.String())
+		return nil, fmt.Errorf("%s %v: %w: %s", filepath.Base(program), args, err, said.String())
 	}
-	return contest.Parse(out)
+	return out, nil
 }

@@ -17,11 +17,13 @@ import (
 
 // commands are the ways to call this program.
 var commands = map[string]func(ctx context.Context, args []string) error{
-	"loop": loop, // cycles against those of others
-	"peer": one,  // one peer, once; how loop runs them
+	"loop":   loop,     // cycles against those of others
+	"growth": growth,   // cycles as the store grows
+	"memory": openJobs, // memory and start with many open jobs
+	"peer":   one,      // one peer, once; how loop runs them
 }
 
-const usage = "usage: bench loop [flags]; bench COMMAND -h lists the flags"
+const usage = "usage: bench loop|growth|memory [flags]; bench COMMAND -h lists the flags"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

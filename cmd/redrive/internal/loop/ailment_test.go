@@ -19,6 +19,7 @@ type ailment struct {
 	action  redrivev1.Decision_Action
 	changes bool  // whether the next attempt runs with another configuration
 	types   int64 // of jobs; 0 gives each job its own
+	brief   bool  // the log has little but the text
 }
 
 // The ailments. A job that runs out of memory is classified, gets a
@@ -100,7 +101,11 @@ func (a ailment) log(job int64, attempt int32, end time.Time) string {
 	var b strings.Builder
 	at := end.Add(-90 * time.Second)
 	fmt.Fprintf(&b, "%s INFO SparkContext: Running Spark version 3.5.3\n%[1]s INFO SparkContext: Submitted application: part-%d attempt %d\n", at.Format(layout), job, attempt)
-	for task := range int64(20) {
+	tasks := int64(20)
+	if a.brief {
+		tasks = 1
+	}
+	for task := range tasks {
 		stamp := at.Add(time.Duration(task) * 4 * time.Second).Format(layout)
 		fmt.Fprintf(&b, "%s INFO TaskSetManager: Starting task %d.0 in stage 8.0 (TID %d) (10.8.1.%d, executor %d, partition %[2]d, PROCESS_LOCAL, 9174 bytes)\n", stamp, task, 150+task, task%8, task%4)
 		fmt.Fprintf(&b, "%s INFO TaskSetManager: Finished task %d.0 in stage 8.0 (TID %d) in %d ms on 10.8.1.%d (executor %d) (%[2]d/400)\n", stamp, task, 150+task, 1200+(job*7+task*31)%900, task%8, task%4)

@@ -36,8 +36,10 @@ func contestant(args []string) int {
 	open := flags.Int("open", 64, "jobs at once")
 	warm := flags.Duration("warm", time.Second, "time that does not count")
 	run := flags.Duration("run", 3*time.Second, "time that counts")
+	brief := flags.Bool("brief", false, "send short logs")
+	profiles := flags.String("profile", "", "folder for profiles of the time that counts")
 	_ = flags.Parse(args) // it exits
-	m, err := compete(*name, place{*data, *connect, *token}, *pids, *open, *warm, *run)
+	m, err := compete(*name, *brief, place{*data, *connect, *token}, *pids, *open, *warm, *run, *profiles)
 	if err == nil {
 		err = json.NewEncoder(os.Stdout).Encode(m)
 	}
@@ -48,12 +50,13 @@ func contestant(args []string) int {
 	return 0
 }
 
-func compete(name string, at place, pids string, open int, warm, run time.Duration) (m measured, err error) {
+func compete(name string, brief bool, at place, pids string, open int, warm, run time.Duration, profiles string) (m measured, err error) {
 	a, ok := ailments[name]
 	if !ok {
 		return m, fmt.Errorf("ailment %q is not one of memory and transient", name)
 	}
-	conn, stop, err := at.enter()
+	a.brief = brief
+	conn, stop, err := at.enter(noDelays)
 	if err != nil {
 		return m, err
 	}
@@ -96,6 +99,10 @@ func compete(name string, at place, pids string, open int, warm, run time.Durati
 	if err := wait(warm); err != nil {
 		return m, err
 	}
+	profiled, err := profile(profiles)
+	if err != nil {
+		return m, err
+	}
 	cpu, begin := cpuOf(parts...), time.Now()
 	counts.Store(true)
 	if err := wait(run); err != nil {
@@ -104,7 +111,7 @@ func compete(name string, at place, pids string, open int, warm, run time.Durati
 	counts.Store(false)
 	ended.Store(true)
 	m.Seconds, m.CPU, m.Cycles = time.Since(begin).Seconds(), (cpuOf(parts...) - cpu).Seconds(), cycles.Load()
-	return m, <-failed
+	return m, errors.Join(profiled(), <-failed)
 }
 
 // ticks is in how many parts Linux tells a second of CPU time.

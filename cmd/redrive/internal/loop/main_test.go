@@ -14,8 +14,8 @@ import (
 )
 
 // TestMain makes the test binary several programs: the tests, the supervisor of
-// their attempts, the tasks that the attempts run, one that is watched, and the
-// contestant of the benchmarks.
+// their attempts, the tasks that the attempts run, one that is watched, and those
+// that bench/ runs.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 {
 		switch os.Args[1] {
@@ -27,6 +27,12 @@ func TestMain(m *testing.M) {
 			os.Exit(commitAndPublish(os.Args[2]))
 		case "cycles":
 			os.Exit(contestant(os.Args[2:]))
+		case "copies":
+			os.Exit(copies(os.Args[2:]))
+		case "open":
+			os.Exit(leaveOpen(os.Args[2:]))
+		case "start":
+			os.Exit(startUp(os.Args[2:]))
 		}
 	}
 	os.Exit(m.Run())

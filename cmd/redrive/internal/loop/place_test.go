@@ -20,17 +20,18 @@ import (
 // one that answers at an address.
 type place struct{ data, address, tokenFile string }
 
-// enter returns a connection to the system, and what ends it.
-func (p place) enter() (grpc.ClientConnInterface, func() error, error) {
+// enter returns a connection to the system, and what ends it. A system that is
+// started has the retry policy.
+func (p place) enter(retries string) (grpc.ClientConnInterface, func() error, error) {
 	if p.address != "" {
 		return p.dial()
 	}
 	policy := filepath.Join(p.data, "retries.yaml")
-	if err := os.WriteFile(policy, []byte(noDelays), 0o600); err != nil {
+	if err := os.WriteFile(policy, []byte(retries), 0o600); err != nil {
 		return nil, nil, err
 	}
 	sys, err := system.Start(context.Background(), system.Options{
-		Data: home.Folder(p.data), Supervisor: []string{os.Args[0], "supervise"}, RetryPolicy: policy, Log: slog.New(slog.DiscardHandler),
+		Data: home.Folder(p.data), Supervisor: []string{"/proc/self/exe", "supervise"}, RetryPolicy: policy, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		return nil, nil, err
