@@ -98,7 +98,6 @@ func outcomes(t *testing.T, n int) []bus.Event {
 		}
 		end := start.Add(time.Duration(i) * time.Hour)
 		evidence := failure.Evidence{Reason: failure.OutOfMemory, Proof: "oom_kill 1", LimitBytes: 512 * mib, End: end, Duration: time.Minute}
-		add(bus.AttemptFailed, &redrivev1.AttemptFailed{Attempt: a.Proto(), Type: kind.Proto(), Config: config(t, 512), Evidence: evidence.Proto()})
 		add(bus.FailureClassified, &redrivev1.FailureClassified{Failure: &redrivev1.Failure{
 			Attempt: a.Proto(), Type: kind.Proto(), Config: config(t, 512), Evidence: evidence.Proto(), Class: "memory.container", Fingerprint: "f",
 		}})

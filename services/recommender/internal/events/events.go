@@ -21,7 +21,7 @@ type Learner interface {
 	Learn(ctx context.Context, key string, t failure.Type, a history.Attempt, now time.Time) error
 }
 
-// Handler handles attempt.failed, attempt.succeeded and failure.classified.
+// Handler handles failure.classified and attempt.succeeded.
 type Handler struct{ learner Learner }
 
 // New returns a handler that teaches l.
@@ -57,10 +57,6 @@ type observation struct {
 
 func decode(e bus.Event) (observation, error) {
 	switch e.Type {
-	case bus.AttemptFailed:
-		var p redrivev1.AttemptFailed
-		err := e.Decode(&p)
-		return observe(&p, history.Failed), err
 	case bus.AttemptSucceeded:
 		var p redrivev1.AttemptSucceeded
 		err := e.Decode(&p)
@@ -76,7 +72,7 @@ func decode(e bus.Event) (observation, error) {
 	return observation{}, errs.New(errs.Invalid, "event type %q is none that the recommender learns from", e.Type)
 }
 
-// told is what all three payloads have.
+// told is what both payloads have.
 type told interface {
 	GetAttempt() *redrivev1.AttemptRef
 	GetType() *redrivev1.JobType

@@ -56,7 +56,6 @@ func story(t testing.TB, job string) []bus.Event {
 	done := failed
 	done.End = start.Add(3 * time.Minute)
 	return []bus.Event{
-		event(t, bus.AttemptFailed, first, &redrivev1.AttemptFailed{Attempt: first.Proto(), Type: kind.Proto(), Config: config(t, 100), Evidence: failed.Proto()}),
 		event(t, bus.FailureClassified, first, &redrivev1.FailureClassified{Failure: &redrivev1.Failure{
 			Attempt: first.Proto(), Type: kind.Proto(), Config: config(t, 100), Evidence: failed.Proto(), Class: string(failure.MemoryDriver), Fingerprint: "f", Setting: "heap_mb",
 		}}),
@@ -125,13 +124,13 @@ func (n none) Learn(context.Context, string, failure.Type, history.Attempt, time
 
 func TestWhatCannotBeLearntFrom(t *testing.T) {
 	a := failure.Attempt{Source: failure.Own, Job: "a", Number: 1}
-	good := &redrivev1.AttemptFailed{Attempt: a.Proto(), Type: kind.Proto()}
-	change := func(f func(*redrivev1.AttemptFailed)) proto.Message {
+	good := &redrivev1.Failure{Attempt: a.Proto(), Type: kind.Proto()}
+	change := func(f func(*redrivev1.Failure)) proto.Message {
 		m := proto.CloneOf(good)
 		f(m)
-		return m
+		return &redrivev1.FailureClassified{Failure: m}
 	}
-	broken := event(t, bus.AttemptFailed, a, good)
+	broken := event(t, bus.FailureClassified, a, &redrivev1.FailureClassified{Failure: good})
 	broken.Data = []byte{0xff}
 	for _, tc := range []struct {
 		name  string
@@ -139,9 +138,9 @@ func TestWhatCannotBeLearntFrom(t *testing.T) {
 		want  errs.Kind
 	}{
 		{"not a payload", broken, errs.Invalid},
-		{"no attempt", event(t, bus.AttemptFailed, a, change(func(m *redrivev1.AttemptFailed) { m.Attempt = nil })), errs.Invalid},
-		{"no job type", event(t, bus.AttemptFailed, a, change(func(m *redrivev1.AttemptFailed) { m.Type = nil })), errs.Invalid},
-		{"an engine without a profile", event(t, bus.AttemptFailed, a, change(func(m *redrivev1.AttemptFailed) { m.Type.Engine = "ray" })), errs.None},
+		{"no attempt", event(t, bus.FailureClassified, a, change(func(m *redrivev1.Failure) { m.Attempt = nil })), errs.Invalid},
+		{"no job type", event(t, bus.FailureClassified, a, change(func(m *redrivev1.Failure) { m.Type = nil })), errs.Invalid},
+		{"an engine without a profile", event(t, bus.FailureClassified, a, change(func(m *redrivev1.Failure) { m.Type.Engine = "ray" })), errs.None},
 		{"another type of event", event(t, bus.JobFinished, a, &redrivev1.JobFinished{}), errs.Invalid},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -160,10 +159,10 @@ func TestOddEventsTeachWhatTheyCan(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := learn(t, []bus.Event{event(t, bus.AttemptFailed, a, &redrivev1.AttemptFailed{
+	got := learn(t, []bus.Event{event(t, bus.FailureClassified, a, &redrivev1.FailureClassified{Failure: &redrivev1.Failure{
 		Attempt: a.Proto(), Type: kind.Proto(), Config: odd,
 		Evidence: failure.Evidence{Reason: failure.OutOfMemory, LimitBytes: -1, PeakBytes: &peak, Start: start.Add(-time.Minute)}.Proto(),
-	})}).Attempts[0]
+	}})}).Attempts[0]
 	before := a
 	before.Number = 2
 	want := history.Attempt{ID: a.FailureID(), Previous: before.FailureID(), Outcome: history.Failed, End: start, Seconds: 60, Killed: true}
