@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -45,29 +46,33 @@ type world struct {
 	bus *bus.Bus
 }
 
-// run runs something until the test ends.
-func (w *world) run(f func(context.Context) error) {
+// run runs something until stop is called or the test ends.
+func (w *world) run(f func(context.Context) error) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- f(ctx) }()
-	w.Cleanup(func() {
+	stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-done; err != nil {
 			w.Errorf("run: %v", err)
 		}
 	})
+	w.Cleanup(stop)
+	return stop
 }
 
-func (w *world) replica(name string) *Service {
+func (w *world) replica(name string) (*Service, func()) {
 	w.Helper()
-	s, err := New(Options{Attempts: w.TempDir(), Supervisor: []string{"/proc/self/exe", "supervise"}, MemoryDriver: "watchdog", MaxRunning: 4}, Deps{
+	s, err := New(Options{
+		Attempts: w.TempDir(), Supervisor: []string{"/proc/self/exe", "supervise"}, MemoryDriver: "watchdog",
+		MaxRunning: 4, LostAfter: MinLostAfter,
+	}, Deps{
 		Store: w.db, Bus: w.bus, Config: unpatched{}, Log: slog.New(slog.DiscardHandler), Replica: name,
 	})
 	if err != nil {
 		w.Fatal(err)
 	}
-	w.run(s.Run)
-	return s
+	return s, w.run(s.Run)
 }
 
 // classify answers every failure as a preemption, twice: retried at once.
@@ -136,8 +141,11 @@ func in(state redrivev1.Job_State) func(*redrivev1.Job) bool {
 // TestReplicasOfTheSchedulerRunEveryAttemptOnce with real processes, leases and
 // events.
 func TestReplicasOfTheSchedulerRunEveryAttemptOnce(t *testing.T) {
+	t.Parallel()
 	w := &world{t, storetest.Open(t), bustest.New(t)}
-	replicas := []*Service{w.replica("a"), w.replica("b")}
+	a, _ := w.replica("a")
+	b, _ := w.replica("b")
+	replicas := []*Service{a, b}
 	w.run(w.classify)
 	const jobs = 24
 	witness := filepath.Join(t.TempDir(), "witness")
@@ -170,8 +178,10 @@ func TestReplicasOfTheSchedulerRunEveryAttemptOnce(t *testing.T) {
 }
 
 func TestACancelReachesTheReplicaThatRunsTheAttempt(t *testing.T) {
+	t.Parallel()
 	w := &world{t, storetest.Open(t), bustest.New(t)}
-	a, b := w.replica("a"), w.replica("b")
+	a, _ := w.replica("a")
+	b, _ := w.replica("b")
 	w.submit(a, "etl", "sleep 1000")
 	j := w.until(b, "etl", in(redrivev1.Job_STATE_RUNNING))
 	other := a
@@ -182,6 +192,28 @@ func TestACancelReachesTheReplicaThatRunsTheAttempt(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.until(other, "etl", in(redrivev1.Job_STATE_CANCELLED))
+}
+
+// TestAReplicaThatStaysAway: its attempt ends by itself, and only then another
+// replica starts the next one. It takes as long as MinLostAfter.
+func TestAReplicaThatStaysAway(t *testing.T) {
+	t.Parallel()
+	w := &world{t, storetest.Open(t), bustest.New(t)}
+	a, stop := w.replica("a")
+	pid := filepath.Join(t.TempDir(), "pid")
+	w.submit(a, "etl", "test $REDRIVE_ATTEMPT = 2 && ! kill -0 $(cat "+pid+") || { echo $$ > "+pid+"; sleep 1000; }")
+	w.until(a, "etl", in(redrivev1.Job_STATE_RUNNING))
+	b, _ := w.replica("b")
+	w.run(w.classify)
+	stop()
+	j := w.until(b, "etl", in(redrivev1.Job_STATE_SUCCEEDED))
+	first, second := j.GetAttempts()[0], j.GetAttempts()[1]
+	if len(j.GetAttempts()) != 2 || !strings.HasPrefix(first.GetReplica(), "a-") || !strings.HasPrefix(second.GetReplica(), "b-") {
+		t.Errorf("attempts = %v, want the first at a and the second at b", j.GetAttempts())
+	}
+	if e := first.GetEvidence(); e.GetTerminationReason() != redrivev1.TerminationReason_TERMINATION_REASON_LOST || !strings.Contains(e.GetTerminationProof(), "was not seen for") {
+		t.Errorf("the first ended by %v", e)
+	}
 }
 
 func TestReplicasThatCannotBe(t *testing.T) {
