@@ -19,6 +19,9 @@ const (
 	// clusterPatience is how long the servers that are known may take to be
 	// ready to keep a stream; then it begins with fewer.
 	clusterPatience = 20 * time.Second
+	// clusterAnswer is how long a cluster may take to make a stream before it is
+	// asked again.
+	clusterAnswer = time.Second
 	// tendEvery is how often Tend looks.
 	tendEvery = 30 * time.Second
 )
@@ -54,9 +57,25 @@ func (b *Bus) raise(ctx context.Context, c jetstream.StreamConfig) error {
 	return b.provisionStream(ctx, c)
 }
 
-// putStream makes or corrects a stream with as many replicas as it wants and
-// can have. It never takes one away: what is stored may stand on it.
+// putStream makes or corrects a stream. Of several processes that make the same
+// stream at the same time, a cluster answers one only: the others ask again.
 func (b *Bus) putStream(ctx context.Context, c jetstream.StreamConfig) error {
+	for {
+		err := b.tryStream(ctx, c)
+		if !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+// tryStream makes or corrects a stream with as many replicas as it wants and can
+// have. It never takes one away: what is stored may stand on it.
+func (b *Bus) tryStream(ctx context.Context, c jetstream.StreamConfig) error {
+	if b.conn.ConnectedClusterName() != "" {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, clusterAnswer)
+		defer cancel()
+	}
 	has, err := b.replicasOf(ctx, c.Name)
 	if err != nil {
 		return err
