@@ -4,15 +4,15 @@ package cluster
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"net/http"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 const (
@@ -98,15 +98,18 @@ func (d *deployment) takeAway(ctx context.Context, named string, away []*process
 // allSay is nil when the readiness of every service names what is away. The
 // gateway stands on neither.
 func (d *deployment) allSay(ctx context.Context, named string) error {
-	var silent []error
-	for name := range maps.Keys(d.http) {
+	var group errgroup.Group
+	for name, addr := range d.http {
 		if strings.HasPrefix(name, "gateway") {
 			continue
 		}
-		code, text, err := fetch(ctx, "http://"+d.http[name]+"/readyz")
-		if err != nil || code != http.StatusServiceUnavailable || !strings.Contains(text, "not ready: "+named) {
-			silent = append(silent, fmt.Errorf("%s answers %d %q (%w)", name, code, text, err))
-		}
+		group.Go(func() error {
+			code, text, err := fetch(ctx, "http://"+addr+"/readyz")
+			if err != nil || code != http.StatusServiceUnavailable || !strings.Contains(text, "not ready: "+named) {
+				return fmt.Errorf("%s answers %d %q (%w)", name, code, text, err)
+			}
+			return nil
+		})
 	}
-	return errors.Join(silent...)
+	return group.Wait()
 }
