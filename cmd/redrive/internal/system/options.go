@@ -176,7 +176,7 @@ func (o *Options) checkPeers() error {
 	}
 	for name, callers := range o.peersCalled() {
 		if len(o.Peers[name]) == 0 {
-			all = append(all, errs.Field("--peer", "%s calls %s, which is not in this process: give --peer %[2]s=HOST:PORT, or name it as a service here", strings.Join(callers, " and "), name))
+			all = append(all, errs.Field("--peer", "%s is called by %s, and is not in this process: give --peer %[1]s=HOST:PORT, or name it as a service here", name, strings.Join(callers, " and ")))
 		}
 	}
 	return errs.Fields(all...)
