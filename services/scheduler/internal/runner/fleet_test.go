@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/redrive-io/redrive/pkg/docstore/storetest"
+	"github.com/redrive-io/redrive/pkg/docstore"
 	"github.com/redrive-io/redrive/pkg/errs"
 	"github.com/redrive-io/redrive/pkg/failure"
 	"github.com/redrive-io/redrive/pkg/outbox"
@@ -51,8 +51,8 @@ type host struct {
 	ahead   process.Moment // of its clock, since it froze
 }
 
-func newFleet(t *testing.T, names ...string) *fleet {
-	f := &fleet{t: t, db: &flaky{Store: storetest.Open(t)}, started: map[process.ID]string{}}
+func newFleet(t *testing.T, db docstore.Store, names ...string) *fleet {
+	f := &fleet{t: t, db: &flaky{Store: db}, started: map[process.ID]string{}}
 	// Each has its own outbox in truth; what it says is not looked at here.
 	f.docs = store.New(f.db, outbox.New(f.db, nil, "scheduler", nil, nil))
 	for _, name := range names {

@@ -7,6 +7,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redrive-io/redrive/pkg/docstore"
+	"github.com/redrive-io/redrive/pkg/docstore/redisstore"
+	"github.com/redrive-io/redrive/pkg/docstore/redisstore/redistest"
+	"github.com/redrive-io/redrive/pkg/docstore/storetest"
 	"github.com/redrive-io/redrive/pkg/errs"
 	"github.com/redrive-io/redrive/pkg/failure"
 	"github.com/redrive-io/redrive/services/scheduler/internal/job"
@@ -146,7 +150,7 @@ func TestNoAttemptStartsTwiceAndNoRetryBeforeItsTime(t *testing.T) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			c := &chaos{
-				fleet: newFleet(t, "a", "b", "c"), rnd: rand.New(rand.NewPCG(seed, 7)), jobs: make([]string, 0, 24),
+				fleet: newFleet(t, storeOf(t, seed), "a", "b", "c"), rnd: rand.New(rand.NewPCG(seed, 7)), jobs: make([]string, 0, 24),
 				o: runner.Options{MaxRunning: 3, VerdictTimeout: 60 * time.Millisecond}, done: make(chan struct{}), pace: make(chan struct{}, 1),
 			}
 			for _, h := range c.hosts {
@@ -184,6 +188,20 @@ func TestNoAttemptStartsTwiceAndNoRetryBeforeItsTime(t *testing.T) {
 			}
 		})
 	}
+}
+
+// storeOf is a real Redis for every third seed.
+func storeOf(t *testing.T, seed uint64) docstore.Store {
+	t.Helper()
+	if seed%3 != 2 {
+		return storetest.Open(t)
+	}
+	s, err := redisstore.Open(t.Context(), redisstore.Options{Addrs: []string{redistest.Start(t).Addr}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() }) //nolint:errcheck // the test is over
+	return s
 }
 
 // checkJob looks whether the record of a job is what happened.

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/redrive-io/redrive/pkg/docstore/storetest"
 	"github.com/redrive-io/redrive/pkg/failure"
 	"github.com/redrive-io/redrive/services/scheduler/internal/job"
 	"github.com/redrive-io/redrive/services/scheduler/internal/process"
@@ -11,7 +12,7 @@ import (
 )
 
 func two(t *testing.T, o runner.Options) (*fleet, *host, *host) {
-	f := newFleet(t, "a", "b")
+	f := newFleet(t, storetest.Open(t), "a", "b")
 	for _, h := range f.hosts {
 		h.start(o)
 	}
@@ -155,7 +156,7 @@ func TestAReplicaComesBackToAttemptsThatItLost(t *testing.T) {
 // TestAReplicaThatFreezesBeforeItStarts: between the put that makes the job run
 // and the start, all that others do to a lost replica happens.
 func TestAReplicaThatFreezesBeforeItStarts(t *testing.T) {
-	f := newFleet(t, "a", "b")
+	f := newFleet(t, storetest.Open(t), "a", "b")
 	a, b := f.hosts[0], f.hosts[1]
 	frozen, thaw := make(chan struct{}), make(chan struct{})
 	a.gate = func() {
