@@ -287,12 +287,14 @@ func TestTheLimitOfResultsIsRaisedWithTheHeapThatHoldsThem(t *testing.T) {
 	}{
 		"both are set": {
 			config{"spark.driver.memory": "8g", "spark.driver.maxResultSize": "1g"},
-			config{"spark.driver.memory": "9g", "spark.driver.maxResultSize": "2g"}, 2 * gib,
+			config{"spark.driver.memory": "9g", "spark.driver.maxResultSize": "2g"},
+			2 * gib,
 		},
 		"both are by default": {config{}, config{"spark.driver.memory": "3g", "spark.driver.maxResultSize": "3g"}, 3 * gib},
 		"a small one": {
 			config{"spark.driver.maxResultSize": "1m"},
-			config{"spark.driver.memory": "1028m", "spark.driver.maxResultSize": "5m"}, 5 * mib,
+			config{"spark.driver.memory": "1028m", "spark.driver.maxResultSize": "5m"},
+			5 * mib,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
