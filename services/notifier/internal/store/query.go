@@ -147,11 +147,11 @@ func (s *Store) Forget(ctx context.Context, before time.Time) (int, error) {
 		}
 		for _, h := range page {
 			job := h.Facts.Job
-			alerts, _, err := s.alerts.List(ctx, docstore.Query{Index: byJob, From: job + "\x00", Until: job + "\x01", Limit: 1})
+			alerts, err := s.db.Count(ctx, docstore.Query{Kind: s.alerts.Kind(), Index: byJob, From: job + "\x00", Until: job + "\x01"}, 1)
 			if err != nil {
 				return deleted, err
 			}
-			if len(alerts) > 0 {
+			if alerts > 0 {
 				continue
 			}
 			if err := s.db.Commit(ctx, s.histories.Delete(strings.TrimPrefix(job, "jobs/"), h.Revision)); err != nil {
