@@ -23,8 +23,10 @@ var commitScript string
 // a group is under way, the next gathers. Nobody waits for a clock.
 
 const (
-	// lanes are the groups that are under way at a time.
-	lanes = 16
+	// lanes are the groups that are under way at a time. The server reads 16 KiB
+	// of a connection at once and syncs before it reads on, so a few groups that
+	// it reads together are answered sooner than one large one.
+	lanes = 8
 	// maxQueue commits wait; further ones wait to get into the queue.
 	maxQueue = 1024
 	// A group ends with the commit that reaches one of these.

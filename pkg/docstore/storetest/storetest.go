@@ -4,6 +4,7 @@ package storetest
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -12,12 +13,17 @@ import (
 
 	"github.com/redrive-io/redrive/pkg/docstore"
 	"github.com/redrive-io/redrive/pkg/docstore/boltstore"
+	"github.com/redrive-io/redrive/pkg/docstore/redisstore/redistest"
 	"github.com/redrive-io/redrive/pkg/errs"
 )
 
-// Open returns a fresh embedded store that lives until the test ends.
+// Open returns a fresh store that lives until the test ends: an embedded one, or
+// with REDRIVE_TEST_STORE=redis in the environment one on a Redis of its own.
 func Open(t testing.TB) docstore.Store {
 	t.Helper()
+	if os.Getenv("REDRIVE_TEST_STORE") == "redis" {
+		return redistest.Open(t)
+	}
 	return OpenFile(t, filepath.Join(t.TempDir(), "test.db"))
 }
 
