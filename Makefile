@@ -131,8 +131,16 @@ check-names:
 
 # Renders the manifests and lets the program judge their flags; needs no kubectl.
 .PHONY: check-deploy
-check-deploy: build
+check-deploy: build $(LINT)
+	cd tools/deploy && GOWORK=off go mod tidy -diff
+	cd tools/deploy && GOWORK=off ../bin/golangci-lint run ./...
 	cd tools/deploy && GOWORK=off REDRIVE_BINARY='$(CURDIR)/bin/redrive' go test -count=1 ./manifest
+
+.PHONY: test-deploy
+test-deploy: build bin/nats-server ## Run the processes that deploy/k8s/overlays/distributed describes
+	@.ci/need redis-server:redis-server redis-cli:redis-tools
+	cd tools/deploy && GOWORK=off REDRIVE_BINARY='$(CURDIR)/bin/redrive' REDRIVE_NATS_SERVER='$(CURDIR)/bin/nats-server' \
+		go test -count=1 -timeout 10m -v ./smoke
 
 .PHONY: test-k8s
 test-k8s: ## Apply deploy/k8s to a real API server, built on the first run (minutes)
@@ -188,7 +196,7 @@ BENCH := cd bench && GOWORK=off
 BENCH_FLAGS ?=
 
 .PHONY: bench-build
-bench-build:
+bench-build: build bin/nats-server
 	@.ci/need redis-server:redis-server
 	@mkdir -p bin/bench/data
 	@go test -c -o bin/bench/contestant ./cmd/redrive/internal/loop
@@ -196,7 +204,7 @@ bench-build:
 
 .PHONY: bench-loop
 bench-loop: bench-build ## Compare whole cycles with other systems: a few minutes
-	bin/bench/bench loop -redrive bin/bench/contestant -dir bin/bench/data $(BENCH_FLAGS)
+	bin/bench/bench loop -redrive bin/bench/contestant -serve bin/redrive -nats bin/nats-server -dir bin/bench/data $(BENCH_FLAGS)
 
 .PHONY: bench-growth
 bench-growth: bench-build ## Compare cycles on large stores with cycles on an empty one; some 15 GB of disk
@@ -209,7 +217,7 @@ bench-memory: bench-build ## Weigh a process with 100,000 open jobs
 # What each of them prints is checked: every ratio is there, and a number.
 .PHONY: bench-smoke
 bench-smoke: bench-build ## Run all comparisons once, too short to mean anything
-	bin/bench/bench loop -redrive bin/bench/contestant -dir bin/bench/data -rounds 1 -warm 200ms -run 500ms
+	bin/bench/bench loop -redrive bin/bench/contestant -serve bin/redrive -nats bin/nats-server -dir bin/bench/data -rounds 1 -warm 200ms -run 500ms
 	bin/bench/bench growth -redrive bin/bench/contestant -dir bin/bench/data -rounds 1 -warm 200ms -run 500ms -failures 1000
 	bin/bench/bench memory -redrive bin/bench/contestant -dir bin/bench/data -rounds 1 -jobs 1000
 

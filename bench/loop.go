@@ -9,11 +9,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/redrive-io/redrive/bench/internal/contest"
+	"github.com/redrive-io/redrive/bench/internal/stage"
 )
 
 // settings are the flags of all comparisons.
@@ -29,7 +32,7 @@ func (s *settings) register(flags *flag.FlagSet) {
 	flags.StringVar(&s.redrive, "redrive", "", "Redrive's contestant, built by make")
 	flags.StringVar(&s.dir, "dir", "", "folder on the disk that is measured")
 	flags.IntVar(&s.open, "open", 64, "jobs at once")
-	flags.IntVar(&s.rounds, "rounds", 5, "rounds")
+	flags.IntVar(&s.rounds, "rounds", 4, "rounds")
 	flags.DurationVar(&s.Warm, "warm", time.Second, "time of a round that does not count")
 	flags.DurationVar(&s.Run, "run", 3*time.Second, "time of a round that counts")
 }
@@ -63,11 +66,19 @@ func loop(ctx context.Context, args []string) error {
 	var s settings
 	flags := flag.NewFlagSet("loop", flag.ExitOnError)
 	s.register(flags)
+	var p stage.Programs
+	flags.StringVar(&p.Redrive, "serve", "", "the redrive program; without it nothing is deployed")
+	flags.StringVar(&p.NATS, "nats", "", "the nats-server program")
 	_ = flags.Parse(args) // it exits
 	if err := s.check(); err != nil {
 		return err
 	}
-	all := []contest.Contestant{s.embedded("embedded", "memory"), s.embedded("embedded-transient", "transient")}
+	ours := []contest.Contestant{s.embedded("embedded", "memory"), s.embedded("embedded-transient", "transient")}
+	if p.Redrive != "" {
+		ours = append(ours, s.deployed("distributed", "memory", p, 1), s.deployed("distributed-transient", "transient", p, 1),
+			s.deployed("distributed-3nats", "memory", p, 3))
+	}
+	all := slices.Clone(ours)
 	for _, name := range peers {
 		all = append(all, s.peer(name))
 	}
@@ -78,21 +89,21 @@ func loop(ctx context.Context, args []string) error {
 	if err := results.Table(os.Stdout, all); err != nil {
 		return err
 	}
-	return contest.PrintRatios(os.Stdout, loopRatios(results))
+	return contest.PrintRatios(os.Stdout, loopRatios(results, ours))
 }
 
-func loopRatios(rs contest.Rounds) []contest.Ratio {
+func loopRatios(rs contest.Rounds, ours []contest.Contestant) []contest.Ratio {
 	var all []contest.Ratio
-	for _, ours := range []string{"embedded", "embedded-transient"} {
+	for _, c := range ours {
 		for _, theirs := range peers {
-			all = append(all, rs.Rates("loop/"+ours+"/vs-"+theirs, ours, theirs))
+			all = append(all, rs.Rates("loop/"+c.Name+"/vs-"+theirs, c.Name, theirs))
 		}
 	}
-	for _, ours := range []string{"embedded", "embedded-transient"} {
+	for _, c := range ours {
 		all = append(all,
-			rs.Waits("latency/"+ours+"/p50/asynq-over-redrive", ours, "asynq", 0.50),
-			rs.Waits("latency/"+ours+"/p99/asynq-over-redrive", ours, "asynq", 0.99),
-			rs.CPU("cpu/"+ours+"/asynq-over-redrive", ours, "asynq"))
+			rs.Waits("latency/"+c.Name+"/p50/asynq-over-redrive", c.Name, "asynq", 0.50),
+			rs.Waits("latency/"+c.Name+"/p99/asynq-over-redrive", c.Name, "asynq", 0.99),
+			rs.CPU("cpu/"+c.Name+"/asynq-over-redrive", c.Name, "asynq"))
 	}
 	return all
 }
@@ -102,6 +113,25 @@ func (s *settings) embedded(name, ailment string) contest.Contestant {
 	return contest.Contestant{Name: name, Run: func(ctx context.Context) (contest.Result, error) {
 		return s.inFolder(func(dir string) (contest.Result, error) {
 			return s.measure(ctx, s.redrive, "cycles", "-ailment", ailment, "-data", dir)
+		})
+	}}
+}
+
+// deployed is Redrive with a process for each service, and this many NATS
+// servers.
+func (s *settings) deployed(name, ailment string, p stage.Programs, servers int) contest.Contestant {
+	return contest.Contestant{Name: name, Run: func(ctx context.Context) (contest.Result, error) {
+		return s.inFolder(func(dir string) (contest.Result, error) {
+			d, err := stage.StartDeployment(ctx, p, dir, servers)
+			if err != nil {
+				return contest.Result{}, err
+			}
+			defer d.Stop()
+			var pids []string
+			for _, pid := range d.PIDs() {
+				pids = append(pids, strconv.Itoa(pid))
+			}
+			return s.measure(ctx, s.redrive, "cycles", "-ailment", ailment, "-connect", d.Addr, "-token-file", d.TokenFile, "-pids", strings.Join(pids, ","))
 		})
 	}}
 }

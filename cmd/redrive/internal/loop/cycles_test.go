@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
 
+	"github.com/redrive-io/redrive/pkg/errs"
 	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
 )
 
@@ -51,14 +52,13 @@ func (c *cycler) cycle(ctx context.Context) error {
 	for number := int32(1); number <= 2; number++ {
 		evidence := c.ailment.evidence(n, number, config)
 		failed := time.Now()
-		res, err := c.scheduler.ReportFailure(ctx, &redrivev1.ReportFailureRequest{
+		d, err := c.report(ctx, &redrivev1.ReportFailureRequest{
 			Attempt: &redrivev1.AttemptRef{Source: cycleSource, Job: job, Attempt: number},
 			Type:    kind, Config: original, AttemptConfig: config, Evidence: evidence, Owner: "data-platform",
 		})
 		if err != nil {
 			return fmt.Errorf("report attempt %d of %s: %w", number, job, err)
 		}
-		d := res.GetDecision()
 		if d.GetAction() != c.ailment.action {
 			return fmt.Errorf("the decision on attempt %d of %s is %v, %q, want %v", number, job, d.GetAction(), d.GetReason(), c.ailment.action)
 		}
@@ -67,7 +67,11 @@ func (c *cycler) cycle(ctx context.Context) error {
 				return err
 			}
 		}
-		next, err := c.config.Resolve(ctx, &redrivev1.ResolveRequest{Job: cycleSource + "/" + job, Type: kind, Config: original})
+		var next *redrivev1.ResolveResponse
+		err = again(ctx, func() (err error) {
+			next, err = c.config.Resolve(ctx, &redrivev1.ResolveRequest{Job: cycleSource + "/" + job, Type: kind, Config: original})
+			return err
+		})
 		if err != nil {
 			return fmt.Errorf("resolve the configuration of %s: %w", job, err)
 		}
@@ -77,14 +81,47 @@ func (c *cycler) cycle(ctx context.Context) error {
 		c.waited(time.Since(failed))
 		config = next.GetConfig()
 	}
-	_, err := c.scheduler.ReportSuccess(ctx, &redrivev1.ReportSuccessRequest{
-		Attempt: &redrivev1.AttemptRef{Source: cycleSource, Job: job, Attempt: 3},
-		Type:    kind, Config: original, AttemptConfig: config, Evidence: succeeded(n, config),
+	err := again(ctx, func() error {
+		_, err := c.scheduler.ReportSuccess(ctx, &redrivev1.ReportSuccessRequest{
+			Attempt: &redrivev1.AttemptRef{Source: cycleSource, Job: job, Attempt: 3},
+			Type:    kind, Config: original, AttemptConfig: config, Evidence: succeeded(n, config),
+		})
+		return err
 	})
 	if err != nil {
 		return fmt.Errorf("report the success of %s: %w", job, err)
 	}
 	return nil
+}
+
+// report tells of a failed attempt until there is a decision on it.
+func (c *cycler) report(ctx context.Context, req *redrivev1.ReportFailureRequest) (d *redrivev1.Decision, err error) {
+	err = again(ctx, func() error {
+		res, err := c.scheduler.ReportFailure(ctx, req)
+		if d = res.GetDecision(); err == nil && d == nil {
+			err = errs.New(errs.Unavailable, "there is no decision yet")
+		}
+		return err
+	})
+	return d, err
+}
+
+const (
+	pauseBetween = 20 * time.Millisecond
+	longestAway  = 30 * time.Second // that a service may be away
+)
+
+// again does what can be said twice as often as it is not heard, for a while.
+func again(ctx context.Context, do func() error) error {
+	for begin := time.Now(); ; {
+		err := do()
+		if !errs.Is(err, errs.Unavailable) || time.Since(begin) > longestAway {
+			return err
+		}
+		if err := pause(ctx, pauseBetween); err != nil {
+			return err
+		}
+	}
 }
 
 // cycleSource is the name of the other scheduler.

@@ -45,7 +45,7 @@ func openJobs(data string, n int) (err error) {
 		if i%2 == 0 {
 			err = c.submit(context.Background(), i)
 		} else {
-			err = c.report(context.Background(), int64(i))
+			err = c.leave(context.Background(), int64(i))
 		}
 		if err != nil {
 			return err
@@ -54,10 +54,10 @@ func openJobs(data string, n int) (err error) {
 	return nil
 }
 
-// report leaves a job of another scheduler waiting.
-func (c *cycler) report(ctx context.Context, n int64) error {
+// leave leaves a job of another scheduler waiting.
+func (c *cycler) leave(ctx context.Context, n int64) error {
 	config := sparkConfig(n)
-	_, err := c.scheduler.ReportFailure(ctx, &redrivev1.ReportFailureRequest{
+	_, err := c.report(ctx, &redrivev1.ReportFailureRequest{
 		Attempt: &redrivev1.AttemptRef{Source: cycleSource, Job: fmt.Sprintf("%s-%d", c.run, n), Attempt: 1},
 		Type:    &redrivev1.JobType{Workflow: "nightly", Step: "aggregate", Engine: "spark"},
 		Config:  config, Evidence: c.ailment.evidence(n, 1, config),
