@@ -101,7 +101,7 @@ func (x *AttemptStarted) GetJobRevision() int64 {
 }
 
 // AttemptFailed says that an attempt failed, with its evidence. Other
-// schedulers publish it too.
+// schedulers report it too.
 type AttemptFailed struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Attempt *AttemptRef            `protobuf:"bytes,1,opt,name=attempt,proto3" json:"attempt,omitempty"`
@@ -213,7 +213,7 @@ func (x *AttemptFailed) GetJobRevision() int64 {
 }
 
 // AttemptSucceeded says that an attempt succeeded: the label of what was
-// decided before it. Other schedulers publish it too.
+// decided before it. Other schedulers report it too.
 type AttemptSucceeded struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Attempt       *AttemptRef            `protobuf:"bytes,1,opt,name=attempt,proto3" json:"attempt,omitempty"`
@@ -300,7 +300,8 @@ func (x *AttemptSucceeded) GetJobRevision() int64 {
 }
 
 // FailureClassified says that a failure is final. The failure is without the
-// text of its logs, and its matches without their texts: GetFailure has them.
+// text of its logs, its matches without their texts, and its recommendation
+// without candidates and inputs: GetFailure has them.
 type FailureClassified struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Failure       *Failure               `protobuf:"bytes,1,opt,name=failure,proto3" json:"failure,omitempty"`

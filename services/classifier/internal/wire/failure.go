@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/redrive-io/redrive/pkg/errs"
@@ -96,20 +97,42 @@ func FailureFromProto(p *redrivev1.Failure) (record.Failure, error) {
 	return f, err
 }
 
-// Announced is p as failure.classified carries it: without the text of the
-// logs and of the matches.
+// Announced is p as failure.classified carries it: without the text of the logs
+// and of the matches, and of the recommendation without what it was made from.
+// It shares the rest with p, and neither may be changed any more.
 func Announced(p *redrivev1.Failure) *redrivev1.Failure {
-	q := proto.CloneOf(p)
-	for _, l := range q.GetEvidence().GetLogs() {
-		l.Head, l.Tail = "", ""
-	}
-	for i, m := range q.GetMatches() {
-		q.Matches[i] = &redrivev1.RuleMatch{
-			Rule: m.GetRule(), RuleRevision: m.GetRuleRevision(), Order: m.GetOrder(), Class: m.GetClass(), Verdict: m.GetVerdict(),
-			Mode: m.GetMode(), Source: m.GetSource(), Line: m.GetLine(), Tail: m.GetTail(),
+	q := shallow(p)
+	if p.GetEvidence() != nil {
+		q.Evidence = shallow(p.GetEvidence())
+		q.Evidence.Logs = nil
+		for _, l := range p.GetEvidence().GetLogs() {
+			l = shallow(l)
+			l.Head, l.Tail = "", ""
+			q.Evidence.Logs = append(q.Evidence.Logs, l)
 		}
 	}
+	q.Matches = nil
+	for _, m := range p.GetMatches() {
+		q.Matches = append(q.Matches, &redrivev1.RuleMatch{
+			Rule: m.GetRule(), RuleRevision: m.GetRuleRevision(), Order: m.GetOrder(), Class: m.GetClass(), Verdict: m.GetVerdict(),
+			Mode: m.GetMode(), Source: m.GetSource(), Line: m.GetLine(), Tail: m.GetTail(),
+		})
+	}
+	if p.GetRecommendation() != nil {
+		q.Recommendation = shallow(p.GetRecommendation())
+		q.Recommendation.Inputs, q.Recommendation.Candidates = nil, nil
+	}
 	return q
+}
+
+// shallow returns a copy of m that shares the messages in it.
+func shallow[M proto.Message](m M) M {
+	q := m.ProtoReflect().New()
+	m.ProtoReflect().Range(func(field protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+		q.Set(field, v)
+		return true
+	})
+	return q.Interface().(M) //nolint:forcetypeassert // New makes the same type
 }
 
 // told is what AttemptFailed and ClassifyRequest have in common.
