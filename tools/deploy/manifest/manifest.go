@@ -118,6 +118,17 @@ func (w Workload) Pod() *corev1.Pod {
 	return p
 }
 
+// ConfigMap is the name of the ConfigMap behind a volume of the pods; empty where
+// there is none.
+func (w Workload) ConfigMap(volume string) string {
+	for _, v := range w.Template.Spec.Volumes {
+		if v.Name == volume && v.ConfigMap != nil {
+			return v.ConfigMap.Name
+		}
+	}
+	return ""
+}
+
 // ConfigMaps returns the data of the ConfigMaps among the objects by name.
 func ConfigMaps(objects []*unstructured.Unstructured) map[string]map[string]string {
 	all := map[string]map[string]string{}

@@ -3,11 +3,13 @@ package manifest_test
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/redrive-io/redrive/tools/deploy/certificate"
 	"github.com/redrive-io/redrive/tools/deploy/manifest"
 )
 
@@ -30,9 +32,11 @@ func natsOptions(t *testing.T, objects []*unstructured.Unstructured, password st
 		}
 		dir := t.TempDir()
 		tls := filepath.Join(dir, "tls")
-		writeCertificate(t, tls, "nats")
-		for name, text := range configs[configMapOf(w, "config")] {
-			text = replaceAll(text, "/etc/nats-tls", tls)
+		if err := certificate.Write(tls, "nats"); err != nil {
+			t.Fatal(err)
+		}
+		for name, text := range configs[w.ConfigMap("config")] {
+			text = strings.ReplaceAll(text, "/etc/nats-tls", tls)
 			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 				t.Fatal(err)
 			}

@@ -1,4 +1,5 @@
-package manifest_test
+// Package certificate makes certificates for tests of deploy/k8s.
+package certificate
 
 import (
 	"crypto/ecdsa"
@@ -11,33 +12,16 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"strings"
-	"testing"
 	"time"
-
-	"github.com/redrive-io/redrive/tools/deploy/manifest"
 )
 
-func replaceAll(s, from, to string) string { return strings.ReplaceAll(s, from, to) }
-
-// configMapOf is the name of the ConfigMap behind a volume.
-func configMapOf(w manifest.Workload, volume string) string {
-	for _, v := range w.Template.Spec.Volumes {
-		if v.Name == volume && v.ConfigMap != nil {
-			return v.ConfigMap.Name
-		}
-	}
-	return ""
-}
-
-// writeCertificate writes tls.crt, tls.key and ca.crt, as a Secret of the type
-// kubernetes.io/tls has them, for names and for all of 127.0.0.0/8 that is
-// given. It is its own authority.
-func writeCertificate(t *testing.T, dir string, names ...string) {
-	t.Helper()
+// Write writes tls.crt, tls.key and ca.crt into dir, as a Secret of the type
+// kubernetes.io/tls has them, for names and addresses. It is its own authority,
+// and holds for an hour.
+func Write(dir string, names ...string) error {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	c := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: names[0]},
@@ -55,22 +39,23 @@ func writeCertificate(t *testing.T, dir string, names ...string) {
 	}
 	der, err := x509.CreateCertificate(rand.Reader, c, c, key.Public(), key)
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	private, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		t.Fatal(err)
+		return err
 	}
-	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	public := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 	for name, data := range map[string][]byte{
-		"tls.crt": certificate, "ca.crt": certificate,
+		"tls.crt": public, "ca.crt": public,
 		"tls.key": pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}),
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
-			t.Fatal(err)
+			return err
 		}
 	}
+	return nil
 }
