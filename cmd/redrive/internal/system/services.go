@@ -38,6 +38,7 @@ func (s *System) startServices(o Options) error {
 		svc.Register(s.server)
 		names, services = append(names, d.name), append(services, svc)
 	}
+	redrivev1.RegisterBackupServiceServer(s.server, &backups{store: s.store, folder: string(s.home.Folder)})
 	s.server.Start()
 	for i, name := range names {
 		s.run(name, services[i])

@@ -1,14 +1,12 @@
 package system_test
 
 import (
-	"context"
 	"os"
 	"path/filepath"
 	"testing"
 
 	sdk "go.opentelemetry.io/otel/sdk/trace/tracetest"
 	otel "go.opentelemetry.io/otel/trace"
-	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/redrive-io/redrive/cmd/redrive/internal/system"
 	"github.com/redrive-io/redrive/pkg/trace/tracetest"
@@ -30,7 +28,10 @@ func TestALifeIsOneChainOfTraces(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	job := runOnceFailing(t, s, dir)
+	job := submit(t, s, dir, 1)
+	if state := ended(t, s, job); state != redrivev1.Job_STATE_SUCCEEDED {
+		t.Errorf("the job is %v", state)
+	}
 	stop(t, s)
 	last := attempt(t, spans, 2)
 	for _, step := range []string{
@@ -68,41 +69,6 @@ func TestALifeIsOneChainOfTraces(t *testing.T) {
 	for _, a := range spans.Named("attempt") {
 		if said(a)["redrive.job"] != job {
 			t.Errorf("an attempt says %v", said(a))
-		}
-	}
-}
-
-// runOnceFailing runs a job that fails at its first attempt, and returns its
-// name when it has succeeded.
-func runOnceFailing(t *testing.T, s *system.System, dir string) string {
-	t.Helper()
-	scheduler := redrivev1.NewSchedulerServiceClient(s.Conn())
-	config, err := structpb.NewStruct(map[string]any{"memory_mb": 64})
-	if err != nil {
-		t.Fatal(err)
-	}
-	job, err := scheduler.SubmitJob(t.Context(), &redrivev1.SubmitJobRequest{Job: &redrivev1.Job{
-		Type: &redrivev1.JobType{Workflow: "w", Step: "s", Engine: "process"}, Config: config,
-		Process: &redrivev1.ProcessTask{
-			Args: []string{"/bin/sh", "-c", "test -e mark || { touch mark; echo nobody knows this >&2; exit 3; }"}, WorkDir: dir,
-		},
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	changes, err := scheduler.WatchJob(ctx, &redrivev1.WatchJobRequest{Name: job.GetName()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		c, err := changes.Recv()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if c.GetJob().GetState() == redrivev1.Job_STATE_SUCCEEDED {
-			return job.GetName()
 		}
 	}
 }
