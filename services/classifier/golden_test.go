@@ -12,7 +12,9 @@ import (
 )
 
 // Each log in testdata/golden begins with what is to be said of it: its class,
-// and a part of the decisive line or of the summary.
+// and a part of the decisive line or of the summary. Those that begin with
+// "spark-" are of real applications on Spark 3.5, shortened, but for
+// spark-executor-heap.log.
 func TestGoldenLogs(t *testing.T) {
 	o, err := NewOffline()
 	if err != nil {
