@@ -53,6 +53,7 @@ func factsOf(e *redrivev1.Evidence) string {
 	}
 	add(e.GetDuration() != nil, "after %s", screen.Span(e.GetDuration().AsDuration()))
 	add(e.GetPeakMemoryBytes() > 0, "peak memory %s", screen.Bytes(e.GetPeakMemoryBytes()))
+	add(len(e.GetPartPeakBytes()) > 0, "sampled %s", clean(screen.Parts(e.GetPartPeakBytes())))
 	add(e.GetMemoryLimitBytes() > 0 && e.GetTerminationReason() != redrivev1.TerminationReason_TERMINATION_REASON_OUT_OF_MEMORY, "limit %s", screen.Bytes(e.GetMemoryLimitBytes()))
 	add(e.GetMemoryDriver() != "" && e.GetMemoryLimitBytes() > 0, "enforced by %s", clean(e.GetMemoryDriver()))
 	add(e.GetNode() != "", "on %s", clean(e.GetNode()))

@@ -2,7 +2,9 @@ package screen
 
 import (
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -52,6 +54,16 @@ func Bytes(n int64) string {
 		v, u = v/1024, u+1
 	}
 	return strconv.FormatFloat(math.Round(v*10)/10, 'f', -1, 64) + " " + units[u]
+}
+
+// Parts writes the peaks of parts, sorted: "driver.heap 63 MiB and executor.heap
+// 252 MiB"; "" for none.
+func Parts(peaks map[string]int64) string {
+	var all []string
+	for _, part := range slices.Sorted(maps.Keys(peaks)) {
+		all = append(all, Clean(part)+" "+Bytes(peaks[part]))
+	}
+	return strings.Join(all, " and ")
 }
 
 // Count writes a number of things: "1 attempt", "2 attempts".

@@ -70,3 +70,10 @@ func TestTextOfJobsCannotDriveTheTerminal(t *testing.T) {
 		t.Errorf("Clean = %q", got)
 	}
 }
+
+func TestPartsAreSorted(t *testing.T) {
+	got := screen.Parts(map[string]int64{"executor.heap": 252 << 20, "driver.heap": 63 << 20})
+	if want := "driver.heap 63 MiB and executor.heap 252 MiB"; got != want || screen.Parts(nil) != "" {
+		t.Errorf("Parts = %q, want %q", got, want)
+	}
+}

@@ -104,6 +104,9 @@ func (t *Teller) end(at *redrivev1.Attempt) []string {
 	if e := at.GetEvidence(); e.GetPeakMemoryBytes() > 0 {
 		peak = ", peak memory " + screen.Bytes(e.GetPeakMemoryBytes())
 	}
+	if parts := screen.Parts(at.GetEvidence().GetPartPeakBytes()); parts != "" {
+		peak += ", sampled " + parts
+	}
 	if at.GetSucceeded() {
 		return []string{t.attempt(at) + t.Style.Good(" succeeds") + " after " + took + peak}
 	}
