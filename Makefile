@@ -55,6 +55,7 @@ demo-spark: build ## Run the demo on real PySpark jobs; ARGS=--exit ends by itse
 .PHONY: test
 test: test-needs ## Run all tests with the race detector, then the crash tests
 	go test -race -timeout 20m $(PKG)
+	@$(MAKE) --no-print-directory test-redis
 	@$(MAKE) --no-print-directory test-crash
 
 # The race detector links with C; strace shows that what is accepted is synced.
@@ -64,6 +65,13 @@ test: test-needs ## Run all tests with the race detector, then the crash tests
 test-needs:
 	@.ci/need gcc:gcc git:git strace:strace redis-server:redis-server redis-sentinel:redis-sentinel
 	@printf 'int main(void){return 0;}' | gcc -x c -o /dev/null - 2>/dev/null || .ci/need -f libc6-dev
+
+# What keeps documents is tested on an embedded store by all of the above; here
+# the same tests run on real Redis servers.
+REDIS_TESTED := ./pkg/docstore ./pkg/inbox ./pkg/lease ./pkg/outbox $(addsuffix /...,$(wildcard ./services/*/internal/store ./services/*/internal/ledger))
+.PHONY: test-redis
+test-redis: test-needs ## Run the tests of all that keeps documents on Redis
+	REDRIVE_TEST_STORE=redis go test -race -timeout 20m $(REDIS_TESTED)
 
 .PHONY: test-crash
 test-crash: test-needs ## Kill the server at every failpoint, restart it, look for what is lost
