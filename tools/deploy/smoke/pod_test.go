@@ -24,6 +24,7 @@ import (
 // loopback that is its own.
 type pod struct {
 	name, address string
+	labels        map[string]string
 	container     corev1.Container
 	env           []string
 	files         map[string]string // where the folders of the container are here
@@ -55,7 +56,7 @@ func (o *output) String() string {
 // newPod prepares a pod of a workload: its folders, and what is in them.
 func (w *world) newPod(t *testing.T, load manifest.Workload, name, address string) *pod {
 	t.Helper()
-	p := &pod{name: name, address: address, container: load.Template.Spec.Containers[0], files: map[string]string{}, ended: make(chan struct{})}
+	p := &pod{name: name, address: address, labels: load.Template.Labels, container: load.Template.Spec.Containers[0], files: map[string]string{}, ended: make(chan struct{})}
 	env, err := manifest.Environment(p.container, w.configs, w.secret, name)
 	if err != nil {
 		t.Fatal(err)

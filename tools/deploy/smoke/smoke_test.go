@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -65,9 +66,9 @@ func (w *world) secret(name, key string) string {
 
 // newWorld prepares the pods of an overlay, one of each workload and three of
 // NATS: those that it keeps its state in come first.
-func newWorld(t *testing.T, overlay string) *world {
+func newWorld(t *testing.T, folder string) *world {
 	t.Helper()
-	objects, err := manifest.Render(filepath.Join(root, "overlays", overlay))
+	objects, err := manifest.Render(folder)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -186,9 +187,13 @@ func (w *world) waitReady(t *testing.T, p *pod) {
 // What the manifests say works: everything becomes ready, a job goes through the
 // door and succeeds, and everything stops in order.
 func TestTheManifestsServe(t *testing.T) {
-	for _, overlay := range []string{"distributed", "distributed-tls"} {
-		t.Run(overlay, func(t *testing.T) {
-			w := newWorld(t, overlay)
+	overlays, err := manifest.Overlays(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, folder := range overlays {
+		t.Run(filepath.Base(folder), func(t *testing.T) {
+			w := newWorld(t, folder)
 			for _, p := range w.pods {
 				p.start(t)
 			}
@@ -202,7 +207,7 @@ func TestTheManifestsServe(t *testing.T) {
 					}
 				}
 			}
-			w.submit(t, overlay == "distributed-tls")
+			w.submit(t)
 			for i := len(w.pods) - 1; i >= 0; i-- {
 				if err := w.pods[i].stop(patience); err != nil && w.pods[i].container.Name != "nats" {
 					t.Errorf("%s stopped with %v", w.pods[i].name, err)
@@ -213,13 +218,17 @@ func TestTheManifestsServe(t *testing.T) {
 }
 
 // submit gives a job to the door, and waits until it has succeeded.
-func (w *world) submit(t *testing.T, encrypted bool) {
+func (w *world) submit(t *testing.T) {
 	t.Helper()
-	scheme := "http://"
-	if encrypted {
-		scheme = "https://"
+	at := slices.IndexFunc(w.pods, func(p *pod) bool { return p.labels["redrive.io/door"] == "true" })
+	if at < 0 {
+		t.Fatal("there is no door")
 	}
-	cmd := exec.CommandContext(t.Context(), w.redrive, "submit", "--server="+scheme+w.names["gateway:8470"], "--wait", "--", "/bin/true")
+	door, scheme := w.pods[at], "http"
+	if door.container.ReadinessProbe.HTTPGet.Scheme == corev1.URISchemeHTTPS {
+		scheme = "https"
+	}
+	cmd := exec.CommandContext(t.Context(), w.redrive, "submit", "--server="+scheme+"://"+door.address+":8470", "--wait", "--", "/bin/true")
 	cmd.Env = []string{
 		"REDRIVE_TOKEN=" + w.secret("redrive-token", "token"), "HOME=" + w.dir,
 		"SSL_CERT_FILE=" + filepath.Join(w.certificates, "ca.crt"),
