@@ -343,3 +343,29 @@ func TestMetrics(t *testing.T) {
 	}
 	storetest.WantMetrics(t, registry, 4, map[string]float64{"commit conflict": 2, "list invalid": 2})
 }
+
+// What is queued when the store closes is committed or refused, and the answer
+// says which.
+func TestCloseAnswersWhatIsQueued(t *testing.T) {
+	server := redistest.Start(t)
+	s := open(t, server)
+	var acked atomic.Int64
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	done := make(chan map[string]bool)
+	go func() { done <- pairs(ctx, t, s, "a", &acked) }()
+	wait(t, "commits", &acked, 100)
+	if err := s.Close(); err != nil {
+		t.Errorf("Close = %v", err)
+	}
+	cancel()
+	ids := <-done
+	again := open(t, server)
+	wantPairs(t, again, ids)
+	for id, ok := range ids {
+		_, err := again.Get(t.Context(), "left", id)
+		if !ok && !errs.Is(err, errs.NotFound) {
+			t.Errorf("%s was refused and is there: %v", id, err)
+		}
+	}
+}
