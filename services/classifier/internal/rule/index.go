@@ -1,5 +1,10 @@
 package rule
 
+import (
+	"cmp"
+	"slices"
+)
+
 // gramSize is the number of bytes that the index looks at: every literal that
 // is indexed has at least as many.
 const gramSize = 3
@@ -10,43 +15,54 @@ const gramBits = 15
 // pass: a bitmap of hashed three-byte grams lets nearly all positions of a text
 // go at once; behind it stand the literals that have such a gram.
 type index struct {
-	filter  [1 << gramBits / 64]uint64
-	buckets map[uint32][]literal
-	blind   []int // patterns without a literal: every line must be tried
+	filter   [1 << gramBits / 64]uint64
+	literals []literal               // by the hash of their grams
+	from     [1<<gramBits + 1]uint32 // by hash: where its literals begin
+	blind    []int                   // patterns without a literal: every line must be tried
 }
 
 // literal is one literal of a pattern; its gram stands at offset at.
 type literal struct {
+	gram    uint32
 	text    string
 	at      int
 	pattern int
 }
 
 func newIndex(patterns []owned) *index {
-	x := &index{buckets: map[uint32][]literal{}}
+	x := &index{}
+	shared := map[uint32]int{} // how many literals stand under a gram
 	for i, p := range patterns {
 		if len(p.keys) == 0 {
 			x.blind = append(x.blind, i)
 		}
 		for _, key := range p.keys {
-			x.add(i, key)
+			x.literals = append(x.literals, file(i, key, shared))
 		}
+	}
+	slices.SortStableFunc(x.literals, func(a, b literal) int { return cmp.Compare(hash(a.gram), hash(b.gram)) })
+	for _, l := range x.literals {
+		h := hash(l.gram)
+		x.filter[h/64] |= 1 << (h % 64)
+		x.from[h+1]++
+	}
+	for h := range x.from[1:] {
+		x.from[h+1] += x.from[h]
 	}
 	return x
 }
 
-// add files the literal under the gram that the fewest others stand under.
-func (x *index) add(pattern int, text string) {
+// file puts a literal under the gram that the fewest others stand under.
+func file(pattern int, text string, shared map[uint32]int) literal {
 	best := 0
 	for at := 1; at+gramSize <= len(text); at++ {
-		if len(x.buckets[gram(text, at)]) < len(x.buckets[gram(text, best)]) {
+		if shared[gram(text, at)] < shared[gram(text, best)] {
 			best = at
 		}
 	}
-	g := gram(text, best)
-	x.buckets[g] = append(x.buckets[g], literal{text, best, pattern})
-	h := hash(g)
-	x.filter[h/64] |= 1 << (h % 64)
+	l := literal{gram(text, best), text, best, pattern}
+	shared[l.gram]++
+	return l
 }
 
 func gram(s string, at int) uint32 {
@@ -58,7 +74,7 @@ func hash(g uint32) uint32 { return g * 0x9E3779B1 >> (32 - gramBits) }
 // scan calls try for every pattern and line on which one of the pattern's
 // literals stands, lines in order. low is the text in small letters.
 func (x *index) scan(low []byte, lines []span, try func(pattern, line int)) {
-	if len(x.buckets) == 0 || len(low) < gramSize {
+	if len(x.literals) == 0 || len(low) < gramSize {
 		return
 	}
 	line := 0
@@ -69,7 +85,11 @@ func (x *index) scan(low []byte, lines []span, try func(pattern, line int)) {
 		if x.filter[h/64]&(1<<(h%64)) == 0 {
 			continue
 		}
-		for _, l := range x.buckets[g] {
+		for at, end := x.from[h], x.from[h+1]; at < end; at++ {
+			l := &x.literals[at]
+			if l.gram != g {
+				continue
+			}
 			start := i - (gramSize - 1) - l.at
 			end := start + len(l.text)
 			if start < 0 || end > len(low) || string(low[start:end]) != l.text {

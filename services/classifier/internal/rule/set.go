@@ -15,6 +15,7 @@ const MaxRules = 5000
 type Set struct {
 	rules    []*Compiled
 	byID     map[string]*Compiled
+	factual  []bool  // by rule: it is tried and has no pattern that must match
 	patterns []owned // of the rules that are tried, in rule order
 	lookup   map[*pattern]int
 	index    *index
@@ -23,7 +24,8 @@ type Set struct {
 // owned is a pattern with the rule that it is a part of.
 type owned struct {
 	*pattern
-	of *Compiled
+	of   *Compiled
+	rule int // where that rule is in the set
 }
 
 // NewSet puts rules in order. Two rules of one id, or more than MaxRules, are
@@ -36,7 +38,8 @@ func NewSet(rules ...*Compiled) (*Set, error) {
 	slices.SortFunc(s.rules, func(a, b *Compiled) int {
 		return cmp.Or(cmp.Compare(a.Rule.Order, b.Rule.Order), strings.Compare(a.Rule.ID, b.Rule.ID))
 	})
-	for _, c := range s.rules {
+	s.factual = make([]bool, len(s.rules))
+	for i, c := range s.rules {
 		if s.byID[c.Rule.ID] != nil {
 			return nil, errs.New(errs.Invalid, "two rules have the id %q", c.Rule.ID)
 		}
@@ -44,9 +47,10 @@ func NewSet(rules ...*Compiled) (*Set, error) {
 		if c.Rule.Mode == Off {
 			continue
 		}
+		s.factual[i] = len(c.any) == 0 && len(c.all) == 0
 		for _, p := range slices.Concat(c.any, c.all, c.none) {
 			s.lookup[p] = len(s.patterns)
-			s.patterns = append(s.patterns, owned{p, c})
+			s.patterns = append(s.patterns, owned{p, c, i})
 		}
 	}
 	s.index = newIndex(s.patterns)
@@ -66,11 +70,12 @@ func (s *Set) Rule(id string) (c *Compiled, ok bool) {
 // Match returns every rule that matches, in the order in which they are tried;
 // rules that are off are not tried.
 func (s *Set) Match(in Input) []Match {
-	hits := s.search(in)
+	hits, touched := s.search(in)
 	at := func(p *pattern) *hit { return hits[s.lookup[p]] }
 	var all []Match
-	for _, c := range s.rules {
-		if c.Rule.Mode == Off || !c.Rule.Facts.hold(in) {
+	for i, c := range s.rules {
+		// Of nearly all rules no pattern is in the logs.
+		if !touched[i] && !s.factual[i] || !c.Rule.Facts.hold(in) {
 			continue
 		}
 		if m, ok := c.evaluate(in, at); ok {
@@ -80,24 +85,25 @@ func (s *Set) Match(in Input) []Match {
 	return all
 }
 
-// search returns the first hit of every pattern whose rule's facts hold.
-func (s *Set) search(in Input) []*hit {
-	hits := make([]*hit, len(s.patterns))
-	tried := make([]int, len(s.patterns)) // the span that was tried last, from 1
-	idle := make([]bool, len(s.patterns))
-	for i, p := range s.patterns {
-		idle[i] = !p.of.Rule.Facts.hold(in)
-	}
+// search returns the first hit of every pattern whose rule's facts hold, and by
+// rule whether there is one.
+func (s *Set) search(in Input) (hits []*hit, touched []bool) {
+	hits, touched = make([]*hit, len(s.patterns)), make([]bool, len(s.rules))
+	tried := make([]int32, len(s.patterns)) // the span that was tried last, from 1
 	for ti, t := range in.Texts {
 		low, lines := lower(t.Text), spans(t.Text)
 		try := func(p, line int) {
-			if hits[p] != nil || tried[p] == line+1 || idle[p] || !s.patterns[p].of.sees(t.Source) {
+			if hits[p] != nil || tried[p] == int32(line+1) {
 				return
 			}
-			tried[p] = line + 1
+			tried[p] = int32(line + 1)
+			o := &s.patterns[p]
+			if !o.of.Rule.Facts.hold(in) || !o.of.sees(t.Source) {
+				return
+			}
 			l := lines[line]
-			if loc := s.patterns[p].find(t.Text[l.start:l.end], low[l.start:l.end]); loc != nil {
-				hits[p] = &hit{text: ti, span: l, loc: loc}
+			if loc := o.find(t.Text[l.start:l.end], low[l.start:l.end]); loc != nil {
+				hits[p], touched[o.rule] = &hit{text: ti, span: l, loc: loc}, true
 			}
 		}
 		s.index.scan(low, lines, try)
@@ -108,5 +114,5 @@ func (s *Set) search(in Input) []*hit {
 		}
 		clear(tried)
 	}
-	return hits
+	return hits, touched
 }
