@@ -90,7 +90,7 @@ bin/nats-server: tools/go.mod tools/go.sum
 	@touch $@
 
 .PHONY: check
-check: check-fmt check-vet check-fix check-tidy lint check-bench check-proto check-gen check-names check-deploy ## Check all that CI checks, short of the tests
+check: check-fmt check-vet check-fix check-tidy lint check-bench check-proto check-gen check-names check-deploy check-telemetry ## Check all that CI checks, short of the tests
 
 .PHONY: check-fmt
 check-fmt: $(LINT)
@@ -168,6 +168,11 @@ image: ## Build bin/redrive-image.tar, the container image, without a daemon
 .PHONY: test-image
 test-image: image ## Unpack the image and run it once as a container
 	cd tools/deploy && GOWORK=off REDRIVE_IMAGE_BINARIES='$(CURDIR)/bin/image' go test -count=1 -timeout 10m -v ./image
+
+# Metrics: promtool is used where it can be had; go test ./deploy does the rest.
+.PHONY: check-telemetry
+check-telemetry: ## Check the dashboard and the rules, and test the alerts
+	PROMTOOL="$$(.ci/promtool)" go test -count=1 ./deploy
 
 .PHONY: gen
 gen: $(BUF) $(PLUGINS) ## Generate Go, gateway and OpenAPI from proto/
