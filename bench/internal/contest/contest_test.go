@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"math"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -79,7 +80,7 @@ func TestMeterCountsWithinTheTime(t *testing.T) {
 	go func() {
 		defer close(done)
 		for !m.counts.Load() {
-			time.Sleep(time.Millisecond)
+			runtime.Gosched()
 		}
 		m.Cycled()
 		m.Waited(time.Second)
