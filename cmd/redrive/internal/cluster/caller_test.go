@@ -72,6 +72,11 @@ func (d *deployment) direct() *clients {
 	return newClients(func(service string) *caller { return &caller{conns: d.conns[service]} })
 }
 
+// last calls the last replica of each service alone.
+func (d *deployment) last() *clients {
+	return newClients(func(service string) *caller { return &caller{conns: d.conns[service][replicas-1:]} })
+}
+
 // byGateway calls the replicas of the gateway.
 func (d *deployment) byGateway() *clients {
 	one := &caller{conns: d.conns["gateway"]}

@@ -84,7 +84,7 @@ func TestNothingIsLostWhateverDies(t *testing.T) {
 	n := seed(t)
 	t.Logf("SEED=%d make test-cluster plays this again", n)
 	random := rand.New(rand.NewPCG(n, 1))
-	d := deploy(t)
+	d := deploy(t, nil)
 	names := make([]string, 0, len(d.all))
 	for _, p := range d.all {
 		names = append(names, p.name)

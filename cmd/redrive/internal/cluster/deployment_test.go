@@ -47,6 +47,8 @@ type deployment struct {
 	t     testing.TB
 	dir   string
 	token string
+	flags map[string][]string // of a service, besides those that it needs
+	hook  *hook
 
 	all   []*process // the NATS servers, Redis, and then the replicas
 	nats  []*process
@@ -58,11 +60,11 @@ type deployment struct {
 	store docstore.Store
 }
 
-// deploy starts everything and waits until it is ready. When the test ends it
-// is all killed.
-func deploy(t testing.TB) *deployment {
+// deploy starts everything and waits until it is ready. flags are more flags of
+// a service. When the test ends it is all killed.
+func deploy(t testing.TB, flags map[string][]string) *deployment {
 	t.Helper()
-	d := &deployment{t: t, dir: folder(t), token: serve.NewToken(), http: map[string]string{}, conns: map[string][]*grpc.ClientConn{}}
+	d := &deployment{t: t, flags: flags, dir: folder(t), token: serve.NewToken(), http: map[string]string{}, conns: map[string][]*grpc.ClientConn{}}
 	t.Cleanup(d.end)
 	var natsURL, redisAddr string
 	d.nats, natsURL = natsServers(t, d.dir)
@@ -124,6 +126,9 @@ func (d *deployment) describeServices(natsURL, redisAddr string) {
 	names := slices.Sorted(maps.Keys(services))
 	ports := freePorts(d.t, 2*replicas*len(names))
 	write(d.t, filepath.Join(d.dir, "retries.yaml"), "classes: {\"*\": {base_delay: 0s}}\n")
+	d.hook = newHook(d.t)
+	write(d.t, filepath.Join(d.dir, "alerts.yaml"), fmt.Sprintf(
+		"receivers: [{name: hook, type: webhook, url: %q}]\nroutes: [{severities: [info, warning, page], receivers: [hook]}]\n", d.hook.url))
 	write(d.t, filepath.Join(d.dir, "secret"), password+"\n")
 	write(d.t, filepath.Join(d.dir, "token"), d.token+"\n")
 	grpcs := map[string][]string{}
@@ -146,9 +151,13 @@ func (d *deployment) describeServices(natsURL, redisAddr string) {
 				args = append(args, "--nats", natsURL, "--nats-user", natsUser, "--nats-password-file", filepath.Join(d.dir, "secret"),
 					"--redis", "redis://"+redisAddr, "--redis-password-file", filepath.Join(d.dir, "secret"))
 			}
-			if service == "scheduler" {
+			switch service {
+			case "scheduler":
 				args = append(args, "--retry-policy", filepath.Join(d.dir, "retries.yaml"))
+			case "notifier":
+				args = append(args, "--alert-policy", filepath.Join(d.dir, "alerts.yaml"))
 			}
+			args = append(args, d.flags[service]...)
 			for _, peer := range services[service] {
 				args = append(args, "--peer", peer+"="+strings.Join(grpcs[peer], ","))
 			}

@@ -9,13 +9,9 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 	"testing"
 	"time"
-
-	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/redrive-io/redrive/pkg/errs"
 	"github.com/redrive-io/redrive/pkg/failure"
@@ -41,13 +37,14 @@ const (
 // oneJob is one job of the load: what it is, and what was seen of it.
 type oneJob struct {
 	id   string // of our own jobs; the other scheduler's name for it
-	kind string // "good", "blip", "memory" or "bug"
+	kind string // "good", "blip", "memory", "bug", or "stay", which is cancelled
 	own  bool   // run by Redrive's own scheduler
 	// byEvent tells how attempts end by events; twice tells each failure by two
 	// calls at the same time, or by an event and a call.
 	byEvent, twice bool
 
-	attempts int
+	end      redrivev1.Job_State // that it must come to
+	attempts int                 // that were seen
 	ended    bool
 }
 
@@ -88,10 +85,10 @@ func newLoad(d *deployment, n int, random *rand.Rand) *load {
 		t: d.t, d: d, ways: []*clients{d.direct(), d.byGateway()}, witness: filepath.Join(d.dir, "witness"), moved: make(chan struct{}),
 	}
 	for i := range n {
-		j := &oneJob{id: fmt.Sprintf("job-%04d", i)}
+		j := &oneJob{id: fmt.Sprintf("job-%04d", i), end: redrivev1.Job_STATE_SUCCEEDED}
 		switch share := random.IntN(100); {
 		case share < 10:
-			j.own, j.kind = true, []string{"blip", "memory"}[random.IntN(2)]
+			j.own, j.kind = true, []string{"blip", "blip", "memory", "memory", "stay"}[random.IntN(5)]
 		case share < 20:
 			j.kind = "good"
 		case share < 65:
@@ -102,6 +99,12 @@ func newLoad(d *deployment, n int, random *rand.Rand) *load {
 			j.kind = "bug"
 		}
 		j.byEvent, j.twice = !j.own && random.IntN(8) == 0, !j.own && random.IntN(8) == 0
+		switch j.kind {
+		case "bug":
+			j.end = redrivev1.Job_STATE_FAILED
+		case "stay":
+			j.end = redrivev1.Job_STATE_CANCELLED
+		}
 		l.jobs = append(l.jobs, j)
 	}
 	return l
@@ -230,18 +233,44 @@ func (j *oneJob) says(attempt int, config map[string]any) string {
 	return ""
 }
 
-// playOwn submits a job of our own and watches it to its end.
-func (l *load) playOwn(ctx context.Context, c *clients, j *oneJob) error {
+// submit submits a job of our own, by as many tries as it needs.
+func (l *load) submit(ctx context.Context, c *clients, j *oneJob) error {
+	argument := "{{config.memory_mb}}"
+	if j.kind == "stay" {
+		argument = filepath.Join(l.d.dir, "lock-"+j.id)
+	}
 	_, err := c.scheduler.SubmitJob(ctx, &redrivev1.SubmitJobRequest{JobId: j.id, RequestId: "request-" + j.id, Job: &redrivev1.Job{
 		Type: j.kindOf(), Config: object(map[string]any{"memory_mb": float64(little)}), Owner: "tests",
-		Process: &redrivev1.ProcessTask{Args: []string{os.Args[0], "task", j.kind, l.witness, "{{config.memory_mb}}"}},
+		Process: &redrivev1.ProcessTask{Args: []string{os.Args[0], "task", j.kind, l.witness, argument}},
 	}})
 	if err != nil {
 		return fmt.Errorf("submit: %w", err)
 	}
+	return nil
+}
+
+// playOwn submits a job of our own and watches it to its end. One that would
+// stay is cancelled when it runs.
+func (l *load) playOwn(ctx context.Context, c *clients, j *oneJob) error {
+	if err := l.submit(ctx, c, j); err != nil {
+		return err
+	}
+	if j.kind == "stay" {
+		if err := l.await(ctx, c, j, redrivev1.Job_STATE_RUNNING); err != nil {
+			return err
+		}
+		if _, err := c.scheduler.CancelJob(ctx, &redrivev1.CancelJobRequest{Name: j.name(), Reason: "the test is over"}); err != nil {
+			return fmt.Errorf("cancel: %w", err)
+		}
+	}
+	return l.await(ctx, c, j, redrivev1.Job_STATE_SUCCEEDED)
+}
+
+// await waits until a job has come as far as a state, or farther.
+func (l *load) await(ctx context.Context, c *clients, j *oneJob, state redrivev1.Job_State) error {
 	for {
-		got, err := l.watch(ctx, c, j)
-		if got.GetState() >= redrivev1.Job_STATE_SUCCEEDED {
+		got, err := l.watch(ctx, c, j, state)
+		if got.GetState() >= state {
 			j.attempts = len(got.GetAttempts())
 			return nil
 		}
@@ -253,7 +282,7 @@ func (l *load) playOwn(ctx context.Context, c *clients, j *oneJob) error {
 
 // watch returns the last state that it saw. It does not watch for ever: a
 // replica that is stopped says nothing.
-func (l *load) watch(ctx context.Context, c *clients, j *oneJob) (last *redrivev1.Job, err error) {
+func (l *load) watch(ctx context.Context, c *clients, j *oneJob, state redrivev1.Job_State) (last *redrivev1.Job, err error) {
 	ctx, cancel := context.WithTimeout(ctx, perTry)
 	defer cancel()
 	stream, err := c.scheduler.WatchJob(ctx, &redrivev1.WatchJobRequest{Name: j.name()})
@@ -265,27 +294,8 @@ func (l *load) watch(ctx context.Context, c *clients, j *oneJob) (last *redrivev
 		if err != nil {
 			return last, err
 		}
-		if last = res.GetJob(); last.GetState() >= redrivev1.Job_STATE_SUCCEEDED {
+		if last = res.GetJob(); last.GetState() >= state {
 			return last, nil
 		}
 	}
-}
-
-func object(m map[string]any) *structpb.Struct {
-	s, err := structpb.NewStruct(m)
-	if err != nil {
-		panic(err) // the values are of this file
-	}
-	return s
-}
-
-// sameDecision compares what two callers were told.
-func sameDecision(all []*redrivev1.Decision) error {
-	all = slices.DeleteFunc(all, func(d *redrivev1.Decision) bool { return d == nil })
-	for _, d := range all[min(1, len(all)):] {
-		if !proto.Equal(d, all[0]) {
-			return fmt.Errorf("two decisions on one failure: %v and %v", all[0], d)
-		}
-	}
-	return nil
 }

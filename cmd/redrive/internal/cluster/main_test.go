@@ -11,6 +11,8 @@ import (
 	"os"
 	"strconv"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // TestMain makes the test binary two programs: the tests, and the tasks of the
@@ -30,7 +32,8 @@ func task(name string, args []string) int {
 		fmt.Fprintln(os.Stderr, "REDRIVE_ATTEMPT:", err)
 		return 2
 	}
-	if err := witness(args[0]); err != nil {
+	run := os.Getenv("REDRIVE_RUN_ID")
+	if err := witness(args[0], run); err != nil {
 		fmt.Fprintln(os.Stderr, "witness:", err)
 		return 2
 	}
@@ -45,6 +48,21 @@ func task(name string, args []string) int {
 			fmt.Fprintln(os.Stderr, "Traceback (most recent call last):\n  File \"etl.py\", line 3, in <module>\n    rows = load()\nMemoryError")
 			return 1
 		}
+	case "stay": // the first time it runs until it is killed
+		lock, err := os.OpenFile(args[1], os.O_CREATE|os.O_RDWR, 0o600)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 2
+		}
+		if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+			if err := witness(args[0], run+"-beside-another"); err != nil {
+				fmt.Fprintln(os.Stderr, "witness:", err)
+			}
+			return 2
+		}
+		for attempt == 1 {
+			_ = unix.Pause() // it returns when a signal comes that does not kill
+		}
 	default:
 		fmt.Fprintln(os.Stderr, "no such task:", name)
 		return 2
@@ -52,13 +70,14 @@ func task(name string, args []string) int {
 	return 0
 }
 
-// witness notes for good that an attempt runs: whatever is killed later.
-func witness(file string) error {
+// witness notes a line for good, such as the attempt that runs: whatever is
+// killed later.
+func witness(file, line string) error {
 	f, err := os.OpenFile(file, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
-	if _, err := fmt.Fprintln(f, os.Getenv("REDRIVE_RUN_ID")); err != nil {
+	if _, err := fmt.Fprintln(f, line); err != nil {
 		return err
 	}
 	if err := f.Sync(); err != nil {

@@ -26,7 +26,7 @@ const (
 // the NATS servers. Every service must say which is away, and go on by itself
 // when it is back; nothing is given up meanwhile.
 func TestADeadDependencyPausesTheWork(t *testing.T) {
-	d := deploy(t)
+	d := deploy(t, nil)
 	l := newLoad(d, outageJobs, rand.New(rand.NewPCG(3, 3)))
 	ctx, cancel := context.WithTimeout(t.Context(), outagePatience)
 	defer cancel()

@@ -22,7 +22,7 @@ const (
 // TestARollingRestartLosesNothing stops every process in order and starts it
 // again, one after the other, while jobs run.
 func TestARollingRestartLosesNothing(t *testing.T) {
-	d := deploy(t)
+	d := deploy(t, nil)
 	l := newLoad(d, perRestart*len(d.all), rand.New(rand.NewPCG(2, 2)))
 	begun := make([]chan struct{}, len(d.all))
 	for i := range begun {

@@ -5,11 +5,13 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/redrive-io/redrive/pkg/errs"
 	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
@@ -133,4 +135,23 @@ func (l *load) publish(ctx context.Context, j *oneJob, n int, kind string, paylo
 		_, err := l.d.guest.PublishMsg(ctx, msg)
 		return errs.FromStatus(err)
 	})
+}
+
+func object(m map[string]any) *structpb.Struct {
+	s, err := structpb.NewStruct(m)
+	if err != nil {
+		panic(err) // the values are of this file
+	}
+	return s
+}
+
+// sameDecision compares what two callers were told.
+func sameDecision(all []*redrivev1.Decision) error {
+	all = slices.DeleteFunc(all, func(d *redrivev1.Decision) bool { return d == nil })
+	for _, d := range all[min(1, len(all)):] {
+		if !proto.Equal(d, all[0]) {
+			return fmt.Errorf("two decisions on one failure: %v and %v", all[0], d)
+		}
+	}
+	return nil
 }
