@@ -232,7 +232,7 @@ func (c *checker) checkJobs(ctx context.Context) error {
 			if int(a.GetNumber()) != i+1 {
 				c.wrong("attempt", "%s has attempts %v", want.name(), j.GetAttempts())
 			}
-			if a.GetSucceeded() {
+			if !decidable(a) {
 				continue
 			}
 			failed++
@@ -257,6 +257,15 @@ func (c *checker) checkJobs(ctx context.Context) error {
 		c.wrong("failure", "%d failures are on record, want %d", len(c.failures), failed)
 	}
 	return nil
+}
+
+// decidable reports whether an attempt ended so that a decision follows.
+func decidable(a *redrivev1.Attempt) bool { return !a.GetSucceeded() && !cancelled(a) }
+
+// cancelled reports whether an attempt was ended by a caller, perhaps before its
+// program began.
+func cancelled(a *redrivev1.Attempt) bool {
+	return a.GetEvidence().GetTerminationReason() == redrivev1.TerminationReason_TERMINATION_REASON_CANCELLED
 }
 
 // checkPatches looks for failures with a patch too many or too few.
@@ -295,7 +304,7 @@ func (c *checker) checkWitness(context.Context) error {
 		}
 		for _, a := range c.jobs[want.name()].GetAttempts() {
 			run := fmt.Sprintf("%s/%d", want.id, a.GetNumber())
-			if ran[run] != 1 {
+			if ran[run] > 1 || ran[run] == 0 && !cancelled(a) {
 				c.wrong("witness", "attempt %s ran %d times, want once: %v", run, ran[run], a.GetEvidence())
 			}
 			delete(ran, run)
@@ -343,7 +352,7 @@ func (c *checker) checkEvents(ctx context.Context) error {
 	}
 	for _, j := range c.jobs {
 		for _, a := range j.GetAttempts() {
-			if !a.GetSucceeded() && told[a.GetDecision()] == nil {
+			if decidable(a) && told[a.GetDecision()] == nil {
 				c.wrong("event", "the decision %s was never told", a.GetDecision())
 			}
 		}

@@ -16,7 +16,7 @@ func (c *checker) checkAlerts(context.Context) error {
 		got := c.alerts[want.name()]
 		failures, state := 0, redrivev1.Alert_STATE_RESOLVED
 		for _, a := range c.jobs[want.name()].GetAttempts() {
-			if !a.GetSucceeded() && a.GetEvidence().GetTerminationReason() != redrivev1.TerminationReason_TERMINATION_REASON_CANCELLED {
+			if decidable(a) {
 				failures++
 			}
 		}
