@@ -168,6 +168,28 @@ func limits(t *testing.T, s docstore.Store) {
 	if got := list(t, s, docstore.Query{Kind: longest, Index: longest}); len(got) != 1 || got[0].ID != longest {
 		t.Errorf("the longest document is not found by its index")
 	}
+	// As many and as long as they may be, all entries give way to others.
+	full := func(value string) []docstore.Entry {
+		all := make([]docstore.Entry, 0, docstore.MaxEntries)
+		for i := range docstore.MaxEntries {
+			all = append(all, entry(longest[:docstore.MaxKey-3]+name(i), value))
+		}
+		return all
+	}
+	mustCommit(t, s, put("job", longest, 0, "", full(longest)...))
+	mustCommit(t, s, put("job", longest, 1, "", full(longest[1:])...))
+	for _, e := range full("") {
+		q := docstore.Query{Kind: "job", Index: e.Name}
+		if got, from := len(list(t, s, q)), len(list(t, s, docstore.Query{Kind: "job", Index: e.Name, From: longest})); got != 1 || from != 0 {
+			t.Errorf("entries of the longest document after a change = %d, %d of them old; want 1 new", got, from)
+		}
+	}
+	mustCommit(t, s, del("job", longest, 2))
+	for _, e := range full("") {
+		if got := list(t, s, docstore.Query{Kind: "job", Index: e.Name}); len(got) != 0 {
+			t.Errorf("a deleted document is still in an index")
+		}
+	}
 }
 
 func endedContext(t *testing.T, s docstore.Store) {
