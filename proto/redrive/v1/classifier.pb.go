@@ -1773,7 +1773,7 @@ var File_redrive_v1_classifier_proto protoreflect.FileDescriptor
 const file_redrive_v1_classifier_proto_rawDesc = "" +
 	"\n" +
 	"\x1bredrive/v1/classifier.proto\x12\n" +
-	"redrive.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17redrive/v1/config.proto\x1a\x19redrive/v1/evidence.proto\x1a\x1credrive/v1/recommender.proto\x1a\x1aredrive/v1/scheduler.proto\"\xe1\t\n" +
+	"redrive.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17redrive/v1/config.proto\x1a\x19redrive/v1/evidence.proto\x1a\x1credrive/v1/recommender.proto\x1a\x1aredrive/v1/scheduler.proto\x1a\x15redrive/v1/task.proto\"\xe1\t\n" +
 	"\aFailure\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x120\n" +
 	"\aattempt\x18\x02 \x01(\v2\x16.redrive.v1.AttemptRefR\aattempt\x12'\n" +
@@ -2092,6 +2092,7 @@ func file_redrive_v1_classifier_proto_init() {
 	file_redrive_v1_evidence_proto_init()
 	file_redrive_v1_recommender_proto_init()
 	file_redrive_v1_scheduler_proto_init()
+	file_redrive_v1_task_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

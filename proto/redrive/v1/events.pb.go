@@ -699,7 +699,7 @@ var File_redrive_v1_events_proto protoreflect.FileDescriptor
 const file_redrive_v1_events_proto_rawDesc = "" +
 	"\n" +
 	"\x17redrive/v1/events.proto\x12\n" +
-	"redrive.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bredrive/v1/classifier.proto\x1a\x17redrive/v1/config.proto\x1a\x19redrive/v1/evidence.proto\x1a\x19redrive/v1/notifier.proto\x1a\x1aredrive/v1/scheduler.proto\"\x89\x02\n" +
+	"redrive.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bredrive/v1/classifier.proto\x1a\x17redrive/v1/config.proto\x1a\x19redrive/v1/evidence.proto\x1a\x19redrive/v1/notifier.proto\x1a\x1aredrive/v1/scheduler.proto\x1a\x15redrive/v1/task.proto\"\x89\x02\n" +
 	"\x0eAttemptStarted\x120\n" +
 	"\aattempt\x18\x01 \x01(\v2\x16.redrive.v1.AttemptRefR\aattempt\x12'\n" +
 	"\x04type\x18\x02 \x01(\v2\x13.redrive.v1.JobTypeR\x04type\x12>\n" +
@@ -840,6 +840,7 @@ func file_redrive_v1_events_proto_init() {
 	file_redrive_v1_evidence_proto_init()
 	file_redrive_v1_notifier_proto_init()
 	file_redrive_v1_scheduler_proto_init()
+	file_redrive_v1_task_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

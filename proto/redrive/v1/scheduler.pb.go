@@ -150,7 +150,7 @@ func (x Decision_Action) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Decision_Action.Descriptor instead.
 func (Decision_Action) EnumDescriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{6, 0}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{3, 0}
 }
 
 // Attention says whether a human should look.
@@ -206,7 +206,7 @@ func (x Decision_Attention) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Decision_Attention.Descriptor instead.
 func (Decision_Attention) EnumDescriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{6, 1}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{3, 1}
 }
 
 // Job is one unit of work to be brought to success, once.
@@ -420,342 +420,6 @@ func (x *Job) GetCancelRequested() bool {
 	return false
 }
 
-// ProcessTask runs a program on the scheduler's own host, without a shell.
-type ProcessTask struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The program and its arguments; "{{config.KEY}}" is replaced by the value
-	// of KEY in the attempt's configuration. Required.
-	Args []string `protobuf:"bytes,1,rep,name=args,proto3" json:"args,omitempty"`
-	// Additional environment variables, with the same look-ups.
-	Env map[string]string `protobuf:"bytes,2,rep,name=env,proto3" json:"env,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// The working folder; the attempt's own folder when empty.
-	WorkDir       string `protobuf:"bytes,3,opt,name=work_dir,json=workDir,proto3" json:"work_dir,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *ProcessTask) Reset() {
-	*x = ProcessTask{}
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[1]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *ProcessTask) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*ProcessTask) ProtoMessage() {}
-
-func (x *ProcessTask) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[1]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use ProcessTask.ProtoReflect.Descriptor instead.
-func (*ProcessTask) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{1}
-}
-
-func (x *ProcessTask) GetArgs() []string {
-	if x != nil {
-		return x.Args
-	}
-	return nil
-}
-
-func (x *ProcessTask) GetEnv() map[string]string {
-	if x != nil {
-		return x.Env
-	}
-	return nil
-}
-
-func (x *ProcessTask) GetWorkDir() string {
-	if x != nil {
-		return x.WorkDir
-	}
-	return ""
-}
-
-// SparkTask runs a Spark application by spark-submit in client mode, below a
-// supervisor on the scheduler's own host. The members of the attempt's
-// configuration that start with "spark." are the application's properties.
-// "{{config.KEY}}" is replaced in every text as in ProcessTask.
-type SparkTask struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The application: a Python file or a jar, as a path or URL that spark-submit
-	// takes. A path is absolute, or relative to work_dir. Required.
-	Application string `protobuf:"bytes,1,opt,name=application,proto3" json:"application,omitempty"`
-	// The main class; for a jar.
-	MainClass string `protobuf:"bytes,2,opt,name=main_class,json=mainClass,proto3" json:"main_class,omitempty"`
-	// The application's own arguments.
-	Args []string `protobuf:"bytes,3,rep,name=args,proto3" json:"args,omitempty"`
-	// The folder that has bin/spark-submit. When empty, SPARK_HOME of env or of
-	// the server.
-	SparkHome string `protobuf:"bytes,4,opt,name=spark_home,json=sparkHome,proto3" json:"spark_home,omitempty"`
-	// The master, such as "spark://host:7077", "yarn" or "local[2]". When empty,
-	// "spark.master" of the configuration or of spark-defaults.conf.
-	Master string `protobuf:"bytes,5,opt,name=master,proto3" json:"master,omitempty"`
-	// The application's name as Spark shows it.
-	Name string `protobuf:"bytes,6,opt,name=name,proto3" json:"name,omitempty"`
-	// Python files and archives, other files, and jars to bring along, as paths
-	// or URLs without a comma.
-	PyFiles []string `protobuf:"bytes,7,rep,name=py_files,json=pyFiles,proto3" json:"py_files,omitempty"`
-	Files   []string `protobuf:"bytes,8,rep,name=files,proto3" json:"files,omitempty"`
-	Jars    []string `protobuf:"bytes,9,rep,name=jars,proto3" json:"jars,omitempty"`
-	// Additional environment variables of spark-submit and so of the driver.
-	Env map[string]string `protobuf:"bytes,10,rep,name=env,proto3" json:"env,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// The working folder; the attempt's own folder when empty.
-	WorkDir       string `protobuf:"bytes,11,opt,name=work_dir,json=workDir,proto3" json:"work_dir,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *SparkTask) Reset() {
-	*x = SparkTask{}
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[2]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *SparkTask) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*SparkTask) ProtoMessage() {}
-
-func (x *SparkTask) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[2]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use SparkTask.ProtoReflect.Descriptor instead.
-func (*SparkTask) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{2}
-}
-
-func (x *SparkTask) GetApplication() string {
-	if x != nil {
-		return x.Application
-	}
-	return ""
-}
-
-func (x *SparkTask) GetMainClass() string {
-	if x != nil {
-		return x.MainClass
-	}
-	return ""
-}
-
-func (x *SparkTask) GetArgs() []string {
-	if x != nil {
-		return x.Args
-	}
-	return nil
-}
-
-func (x *SparkTask) GetSparkHome() string {
-	if x != nil {
-		return x.SparkHome
-	}
-	return ""
-}
-
-func (x *SparkTask) GetMaster() string {
-	if x != nil {
-		return x.Master
-	}
-	return ""
-}
-
-func (x *SparkTask) GetName() string {
-	if x != nil {
-		return x.Name
-	}
-	return ""
-}
-
-func (x *SparkTask) GetPyFiles() []string {
-	if x != nil {
-		return x.PyFiles
-	}
-	return nil
-}
-
-func (x *SparkTask) GetFiles() []string {
-	if x != nil {
-		return x.Files
-	}
-	return nil
-}
-
-func (x *SparkTask) GetJars() []string {
-	if x != nil {
-		return x.Jars
-	}
-	return nil
-}
-
-func (x *SparkTask) GetEnv() map[string]string {
-	if x != nil {
-		return x.Env
-	}
-	return nil
-}
-
-func (x *SparkTask) GetWorkDir() string {
-	if x != nil {
-		return x.WorkDir
-	}
-	return ""
-}
-
-// RetryPolicy is a job's deviation from the default policy; unset fields keep
-// the default of the failure's class.
-type RetryPolicy struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Retries after failures that are the job's own (user, unknown), 0 to 99.
-	UserRetries *int32 `protobuf:"varint,1,opt,name=user_retries,json=userRetries,proto3,oneof" json:"user_retries,omitempty"`
-	// Retries after failures of the platform (system, preemption), 0 to 99.
-	SystemRetries *int32 `protobuf:"varint,2,opt,name=system_retries,json=systemRetries,proto3,oneof" json:"system_retries,omitempty"`
-	// Retries after memory failures, 0 to 99.
-	MemoryRetries *int32 `protobuf:"varint,3,opt,name=memory_retries,json=memoryRetries,proto3,oneof" json:"memory_retries,omitempty"`
-	// Retries after timeouts, 0 to 99.
-	TimeoutRetries *int32 `protobuf:"varint,4,opt,name=timeout_retries,json=timeoutRetries,proto3,oneof" json:"timeout_retries,omitempty"`
-	// Replaces the first delay of every class's backoff.
-	MinBackoff *durationpb.Duration `protobuf:"bytes,5,opt,name=min_backoff,json=minBackoff,proto3" json:"min_backoff,omitempty"`
-	// The longest delay between two attempts; one hour when unset.
-	MaxBackoff *durationpb.Duration `protobuf:"bytes,6,opt,name=max_backoff,json=maxBackoff,proto3" json:"max_backoff,omitempty"`
-	// How long one attempt may run; unbounded when unset.
-	RunTimeout *durationpb.Duration `protobuf:"bytes,7,opt,name=run_timeout,json=runTimeout,proto3" json:"run_timeout,omitempty"`
-	// How long an attempt may be due without starting; unbounded when unset.
-	QueueTimeout *durationpb.Duration `protobuf:"bytes,8,opt,name=queue_timeout,json=queueTimeout,proto3" json:"queue_timeout,omitempty"`
-	// How long the job may take from its submission on, over all attempts;
-	// unbounded when unset.
-	Deadline *durationpb.Duration `protobuf:"bytes,9,opt,name=deadline,proto3" json:"deadline,omitempty"`
-	// After how many failures of a class a human is told although a retry is
-	// planned; the class's default when unset.
-	AlertAfter    *int32 `protobuf:"varint,10,opt,name=alert_after,json=alertAfter,proto3,oneof" json:"alert_after,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *RetryPolicy) Reset() {
-	*x = RetryPolicy{}
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[3]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *RetryPolicy) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*RetryPolicy) ProtoMessage() {}
-
-func (x *RetryPolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[3]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use RetryPolicy.ProtoReflect.Descriptor instead.
-func (*RetryPolicy) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{3}
-}
-
-func (x *RetryPolicy) GetUserRetries() int32 {
-	if x != nil && x.UserRetries != nil {
-		return *x.UserRetries
-	}
-	return 0
-}
-
-func (x *RetryPolicy) GetSystemRetries() int32 {
-	if x != nil && x.SystemRetries != nil {
-		return *x.SystemRetries
-	}
-	return 0
-}
-
-func (x *RetryPolicy) GetMemoryRetries() int32 {
-	if x != nil && x.MemoryRetries != nil {
-		return *x.MemoryRetries
-	}
-	return 0
-}
-
-func (x *RetryPolicy) GetTimeoutRetries() int32 {
-	if x != nil && x.TimeoutRetries != nil {
-		return *x.TimeoutRetries
-	}
-	return 0
-}
-
-func (x *RetryPolicy) GetMinBackoff() *durationpb.Duration {
-	if x != nil {
-		return x.MinBackoff
-	}
-	return nil
-}
-
-func (x *RetryPolicy) GetMaxBackoff() *durationpb.Duration {
-	if x != nil {
-		return x.MaxBackoff
-	}
-	return nil
-}
-
-func (x *RetryPolicy) GetRunTimeout() *durationpb.Duration {
-	if x != nil {
-		return x.RunTimeout
-	}
-	return nil
-}
-
-func (x *RetryPolicy) GetQueueTimeout() *durationpb.Duration {
-	if x != nil {
-		return x.QueueTimeout
-	}
-	return nil
-}
-
-func (x *RetryPolicy) GetDeadline() *durationpb.Duration {
-	if x != nil {
-		return x.Deadline
-	}
-	return nil
-}
-
-func (x *RetryPolicy) GetAlertAfter() int32 {
-	if x != nil && x.AlertAfter != nil {
-		return *x.AlertAfter
-	}
-	return 0
-}
-
 // JobRecord is a job as the scheduler keeps it.
 type JobRecord struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -790,7 +454,7 @@ type JobRecord struct {
 
 func (x *JobRecord) Reset() {
 	*x = JobRecord{}
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[4]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[1]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -802,7 +466,7 @@ func (x *JobRecord) String() string {
 func (*JobRecord) ProtoMessage() {}
 
 func (x *JobRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[4]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[1]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -815,7 +479,7 @@ func (x *JobRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobRecord.ProtoReflect.Descriptor instead.
 func (*JobRecord) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{4}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{1}
 }
 
 func (x *JobRecord) GetJob() *Job {
@@ -930,7 +594,7 @@ type Attempt struct {
 
 func (x *Attempt) Reset() {
 	*x = Attempt{}
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[5]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -942,7 +606,7 @@ func (x *Attempt) String() string {
 func (*Attempt) ProtoMessage() {}
 
 func (x *Attempt) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[5]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -955,7 +619,7 @@ func (x *Attempt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Attempt.ProtoReflect.Descriptor instead.
 func (*Attempt) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{5}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Attempt) GetNumber() int32 {
@@ -1063,7 +727,7 @@ type Decision struct {
 
 func (x *Decision) Reset() {
 	*x = Decision{}
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[6]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1075,7 +739,7 @@ func (x *Decision) String() string {
 func (*Decision) ProtoMessage() {}
 
 func (x *Decision) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[6]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1088,7 +752,7 @@ func (x *Decision) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Decision.ProtoReflect.Descriptor instead.
 func (*Decision) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{6}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Decision) GetName() string {
@@ -1209,7 +873,7 @@ type DecisionInputs struct {
 
 func (x *DecisionInputs) Reset() {
 	*x = DecisionInputs{}
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[7]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1221,7 +885,7 @@ func (x *DecisionInputs) String() string {
 func (*DecisionInputs) ProtoMessage() {}
 
 func (x *DecisionInputs) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[7]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1234,7 +898,7 @@ func (x *DecisionInputs) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecisionInputs.ProtoReflect.Descriptor instead.
 func (*DecisionInputs) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{7}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *DecisionInputs) GetNow() *timestamppb.Timestamp {
@@ -1371,7 +1035,7 @@ type ClassPolicy struct {
 
 func (x *ClassPolicy) Reset() {
 	*x = ClassPolicy{}
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[8]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1383,7 +1047,7 @@ func (x *ClassPolicy) String() string {
 func (*ClassPolicy) ProtoMessage() {}
 
 func (x *ClassPolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[8]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1396,7 +1060,7 @@ func (x *ClassPolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClassPolicy.ProtoReflect.Descriptor instead.
 func (*ClassPolicy) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{8}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ClassPolicy) GetRetries() int32 {
@@ -1444,7 +1108,7 @@ type SubmitJobRequest struct {
 
 func (x *SubmitJobRequest) Reset() {
 	*x = SubmitJobRequest{}
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[9]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1456,7 +1120,7 @@ func (x *SubmitJobRequest) String() string {
 func (*SubmitJobRequest) ProtoMessage() {}
 
 func (x *SubmitJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[9]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1469,7 +1133,7 @@ func (x *SubmitJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitJobRequest.ProtoReflect.Descriptor instead.
 func (*SubmitJobRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{9}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *SubmitJobRequest) GetJob() *Job {
@@ -1510,7 +1174,7 @@ type GetJobRequest struct {
 
 func (x *GetJobRequest) Reset() {
 	*x = GetJobRequest{}
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[10]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1522,7 +1186,7 @@ func (x *GetJobRequest) String() string {
 func (*GetJobRequest) ProtoMessage() {}
 
 func (x *GetJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[10]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1535,7 +1199,7 @@ func (x *GetJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetJobRequest.ProtoReflect.Descriptor instead.
 func (*GetJobRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{10}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *GetJobRequest) GetName() string {
@@ -1561,7 +1225,7 @@ type ListJobsRequest struct {
 
 func (x *ListJobsRequest) Reset() {
 	*x = ListJobsRequest{}
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[11]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1573,7 +1237,7 @@ func (x *ListJobsRequest) String() string {
 func (*ListJobsRequest) ProtoMessage() {}
 
 func (x *ListJobsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[11]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1586,7 +1250,7 @@ func (x *ListJobsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListJobsRequest.ProtoReflect.Descriptor instead.
 func (*ListJobsRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{11}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ListJobsRequest) GetPageSize() int32 {
@@ -1628,7 +1292,7 @@ type ListJobsResponse struct {
 
 func (x *ListJobsResponse) Reset() {
 	*x = ListJobsResponse{}
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[12]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1640,7 +1304,7 @@ func (x *ListJobsResponse) String() string {
 func (*ListJobsResponse) ProtoMessage() {}
 
 func (x *ListJobsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[12]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1653,7 +1317,7 @@ func (x *ListJobsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListJobsResponse.ProtoReflect.Descriptor instead.
 func (*ListJobsResponse) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{12}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ListJobsResponse) GetJobs() []*Job {
@@ -1680,7 +1344,7 @@ type WatchJobRequest struct {
 
 func (x *WatchJobRequest) Reset() {
 	*x = WatchJobRequest{}
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[13]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1692,7 +1356,7 @@ func (x *WatchJobRequest) String() string {
 func (*WatchJobRequest) ProtoMessage() {}
 
 func (x *WatchJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[13]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1705,7 +1369,7 @@ func (x *WatchJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchJobRequest.ProtoReflect.Descriptor instead.
 func (*WatchJobRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{13}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *WatchJobRequest) GetName() string {
@@ -1724,7 +1388,7 @@ type WatchJobResponse struct {
 
 func (x *WatchJobResponse) Reset() {
 	*x = WatchJobResponse{}
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[14]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1736,7 +1400,7 @@ func (x *WatchJobResponse) String() string {
 func (*WatchJobResponse) ProtoMessage() {}
 
 func (x *WatchJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[14]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1749,7 +1413,7 @@ func (x *WatchJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchJobResponse.ProtoReflect.Descriptor instead.
 func (*WatchJobResponse) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{14}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *WatchJobResponse) GetJob() *Job {
@@ -1772,7 +1436,7 @@ type CancelJobRequest struct {
 
 func (x *CancelJobRequest) Reset() {
 	*x = CancelJobRequest{}
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[15]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1784,7 +1448,7 @@ func (x *CancelJobRequest) String() string {
 func (*CancelJobRequest) ProtoMessage() {}
 
 func (x *CancelJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[15]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1797,7 +1461,7 @@ func (x *CancelJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelJobRequest.ProtoReflect.Descriptor instead.
 func (*CancelJobRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{15}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *CancelJobRequest) GetName() string {
@@ -1839,7 +1503,7 @@ type RetryJobRequest struct {
 
 func (x *RetryJobRequest) Reset() {
 	*x = RetryJobRequest{}
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[16]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1851,7 +1515,7 @@ func (x *RetryJobRequest) String() string {
 func (*RetryJobRequest) ProtoMessage() {}
 
 func (x *RetryJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[16]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1864,7 +1528,7 @@ func (x *RetryJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetryJobRequest.ProtoReflect.Descriptor instead.
 func (*RetryJobRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{16}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *RetryJobRequest) GetName() string {
@@ -1917,7 +1581,7 @@ type AttemptRef struct {
 
 func (x *AttemptRef) Reset() {
 	*x = AttemptRef{}
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[17]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1929,7 +1593,7 @@ func (x *AttemptRef) String() string {
 func (*AttemptRef) ProtoMessage() {}
 
 func (x *AttemptRef) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[17]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1942,7 +1606,7 @@ func (x *AttemptRef) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttemptRef.ProtoReflect.Descriptor instead.
 func (*AttemptRef) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{17}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *AttemptRef) GetSource() string {
@@ -1984,7 +1648,7 @@ type ReportFailureRequest struct {
 
 func (x *ReportFailureRequest) Reset() {
 	*x = ReportFailureRequest{}
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[18]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1996,7 +1660,7 @@ func (x *ReportFailureRequest) String() string {
 func (*ReportFailureRequest) ProtoMessage() {}
 
 func (x *ReportFailureRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[18]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2009,7 +1673,7 @@ func (x *ReportFailureRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportFailureRequest.ProtoReflect.Descriptor instead.
 func (*ReportFailureRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{18}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ReportFailureRequest) GetAttempt() *AttemptRef {
@@ -2083,7 +1747,7 @@ type ReportFailureResponse struct {
 
 func (x *ReportFailureResponse) Reset() {
 	*x = ReportFailureResponse{}
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[19]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2095,7 +1759,7 @@ func (x *ReportFailureResponse) String() string {
 func (*ReportFailureResponse) ProtoMessage() {}
 
 func (x *ReportFailureResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[19]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2108,7 +1772,7 @@ func (x *ReportFailureResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportFailureResponse.ProtoReflect.Descriptor instead.
 func (*ReportFailureResponse) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{19}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ReportFailureResponse) GetDecision() *Decision {
@@ -2145,7 +1809,7 @@ type ReportSuccessRequest struct {
 
 func (x *ReportSuccessRequest) Reset() {
 	*x = ReportSuccessRequest{}
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[20]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2157,7 +1821,7 @@ func (x *ReportSuccessRequest) String() string {
 func (*ReportSuccessRequest) ProtoMessage() {}
 
 func (x *ReportSuccessRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[20]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2170,7 +1834,7 @@ func (x *ReportSuccessRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportSuccessRequest.ProtoReflect.Descriptor instead.
 func (*ReportSuccessRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{20}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ReportSuccessRequest) GetAttempt() *AttemptRef {
@@ -2218,7 +1882,7 @@ type GetDecisionRequest struct {
 
 func (x *GetDecisionRequest) Reset() {
 	*x = GetDecisionRequest{}
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[21]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2230,7 +1894,7 @@ func (x *GetDecisionRequest) String() string {
 func (*GetDecisionRequest) ProtoMessage() {}
 
 func (x *GetDecisionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[21]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2243,7 +1907,7 @@ func (x *GetDecisionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetDecisionRequest.ProtoReflect.Descriptor instead.
 func (*GetDecisionRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{21}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *GetDecisionRequest) GetName() string {
@@ -2265,7 +1929,7 @@ type ListDecisionsRequest struct {
 
 func (x *ListDecisionsRequest) Reset() {
 	*x = ListDecisionsRequest{}
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[22]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2277,7 +1941,7 @@ func (x *ListDecisionsRequest) String() string {
 func (*ListDecisionsRequest) ProtoMessage() {}
 
 func (x *ListDecisionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[22]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2290,7 +1954,7 @@ func (x *ListDecisionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDecisionsRequest.ProtoReflect.Descriptor instead.
 func (*ListDecisionsRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{22}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ListDecisionsRequest) GetParent() string {
@@ -2324,7 +1988,7 @@ type ListDecisionsResponse struct {
 
 func (x *ListDecisionsResponse) Reset() {
 	*x = ListDecisionsResponse{}
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[23]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2336,7 +2000,7 @@ func (x *ListDecisionsResponse) String() string {
 func (*ListDecisionsResponse) ProtoMessage() {}
 
 func (x *ListDecisionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[23]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2349,7 +2013,7 @@ func (x *ListDecisionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDecisionsResponse.ProtoReflect.Descriptor instead.
 func (*ListDecisionsResponse) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{23}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ListDecisionsResponse) GetDecisions() []*Decision {
@@ -2376,7 +2040,7 @@ type ReplayDecisionRequest struct {
 
 func (x *ReplayDecisionRequest) Reset() {
 	*x = ReplayDecisionRequest{}
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[24]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2388,7 +2052,7 @@ func (x *ReplayDecisionRequest) String() string {
 func (*ReplayDecisionRequest) ProtoMessage() {}
 
 func (x *ReplayDecisionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[24]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2401,7 +2065,7 @@ func (x *ReplayDecisionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReplayDecisionRequest.ProtoReflect.Descriptor instead.
 func (*ReplayDecisionRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{24}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ReplayDecisionRequest) GetName() string {
@@ -2422,7 +2086,7 @@ type ReplayDecisionResponse struct {
 
 func (x *ReplayDecisionResponse) Reset() {
 	*x = ReplayDecisionResponse{}
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[25]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2434,7 +2098,7 @@ func (x *ReplayDecisionResponse) String() string {
 func (*ReplayDecisionResponse) ProtoMessage() {}
 
 func (x *ReplayDecisionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_scheduler_proto_msgTypes[25]
+	mi := &file_redrive_v1_scheduler_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2447,7 +2111,7 @@ func (x *ReplayDecisionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReplayDecisionResponse.ProtoReflect.Descriptor instead.
 func (*ReplayDecisionResponse) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{25}
+	return file_redrive_v1_scheduler_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ReplayDecisionResponse) GetDecision() *Decision {
@@ -2469,7 +2133,7 @@ var File_redrive_v1_scheduler_proto protoreflect.FileDescriptor
 const file_redrive_v1_scheduler_proto_rawDesc = "" +
 	"\n" +
 	"\x1aredrive/v1/scheduler.proto\x12\n" +
-	"redrive.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17redrive/v1/config.proto\x1a\x19redrive/v1/evidence.proto\"\x9d\b\n" +
+	"redrive.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17redrive/v1/config.proto\x1a\x19redrive/v1/evidence.proto\x1a\x15redrive/v1/task.proto\"\x9d\b\n" +
 	"\x03Job\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06source\x18\x02 \x01(\tR\x06source\x12'\n" +
@@ -2504,53 +2168,7 @@ const file_redrive_v1_scheduler_proto_rawDesc = "" +
 	"\rSTATE_WAITING\x10\x04\x12\x13\n" +
 	"\x0fSTATE_SUCCEEDED\x10\x05\x12\x10\n" +
 	"\fSTATE_FAILED\x10\x06\x12\x13\n" +
-	"\x0fSTATE_CANCELLED\x10\a\"\xa8\x01\n" +
-	"\vProcessTask\x12\x12\n" +
-	"\x04args\x18\x01 \x03(\tR\x04args\x122\n" +
-	"\x03env\x18\x02 \x03(\v2 .redrive.v1.ProcessTask.EnvEntryR\x03env\x12\x19\n" +
-	"\bwork_dir\x18\x03 \x01(\tR\aworkDir\x1a6\n" +
-	"\bEnvEntry\x12\x10\n" +
-	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xf5\x02\n" +
-	"\tSparkTask\x12 \n" +
-	"\vapplication\x18\x01 \x01(\tR\vapplication\x12\x1d\n" +
-	"\n" +
-	"main_class\x18\x02 \x01(\tR\tmainClass\x12\x12\n" +
-	"\x04args\x18\x03 \x03(\tR\x04args\x12\x1d\n" +
-	"\n" +
-	"spark_home\x18\x04 \x01(\tR\tsparkHome\x12\x16\n" +
-	"\x06master\x18\x05 \x01(\tR\x06master\x12\x12\n" +
-	"\x04name\x18\x06 \x01(\tR\x04name\x12\x19\n" +
-	"\bpy_files\x18\a \x03(\tR\apyFiles\x12\x14\n" +
-	"\x05files\x18\b \x03(\tR\x05files\x12\x12\n" +
-	"\x04jars\x18\t \x03(\tR\x04jars\x120\n" +
-	"\x03env\x18\n" +
-	" \x03(\v2\x1e.redrive.v1.SparkTask.EnvEntryR\x03env\x12\x19\n" +
-	"\bwork_dir\x18\v \x01(\tR\aworkDir\x1a6\n" +
-	"\bEnvEntry\x12\x10\n" +
-	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xe7\x04\n" +
-	"\vRetryPolicy\x12&\n" +
-	"\fuser_retries\x18\x01 \x01(\x05H\x00R\vuserRetries\x88\x01\x01\x12*\n" +
-	"\x0esystem_retries\x18\x02 \x01(\x05H\x01R\rsystemRetries\x88\x01\x01\x12*\n" +
-	"\x0ememory_retries\x18\x03 \x01(\x05H\x02R\rmemoryRetries\x88\x01\x01\x12,\n" +
-	"\x0ftimeout_retries\x18\x04 \x01(\x05H\x03R\x0etimeoutRetries\x88\x01\x01\x12:\n" +
-	"\vmin_backoff\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\n" +
-	"minBackoff\x12:\n" +
-	"\vmax_backoff\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\n" +
-	"maxBackoff\x12:\n" +
-	"\vrun_timeout\x18\a \x01(\v2\x19.google.protobuf.DurationR\n" +
-	"runTimeout\x12>\n" +
-	"\rqueue_timeout\x18\b \x01(\v2\x19.google.protobuf.DurationR\fqueueTimeout\x125\n" +
-	"\bdeadline\x18\t \x01(\v2\x19.google.protobuf.DurationR\bdeadline\x12$\n" +
-	"\valert_after\x18\n" +
-	" \x01(\x05H\x04R\n" +
-	"alertAfter\x88\x01\x01B\x0f\n" +
-	"\r_user_retriesB\x11\n" +
-	"\x0f_system_retriesB\x11\n" +
-	"\x0f_memory_retriesB\x12\n" +
-	"\x10_timeout_retriesB\x0e\n" +
-	"\f_alert_after\"\xfd\x04\n" +
+	"\x0fSTATE_CANCELLED\x10\a\"\xfd\x04\n" +
 	"\tJobRecord\x12!\n" +
 	"\x03job\x18\x01 \x01(\v2\x0f.redrive.v1.JobR\x03job\x12\x1d\n" +
 	"\n" +
@@ -2743,144 +2361,135 @@ func file_redrive_v1_scheduler_proto_rawDescGZIP() []byte {
 }
 
 var file_redrive_v1_scheduler_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_redrive_v1_scheduler_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
+var file_redrive_v1_scheduler_proto_msgTypes = make([]protoimpl.MessageInfo, 27)
 var file_redrive_v1_scheduler_proto_goTypes = []any{
 	(Job_State)(0),                 // 0: redrive.v1.Job.State
 	(Decision_Action)(0),           // 1: redrive.v1.Decision.Action
 	(Decision_Attention)(0),        // 2: redrive.v1.Decision.Attention
 	(*Job)(nil),                    // 3: redrive.v1.Job
-	(*ProcessTask)(nil),            // 4: redrive.v1.ProcessTask
-	(*SparkTask)(nil),              // 5: redrive.v1.SparkTask
-	(*RetryPolicy)(nil),            // 6: redrive.v1.RetryPolicy
-	(*JobRecord)(nil),              // 7: redrive.v1.JobRecord
-	(*Attempt)(nil),                // 8: redrive.v1.Attempt
-	(*Decision)(nil),               // 9: redrive.v1.Decision
-	(*DecisionInputs)(nil),         // 10: redrive.v1.DecisionInputs
-	(*ClassPolicy)(nil),            // 11: redrive.v1.ClassPolicy
-	(*SubmitJobRequest)(nil),       // 12: redrive.v1.SubmitJobRequest
-	(*GetJobRequest)(nil),          // 13: redrive.v1.GetJobRequest
-	(*ListJobsRequest)(nil),        // 14: redrive.v1.ListJobsRequest
-	(*ListJobsResponse)(nil),       // 15: redrive.v1.ListJobsResponse
-	(*WatchJobRequest)(nil),        // 16: redrive.v1.WatchJobRequest
-	(*WatchJobResponse)(nil),       // 17: redrive.v1.WatchJobResponse
-	(*CancelJobRequest)(nil),       // 18: redrive.v1.CancelJobRequest
-	(*RetryJobRequest)(nil),        // 19: redrive.v1.RetryJobRequest
-	(*AttemptRef)(nil),             // 20: redrive.v1.AttemptRef
-	(*ReportFailureRequest)(nil),   // 21: redrive.v1.ReportFailureRequest
-	(*ReportFailureResponse)(nil),  // 22: redrive.v1.ReportFailureResponse
-	(*ReportSuccessRequest)(nil),   // 23: redrive.v1.ReportSuccessRequest
-	(*GetDecisionRequest)(nil),     // 24: redrive.v1.GetDecisionRequest
-	(*ListDecisionsRequest)(nil),   // 25: redrive.v1.ListDecisionsRequest
-	(*ListDecisionsResponse)(nil),  // 26: redrive.v1.ListDecisionsResponse
-	(*ReplayDecisionRequest)(nil),  // 27: redrive.v1.ReplayDecisionRequest
-	(*ReplayDecisionResponse)(nil), // 28: redrive.v1.ReplayDecisionResponse
-	nil,                            // 29: redrive.v1.Job.LabelsEntry
-	nil,                            // 30: redrive.v1.ProcessTask.EnvEntry
-	nil,                            // 31: redrive.v1.SparkTask.EnvEntry
-	nil,                            // 32: redrive.v1.JobRecord.FailuresByClassEntry
-	nil,                            // 33: redrive.v1.DecisionInputs.FailuresByClassEntry
-	nil,                            // 34: redrive.v1.ReportFailureRequest.LabelsEntry
-	(*JobType)(nil),                // 35: redrive.v1.JobType
-	(*structpb.Struct)(nil),        // 36: google.protobuf.Struct
-	(*timestamppb.Timestamp)(nil),  // 37: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),    // 38: google.protobuf.Duration
-	(*Evidence)(nil),               // 39: redrive.v1.Evidence
-	(*SkippedPatch)(nil),           // 40: redrive.v1.SkippedPatch
-	(Category)(0),                  // 41: redrive.v1.Category
-	(Verdict)(0),                   // 42: redrive.v1.Verdict
+	(*JobRecord)(nil),              // 4: redrive.v1.JobRecord
+	(*Attempt)(nil),                // 5: redrive.v1.Attempt
+	(*Decision)(nil),               // 6: redrive.v1.Decision
+	(*DecisionInputs)(nil),         // 7: redrive.v1.DecisionInputs
+	(*ClassPolicy)(nil),            // 8: redrive.v1.ClassPolicy
+	(*SubmitJobRequest)(nil),       // 9: redrive.v1.SubmitJobRequest
+	(*GetJobRequest)(nil),          // 10: redrive.v1.GetJobRequest
+	(*ListJobsRequest)(nil),        // 11: redrive.v1.ListJobsRequest
+	(*ListJobsResponse)(nil),       // 12: redrive.v1.ListJobsResponse
+	(*WatchJobRequest)(nil),        // 13: redrive.v1.WatchJobRequest
+	(*WatchJobResponse)(nil),       // 14: redrive.v1.WatchJobResponse
+	(*CancelJobRequest)(nil),       // 15: redrive.v1.CancelJobRequest
+	(*RetryJobRequest)(nil),        // 16: redrive.v1.RetryJobRequest
+	(*AttemptRef)(nil),             // 17: redrive.v1.AttemptRef
+	(*ReportFailureRequest)(nil),   // 18: redrive.v1.ReportFailureRequest
+	(*ReportFailureResponse)(nil),  // 19: redrive.v1.ReportFailureResponse
+	(*ReportSuccessRequest)(nil),   // 20: redrive.v1.ReportSuccessRequest
+	(*GetDecisionRequest)(nil),     // 21: redrive.v1.GetDecisionRequest
+	(*ListDecisionsRequest)(nil),   // 22: redrive.v1.ListDecisionsRequest
+	(*ListDecisionsResponse)(nil),  // 23: redrive.v1.ListDecisionsResponse
+	(*ReplayDecisionRequest)(nil),  // 24: redrive.v1.ReplayDecisionRequest
+	(*ReplayDecisionResponse)(nil), // 25: redrive.v1.ReplayDecisionResponse
+	nil,                            // 26: redrive.v1.Job.LabelsEntry
+	nil,                            // 27: redrive.v1.JobRecord.FailuresByClassEntry
+	nil,                            // 28: redrive.v1.DecisionInputs.FailuresByClassEntry
+	nil,                            // 29: redrive.v1.ReportFailureRequest.LabelsEntry
+	(*JobType)(nil),                // 30: redrive.v1.JobType
+	(*ProcessTask)(nil),            // 31: redrive.v1.ProcessTask
+	(*structpb.Struct)(nil),        // 32: google.protobuf.Struct
+	(*RetryPolicy)(nil),            // 33: redrive.v1.RetryPolicy
+	(*SparkTask)(nil),              // 34: redrive.v1.SparkTask
+	(*timestamppb.Timestamp)(nil),  // 35: google.protobuf.Timestamp
+	(*Evidence)(nil),               // 36: redrive.v1.Evidence
+	(*SkippedPatch)(nil),           // 37: redrive.v1.SkippedPatch
+	(Category)(0),                  // 38: redrive.v1.Category
+	(Verdict)(0),                   // 39: redrive.v1.Verdict
+	(*durationpb.Duration)(nil),    // 40: google.protobuf.Duration
 }
 var file_redrive_v1_scheduler_proto_depIdxs = []int32{
-	35, // 0: redrive.v1.Job.type:type_name -> redrive.v1.JobType
-	4,  // 1: redrive.v1.Job.process:type_name -> redrive.v1.ProcessTask
-	36, // 2: redrive.v1.Job.config:type_name -> google.protobuf.Struct
-	6,  // 3: redrive.v1.Job.retry_policy:type_name -> redrive.v1.RetryPolicy
-	29, // 4: redrive.v1.Job.labels:type_name -> redrive.v1.Job.LabelsEntry
-	5,  // 5: redrive.v1.Job.spark:type_name -> redrive.v1.SparkTask
+	30, // 0: redrive.v1.Job.type:type_name -> redrive.v1.JobType
+	31, // 1: redrive.v1.Job.process:type_name -> redrive.v1.ProcessTask
+	32, // 2: redrive.v1.Job.config:type_name -> google.protobuf.Struct
+	33, // 3: redrive.v1.Job.retry_policy:type_name -> redrive.v1.RetryPolicy
+	26, // 4: redrive.v1.Job.labels:type_name -> redrive.v1.Job.LabelsEntry
+	34, // 5: redrive.v1.Job.spark:type_name -> redrive.v1.SparkTask
 	0,  // 6: redrive.v1.Job.state:type_name -> redrive.v1.Job.State
-	37, // 7: redrive.v1.Job.due_time:type_name -> google.protobuf.Timestamp
-	8,  // 8: redrive.v1.Job.attempts:type_name -> redrive.v1.Attempt
-	37, // 9: redrive.v1.Job.create_time:type_name -> google.protobuf.Timestamp
-	37, // 10: redrive.v1.Job.update_time:type_name -> google.protobuf.Timestamp
-	37, // 11: redrive.v1.Job.end_time:type_name -> google.protobuf.Timestamp
-	30, // 12: redrive.v1.ProcessTask.env:type_name -> redrive.v1.ProcessTask.EnvEntry
-	31, // 13: redrive.v1.SparkTask.env:type_name -> redrive.v1.SparkTask.EnvEntry
-	38, // 14: redrive.v1.RetryPolicy.min_backoff:type_name -> google.protobuf.Duration
-	38, // 15: redrive.v1.RetryPolicy.max_backoff:type_name -> google.protobuf.Duration
-	38, // 16: redrive.v1.RetryPolicy.run_timeout:type_name -> google.protobuf.Duration
-	38, // 17: redrive.v1.RetryPolicy.queue_timeout:type_name -> google.protobuf.Duration
-	38, // 18: redrive.v1.RetryPolicy.deadline:type_name -> google.protobuf.Duration
-	3,  // 19: redrive.v1.JobRecord.job:type_name -> redrive.v1.Job
-	32, // 20: redrive.v1.JobRecord.failures_by_class:type_name -> redrive.v1.JobRecord.FailuresByClassEntry
-	37, // 21: redrive.v1.JobRecord.state_time:type_name -> google.protobuf.Timestamp
-	37, // 22: redrive.v1.JobRecord.budget_time:type_name -> google.protobuf.Timestamp
-	37, // 23: redrive.v1.JobRecord.postponed_time:type_name -> google.protobuf.Timestamp
-	36, // 24: redrive.v1.Attempt.config:type_name -> google.protobuf.Struct
-	37, // 25: redrive.v1.Attempt.start_time:type_name -> google.protobuf.Timestamp
-	37, // 26: redrive.v1.Attempt.end_time:type_name -> google.protobuf.Timestamp
-	39, // 27: redrive.v1.Attempt.evidence:type_name -> redrive.v1.Evidence
-	40, // 28: redrive.v1.Attempt.skipped_patches:type_name -> redrive.v1.SkippedPatch
-	1,  // 29: redrive.v1.Decision.action:type_name -> redrive.v1.Decision.Action
-	37, // 30: redrive.v1.Decision.due_time:type_name -> google.protobuf.Timestamp
-	2,  // 31: redrive.v1.Decision.attention:type_name -> redrive.v1.Decision.Attention
-	10, // 32: redrive.v1.Decision.inputs:type_name -> redrive.v1.DecisionInputs
-	37, // 33: redrive.v1.Decision.create_time:type_name -> google.protobuf.Timestamp
-	37, // 34: redrive.v1.DecisionInputs.now:type_name -> google.protobuf.Timestamp
-	41, // 35: redrive.v1.DecisionInputs.category:type_name -> redrive.v1.Category
-	42, // 36: redrive.v1.DecisionInputs.verdict:type_name -> redrive.v1.Verdict
-	38, // 37: redrive.v1.DecisionInputs.retry_after:type_name -> google.protobuf.Duration
-	33, // 38: redrive.v1.DecisionInputs.failures_by_class:type_name -> redrive.v1.DecisionInputs.FailuresByClassEntry
-	6,  // 39: redrive.v1.DecisionInputs.retry_policy:type_name -> redrive.v1.RetryPolicy
-	37, // 40: redrive.v1.DecisionInputs.job_create_time:type_name -> google.protobuf.Timestamp
-	11, // 41: redrive.v1.DecisionInputs.class_policy:type_name -> redrive.v1.ClassPolicy
-	38, // 42: redrive.v1.ClassPolicy.base_delay:type_name -> google.protobuf.Duration
-	3,  // 43: redrive.v1.SubmitJobRequest.job:type_name -> redrive.v1.Job
-	0,  // 44: redrive.v1.ListJobsRequest.state:type_name -> redrive.v1.Job.State
-	3,  // 45: redrive.v1.ListJobsResponse.jobs:type_name -> redrive.v1.Job
-	3,  // 46: redrive.v1.WatchJobResponse.job:type_name -> redrive.v1.Job
-	4,  // 47: redrive.v1.RetryJobRequest.process:type_name -> redrive.v1.ProcessTask
-	5,  // 48: redrive.v1.RetryJobRequest.spark:type_name -> redrive.v1.SparkTask
-	20, // 49: redrive.v1.ReportFailureRequest.attempt:type_name -> redrive.v1.AttemptRef
-	35, // 50: redrive.v1.ReportFailureRequest.type:type_name -> redrive.v1.JobType
-	36, // 51: redrive.v1.ReportFailureRequest.config:type_name -> google.protobuf.Struct
-	36, // 52: redrive.v1.ReportFailureRequest.attempt_config:type_name -> google.protobuf.Struct
-	39, // 53: redrive.v1.ReportFailureRequest.evidence:type_name -> redrive.v1.Evidence
-	6,  // 54: redrive.v1.ReportFailureRequest.retry_policy:type_name -> redrive.v1.RetryPolicy
-	34, // 55: redrive.v1.ReportFailureRequest.labels:type_name -> redrive.v1.ReportFailureRequest.LabelsEntry
-	9,  // 56: redrive.v1.ReportFailureResponse.decision:type_name -> redrive.v1.Decision
-	20, // 57: redrive.v1.ReportSuccessRequest.attempt:type_name -> redrive.v1.AttemptRef
-	35, // 58: redrive.v1.ReportSuccessRequest.type:type_name -> redrive.v1.JobType
-	36, // 59: redrive.v1.ReportSuccessRequest.config:type_name -> google.protobuf.Struct
-	36, // 60: redrive.v1.ReportSuccessRequest.attempt_config:type_name -> google.protobuf.Struct
-	39, // 61: redrive.v1.ReportSuccessRequest.evidence:type_name -> redrive.v1.Evidence
-	9,  // 62: redrive.v1.ListDecisionsResponse.decisions:type_name -> redrive.v1.Decision
-	9,  // 63: redrive.v1.ReplayDecisionResponse.decision:type_name -> redrive.v1.Decision
-	12, // 64: redrive.v1.SchedulerService.SubmitJob:input_type -> redrive.v1.SubmitJobRequest
-	13, // 65: redrive.v1.SchedulerService.GetJob:input_type -> redrive.v1.GetJobRequest
-	14, // 66: redrive.v1.SchedulerService.ListJobs:input_type -> redrive.v1.ListJobsRequest
-	16, // 67: redrive.v1.SchedulerService.WatchJob:input_type -> redrive.v1.WatchJobRequest
-	18, // 68: redrive.v1.SchedulerService.CancelJob:input_type -> redrive.v1.CancelJobRequest
-	19, // 69: redrive.v1.SchedulerService.RetryJob:input_type -> redrive.v1.RetryJobRequest
-	21, // 70: redrive.v1.SchedulerService.ReportFailure:input_type -> redrive.v1.ReportFailureRequest
-	23, // 71: redrive.v1.SchedulerService.ReportSuccess:input_type -> redrive.v1.ReportSuccessRequest
-	24, // 72: redrive.v1.SchedulerService.GetDecision:input_type -> redrive.v1.GetDecisionRequest
-	25, // 73: redrive.v1.SchedulerService.ListDecisions:input_type -> redrive.v1.ListDecisionsRequest
-	27, // 74: redrive.v1.SchedulerService.ReplayDecision:input_type -> redrive.v1.ReplayDecisionRequest
-	3,  // 75: redrive.v1.SchedulerService.SubmitJob:output_type -> redrive.v1.Job
-	3,  // 76: redrive.v1.SchedulerService.GetJob:output_type -> redrive.v1.Job
-	15, // 77: redrive.v1.SchedulerService.ListJobs:output_type -> redrive.v1.ListJobsResponse
-	17, // 78: redrive.v1.SchedulerService.WatchJob:output_type -> redrive.v1.WatchJobResponse
-	3,  // 79: redrive.v1.SchedulerService.CancelJob:output_type -> redrive.v1.Job
-	3,  // 80: redrive.v1.SchedulerService.RetryJob:output_type -> redrive.v1.Job
-	22, // 81: redrive.v1.SchedulerService.ReportFailure:output_type -> redrive.v1.ReportFailureResponse
-	3,  // 82: redrive.v1.SchedulerService.ReportSuccess:output_type -> redrive.v1.Job
-	9,  // 83: redrive.v1.SchedulerService.GetDecision:output_type -> redrive.v1.Decision
-	26, // 84: redrive.v1.SchedulerService.ListDecisions:output_type -> redrive.v1.ListDecisionsResponse
-	28, // 85: redrive.v1.SchedulerService.ReplayDecision:output_type -> redrive.v1.ReplayDecisionResponse
-	75, // [75:86] is the sub-list for method output_type
-	64, // [64:75] is the sub-list for method input_type
-	64, // [64:64] is the sub-list for extension type_name
-	64, // [64:64] is the sub-list for extension extendee
-	0,  // [0:64] is the sub-list for field type_name
+	35, // 7: redrive.v1.Job.due_time:type_name -> google.protobuf.Timestamp
+	5,  // 8: redrive.v1.Job.attempts:type_name -> redrive.v1.Attempt
+	35, // 9: redrive.v1.Job.create_time:type_name -> google.protobuf.Timestamp
+	35, // 10: redrive.v1.Job.update_time:type_name -> google.protobuf.Timestamp
+	35, // 11: redrive.v1.Job.end_time:type_name -> google.protobuf.Timestamp
+	3,  // 12: redrive.v1.JobRecord.job:type_name -> redrive.v1.Job
+	27, // 13: redrive.v1.JobRecord.failures_by_class:type_name -> redrive.v1.JobRecord.FailuresByClassEntry
+	35, // 14: redrive.v1.JobRecord.state_time:type_name -> google.protobuf.Timestamp
+	35, // 15: redrive.v1.JobRecord.budget_time:type_name -> google.protobuf.Timestamp
+	35, // 16: redrive.v1.JobRecord.postponed_time:type_name -> google.protobuf.Timestamp
+	32, // 17: redrive.v1.Attempt.config:type_name -> google.protobuf.Struct
+	35, // 18: redrive.v1.Attempt.start_time:type_name -> google.protobuf.Timestamp
+	35, // 19: redrive.v1.Attempt.end_time:type_name -> google.protobuf.Timestamp
+	36, // 20: redrive.v1.Attempt.evidence:type_name -> redrive.v1.Evidence
+	37, // 21: redrive.v1.Attempt.skipped_patches:type_name -> redrive.v1.SkippedPatch
+	1,  // 22: redrive.v1.Decision.action:type_name -> redrive.v1.Decision.Action
+	35, // 23: redrive.v1.Decision.due_time:type_name -> google.protobuf.Timestamp
+	2,  // 24: redrive.v1.Decision.attention:type_name -> redrive.v1.Decision.Attention
+	7,  // 25: redrive.v1.Decision.inputs:type_name -> redrive.v1.DecisionInputs
+	35, // 26: redrive.v1.Decision.create_time:type_name -> google.protobuf.Timestamp
+	35, // 27: redrive.v1.DecisionInputs.now:type_name -> google.protobuf.Timestamp
+	38, // 28: redrive.v1.DecisionInputs.category:type_name -> redrive.v1.Category
+	39, // 29: redrive.v1.DecisionInputs.verdict:type_name -> redrive.v1.Verdict
+	40, // 30: redrive.v1.DecisionInputs.retry_after:type_name -> google.protobuf.Duration
+	28, // 31: redrive.v1.DecisionInputs.failures_by_class:type_name -> redrive.v1.DecisionInputs.FailuresByClassEntry
+	33, // 32: redrive.v1.DecisionInputs.retry_policy:type_name -> redrive.v1.RetryPolicy
+	35, // 33: redrive.v1.DecisionInputs.job_create_time:type_name -> google.protobuf.Timestamp
+	8,  // 34: redrive.v1.DecisionInputs.class_policy:type_name -> redrive.v1.ClassPolicy
+	40, // 35: redrive.v1.ClassPolicy.base_delay:type_name -> google.protobuf.Duration
+	3,  // 36: redrive.v1.SubmitJobRequest.job:type_name -> redrive.v1.Job
+	0,  // 37: redrive.v1.ListJobsRequest.state:type_name -> redrive.v1.Job.State
+	3,  // 38: redrive.v1.ListJobsResponse.jobs:type_name -> redrive.v1.Job
+	3,  // 39: redrive.v1.WatchJobResponse.job:type_name -> redrive.v1.Job
+	31, // 40: redrive.v1.RetryJobRequest.process:type_name -> redrive.v1.ProcessTask
+	34, // 41: redrive.v1.RetryJobRequest.spark:type_name -> redrive.v1.SparkTask
+	17, // 42: redrive.v1.ReportFailureRequest.attempt:type_name -> redrive.v1.AttemptRef
+	30, // 43: redrive.v1.ReportFailureRequest.type:type_name -> redrive.v1.JobType
+	32, // 44: redrive.v1.ReportFailureRequest.config:type_name -> google.protobuf.Struct
+	32, // 45: redrive.v1.ReportFailureRequest.attempt_config:type_name -> google.protobuf.Struct
+	36, // 46: redrive.v1.ReportFailureRequest.evidence:type_name -> redrive.v1.Evidence
+	33, // 47: redrive.v1.ReportFailureRequest.retry_policy:type_name -> redrive.v1.RetryPolicy
+	29, // 48: redrive.v1.ReportFailureRequest.labels:type_name -> redrive.v1.ReportFailureRequest.LabelsEntry
+	6,  // 49: redrive.v1.ReportFailureResponse.decision:type_name -> redrive.v1.Decision
+	17, // 50: redrive.v1.ReportSuccessRequest.attempt:type_name -> redrive.v1.AttemptRef
+	30, // 51: redrive.v1.ReportSuccessRequest.type:type_name -> redrive.v1.JobType
+	32, // 52: redrive.v1.ReportSuccessRequest.config:type_name -> google.protobuf.Struct
+	32, // 53: redrive.v1.ReportSuccessRequest.attempt_config:type_name -> google.protobuf.Struct
+	36, // 54: redrive.v1.ReportSuccessRequest.evidence:type_name -> redrive.v1.Evidence
+	6,  // 55: redrive.v1.ListDecisionsResponse.decisions:type_name -> redrive.v1.Decision
+	6,  // 56: redrive.v1.ReplayDecisionResponse.decision:type_name -> redrive.v1.Decision
+	9,  // 57: redrive.v1.SchedulerService.SubmitJob:input_type -> redrive.v1.SubmitJobRequest
+	10, // 58: redrive.v1.SchedulerService.GetJob:input_type -> redrive.v1.GetJobRequest
+	11, // 59: redrive.v1.SchedulerService.ListJobs:input_type -> redrive.v1.ListJobsRequest
+	13, // 60: redrive.v1.SchedulerService.WatchJob:input_type -> redrive.v1.WatchJobRequest
+	15, // 61: redrive.v1.SchedulerService.CancelJob:input_type -> redrive.v1.CancelJobRequest
+	16, // 62: redrive.v1.SchedulerService.RetryJob:input_type -> redrive.v1.RetryJobRequest
+	18, // 63: redrive.v1.SchedulerService.ReportFailure:input_type -> redrive.v1.ReportFailureRequest
+	20, // 64: redrive.v1.SchedulerService.ReportSuccess:input_type -> redrive.v1.ReportSuccessRequest
+	21, // 65: redrive.v1.SchedulerService.GetDecision:input_type -> redrive.v1.GetDecisionRequest
+	22, // 66: redrive.v1.SchedulerService.ListDecisions:input_type -> redrive.v1.ListDecisionsRequest
+	24, // 67: redrive.v1.SchedulerService.ReplayDecision:input_type -> redrive.v1.ReplayDecisionRequest
+	3,  // 68: redrive.v1.SchedulerService.SubmitJob:output_type -> redrive.v1.Job
+	3,  // 69: redrive.v1.SchedulerService.GetJob:output_type -> redrive.v1.Job
+	12, // 70: redrive.v1.SchedulerService.ListJobs:output_type -> redrive.v1.ListJobsResponse
+	14, // 71: redrive.v1.SchedulerService.WatchJob:output_type -> redrive.v1.WatchJobResponse
+	3,  // 72: redrive.v1.SchedulerService.CancelJob:output_type -> redrive.v1.Job
+	3,  // 73: redrive.v1.SchedulerService.RetryJob:output_type -> redrive.v1.Job
+	19, // 74: redrive.v1.SchedulerService.ReportFailure:output_type -> redrive.v1.ReportFailureResponse
+	3,  // 75: redrive.v1.SchedulerService.ReportSuccess:output_type -> redrive.v1.Job
+	6,  // 76: redrive.v1.SchedulerService.GetDecision:output_type -> redrive.v1.Decision
+	23, // 77: redrive.v1.SchedulerService.ListDecisions:output_type -> redrive.v1.ListDecisionsResponse
+	25, // 78: redrive.v1.SchedulerService.ReplayDecision:output_type -> redrive.v1.ReplayDecisionResponse
+	68, // [68:79] is the sub-list for method output_type
+	57, // [57:68] is the sub-list for method input_type
+	57, // [57:57] is the sub-list for extension type_name
+	57, // [57:57] is the sub-list for extension extendee
+	0,  // [0:57] is the sub-list for field type_name
 }
 
 func init() { file_redrive_v1_scheduler_proto_init() }
@@ -2890,14 +2499,14 @@ func file_redrive_v1_scheduler_proto_init() {
 	}
 	file_redrive_v1_config_proto_init()
 	file_redrive_v1_evidence_proto_init()
-	file_redrive_v1_scheduler_proto_msgTypes[3].OneofWrappers = []any{}
+	file_redrive_v1_task_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_redrive_v1_scheduler_proto_rawDesc), len(file_redrive_v1_scheduler_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   32,
+			NumMessages:   27,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
