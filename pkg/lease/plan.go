@@ -2,6 +2,7 @@ package lease
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 
@@ -49,7 +50,8 @@ func next(kind string, q question) (plan, error) {
 
 	live := []string{q.replica}
 	var gone []string
-	for name, m := range q.view.members {
+	for _, name := range slices.Sorted(maps.Keys(q.view.members)) {
+		m := q.view.members[name]
 		switch {
 		case name == q.replica:
 		case m.State != alive:
