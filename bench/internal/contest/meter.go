@@ -40,9 +40,9 @@ type Span struct {
 	Warm, Run time.Duration // the first does not count
 }
 
-// Measure waits for both parts of the span and returns what was counted. The
-// CPU time is that of this process and the given ones. It returns early when
-// ctx ends.
+// Measure waits for both parts of the span, and for a first cycle, and returns
+// what was counted. The CPU time is that of this process and the given ones. It
+// returns early when ctx ends.
 func (m *Meter) Measure(ctx context.Context, s Span, pids ...int) (Result, error) {
 	pids = append(pids, os.Getpid())
 	if err := pause(ctx, s.Warm); err != nil {
@@ -53,6 +53,11 @@ func (m *Meter) Measure(ctx context.Context, s Span, pids ...int) (Result, error
 	if err := pause(ctx, s.Run); err != nil {
 		return Result{}, err
 	}
+	for m.cycles.Load() == 0 && time.Since(begin) < s.Run+patience {
+		if err := pause(ctx, look); err != nil {
+			return Result{}, err
+		}
+	}
 	m.counts.Store(false)
 	r := Result{Seconds: time.Since(begin).Seconds(), CPU: (CPUTime(pids...) - cpu).Seconds(), Cycles: m.cycles.Load()}
 	m.mu.Lock()
@@ -60,6 +65,13 @@ func (m *Meter) Measure(ctx context.Context, s Span, pids ...int) (Result, error
 	r.Waits = m.waits
 	return r, nil
 }
+
+// A round may be too short for a busy machine: then it lasts until a cycle has
+// ended, within reason.
+const (
+	patience = time.Minute
+	look     = 20 * time.Millisecond
+)
 
 func pause(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
