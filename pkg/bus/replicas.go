@@ -23,7 +23,7 @@ const (
 	// asked again.
 	clusterAnswer = time.Second
 	// tendEvery is how often Tend looks.
-	tendEvery = 30 * time.Second
+	tendEvery = 10 * time.Second
 )
 
 // Codes of JetStream's errors.
