@@ -40,8 +40,8 @@ var (
 
 // startCluster starts the cluster with the pyspark of a Python environment.
 // Whatever it writes is below folder.
-func startCluster(ctx context.Context, environment, folder string) (c *cluster, err error) {
-	c = &cluster{python: filepath.Join(environment, "bin", "python"), folder: folder}
+func startCluster(ctx context.Context, environment, folder string) (*cluster, error) {
+	c := &cluster{python: filepath.Join(environment, "bin", "python"), folder: folder}
 	out, err := exec.CommandContext(ctx, c.python, "-c", "import os, pyspark; print(os.path.dirname(pyspark.__file__))").Output()
 	if err != nil {
 		return nil, fmt.Errorf("%s has no pyspark: %w", environment, err)
@@ -55,19 +55,22 @@ func startCluster(ctx context.Context, environment, folder string) (c *cluster, 
 	if err := os.WriteFile(filepath.Join(c.configuration(), "spark-defaults.conf"), []byte(sparkDefaults), 0o600); err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			c.stop()
-		}
-	}()
+	if err := c.start(ctx); err != nil {
+		c.stop()
+		return nil, err
+	}
+	return c, nil
+}
+
+func (c *cluster) start(ctx context.Context) (err error) {
 	if c.url, err = c.daemon(ctx, "master", masterStarted, "org.apache.spark.deploy.master.Master",
 		"--host", "127.0.0.1", "--port", "0", "--webui-port", "0"); err != nil {
-		return nil, err
+		return err
 	}
 	_, err = c.daemon(ctx, "worker", workerStarted, "org.apache.spark.deploy.worker.Worker",
 		"--host", "127.0.0.1", "--port", "0", "--webui-port", "0", "--work-dir", c.workers(),
 		"--cores", fmt.Sprint(workerCores), "--memory", workerMemory, c.url)
-	return c, err
+	return err
 }
 
 // workers is the folder with the logs of executors.
@@ -119,7 +122,7 @@ func (c *cluster) daemon(ctx context.Context, name string, started *regexp.Regex
 	}()
 	go d.run(write)
 	if err := <-d.started; err != nil {
-		return "", fmt.Errorf("start Spark's %s: %w", name, err)
+		return "", fmt.Errorf("start the %s of Spark: %w", name, err)
 	}
 	timer := time.NewTimer(daemonStart)
 	defer timer.Stop()
@@ -127,9 +130,9 @@ func (c *cluster) daemon(ctx context.Context, name string, started *regexp.Regex
 	case text := <-found:
 		return text, nil
 	case <-d.ended:
-		return "", fmt.Errorf("Spark's %s ended; %s says why", name, log.Name())
+		return "", fmt.Errorf("the %s of Spark ended; %s says why", name, log.Name())
 	case <-timer.C:
-		return "", fmt.Errorf("Spark's %s did not start within %s; %s may say why", name, daemonStart, log.Name())
+		return "", fmt.Errorf("the %s of Spark did not start within %s; %s may say why", name, daemonStart, log.Name())
 	case <-ctx.Done():
 		return "", ctx.Err()
 	}

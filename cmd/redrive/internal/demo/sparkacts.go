@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"google.golang.org/protobuf/types/known/structpb"
@@ -82,7 +83,24 @@ func executorHeap(ctx context.Context, s *stage) (outcome, error) {
 		return outcome{}, err
 	}
 	out := outcomeOf(j, fmt.Sprintf("%s 512m → %v", key, lastValue(j, key)))
-	return out, errors.Join(want(j, redrivev1.Job_STATE_SUCCEEDED), wantClass(ctx, s, j, "memory.executor"), patched(j, key, "512m"))
+	return out, errors.Join(want(j, redrivev1.Job_STATE_SUCCEEDED), wantClass(ctx, s, j, "memory.executor"),
+		wantLogs(ctx, s, j, "events", "executor-0"), patched(j, key, "512m"))
+}
+
+// wantLogs is an error when the first failure of a job lacks a log: what Spark
+// leaves behind was not found.
+func wantLogs(ctx context.Context, s *stage, j *redrivev1.Job, sources ...string) error {
+	f, err := s.call.classifier.GetFailure(ctx, &redrivev1.GetFailureRequest{Name: j.GetAttempts()[0].GetFailure()})
+	if err != nil {
+		return err
+	}
+	for _, l := range f.GetEvidence().GetLogs() {
+		sources = slices.DeleteFunc(sources, func(source string) bool { return source == l.GetSource() && l.GetSizeBytes() > 0 })
+	}
+	if len(sources) > 0 {
+		return fmt.Errorf("the evidence of %s lacks the logs %q", f.GetName(), sources)
+	}
+	return nil
 }
 
 func driverResult(ctx context.Context, s *stage) (outcome, error) {
