@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/redrive-io/redrive/pkg/bus"
 	"github.com/redrive-io/redrive/pkg/failure"
@@ -33,12 +34,8 @@ type Told struct {
 
 // Event writes an effect as the event that tells it, without secrets.
 func Event(e job.Effect, t Told, now time.Time) (bus.Event, error) {
-	config, err := Struct(redact.Config(t.Job.Config))
-	if err != nil {
-		return bus.Event{}, err
-	}
 	a, _ := t.Job.Attempt(t.Attempt)
-	attemptConfig, err := Struct(redact.Config(a.Config))
+	config, attemptConfig, err := configs(e, t.Job, a)
 	if err != nil {
 		return bus.Event{}, err
 	}
@@ -83,4 +80,19 @@ func Event(e job.Effect, t Told, now time.Time) (bus.Event, error) {
 	event, err := bus.NewEvent(kind, id, Source, t.Job.Name(), now, m)
 	event.Emission = emission
 	return event, err
+}
+
+// configs returns the configurations, without secrets, that an effect tells.
+func configs(e job.Effect, j job.Job, a job.Attempt) (original, attempt *structpb.Struct, err error) {
+	switch e {
+	case job.TellFailed, job.TellSucceeded:
+		if original, err = Struct(redact.Config(j.Config)); err != nil {
+			return nil, nil, err
+		}
+	case job.TellStarted:
+	default:
+		return nil, nil, nil
+	}
+	attempt, err = Struct(redact.Config(a.Config))
+	return original, attempt, err
 }
