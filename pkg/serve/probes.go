@@ -33,9 +33,15 @@ type check struct {
 	metered bool
 	ask     func(ctx context.Context) error
 
-	failing bool
-	since   time.Time // it fails
+	failed int       // times in a row
+	since  time.Time // it fails
 }
+
+// steadily is how often in a row a check fails until callers are sent to other
+// replicas: one answer that was late is no reason to.
+const steadily = 2
+
+func (c *check) failing() bool { return c.failed >= steadily }
 
 // AddCheck adds what must hold for the process to be ready, such as "the
 // scheduler runs". ask must be quick and safe for concurrent use.
@@ -160,9 +166,9 @@ func (s *Server) watch() {
 			switch {
 			case c.service != "":
 				if s.peers[c.service] != nil {
-					s.health.SetServingStatus(c.service, servingIf(err == nil))
+					s.health.SetServingStatus(c.service, servingIf(!c.failing()))
 				}
-			case err != nil:
+			case c.failing():
 				ready = healthpb.HealthCheckResponse_NOT_SERVING
 			}
 		}
@@ -197,11 +203,13 @@ func (s *Server) note(c *check, err error, now time.Time) {
 		s.metrics.up.WithLabelValues(c.name).Set(up)
 	}
 	switch {
-	case err != nil && !c.failing:
-		c.failing, c.since = true, now
-		s.log.Warn("a check fails; what needs it waits", "check", c.name, "error", reasonOf(err))
-	case err == nil && c.failing:
-		c.failing = false
+	case err != nil:
+		if c.failed++; c.failed == 1 {
+			c.since = now
+			s.log.Warn("a check fails; what needs it waits", "check", c.name, "error", reasonOf(err))
+		}
+	case c.failed > 0:
+		c.failed = 0
 		s.log.Info("a check is good again", "check", c.name, "after", now.Sub(c.since).Round(time.Millisecond).String())
 	}
 }
