@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -119,19 +119,15 @@ func (d *deployment) harm(ctx context.Context, l *load, plan []fault) {
 			return
 		}
 		group.Go(func() {
-			p := d.redis
-			switch {
-			case f.target == leaderNow:
+			if f.target == leaderNow || strings.HasPrefix(f.target, "nats-") {
 				quorum.Lock()
 				defer quorum.Unlock()
-				p = d.leader(ctx)
-			default:
-				if p = d.find(f.target); slices.Contains(d.nats, p) {
-					quorum.Lock()
-					defer quorum.Unlock()
-				}
 			}
-			if err := d.happen(ctx, p, f); err != nil {
+			p := d.leader
+			if f.target != leaderNow {
+				p = func(context.Context) *process { return d.find(f.target) }
+			}
+			if err := d.happen(ctx, p(ctx), f); err != nil {
 				d.t.Errorf("%v: %v", f, err)
 			}
 		})
