@@ -59,7 +59,8 @@ type Failures struct {
 	records docstore.Collection[kept]
 }
 
-// kept is a record as it is stored, without the text of its logs.
+// kept is a record as it is stored, without the text of its logs. What is in it
+// twice is stored once (wire.Lean).
 type kept struct {
 	*redrivev1.FailureRecord
 	revision int64
@@ -73,7 +74,9 @@ func NewFailures(s docstore.Store, c Committer) *Failures {
 		Encode: func(k kept) ([]byte, error) { return deterministic.Marshal(k.FailureRecord) },
 		Decode: func(doc docstore.Doc) (kept, error) {
 			k := kept{&redrivev1.FailureRecord{}, doc.Revision}
-			return k, proto.Unmarshal(doc.Value, k.FailureRecord)
+			err := proto.Unmarshal(doc.Value, k.FailureRecord)
+			wire.Whole(k.GetFailure())
+			return k, err
 		},
 		Index: func(k kept) []docstore.Entry { return failureIndex(k.GetFailure()) },
 	})}
@@ -160,6 +163,7 @@ func (s *Failures) Put(ctx context.Context, r record.Record, announce bool) (rec
 		}
 	}
 	p.GetEvidence().Logs = withoutText(p.GetEvidence().GetLogs())
+	wire.Lean(p)
 	write, err := s.records.Write(r.ID(), r.Revision, kept{&redrivev1.FailureRecord{Failure: p, Emission: int32(r.Emission)}, r.Revision})
 	if err != nil {
 		return r, err

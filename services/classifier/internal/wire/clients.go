@@ -38,6 +38,11 @@ func (r Recommender) Recommend(ctx context.Context, q record.Question) (record.R
 	if err != nil {
 		return record.Recommendation{}, errs.FromStatus(err)
 	}
+	// The answer says what it was asked. The configurations of that are the
+	// failure's, which Whole puts back.
+	if asked := answer.GetInputs().GetRequest(); asked != nil {
+		asked.Config, asked.AttemptConfig = nil, nil
+	}
 	return Recommendation(answer)
 }
 

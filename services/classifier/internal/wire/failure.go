@@ -38,6 +38,7 @@ func Failure(f record.Failure) (*redrivev1.Failure, error) {
 		if err := proto.Unmarshal(f.Recommendation.Raw, p.Recommendation); err != nil {
 			return nil, errs.New(errs.Internal, "decode the recommendation: %w", err)
 		}
+		Whole(p)
 	}
 	if f.RetryPolicy != nil {
 		p.RetryPolicy = &redrivev1.RetryPolicy{}
@@ -47,6 +48,37 @@ func Failure(f record.Failure) (*redrivev1.Failure, error) {
 	}
 	return p, nil
 }
+
+// Whole puts into the recommendation of p the configurations that it was made
+// for, which are those of p.
+func Whole(p *redrivev1.Failure) {
+	asked := p.GetRecommendation().GetInputs().GetRequest()
+	if asked == nil {
+		return
+	}
+	if asked.Config == nil {
+		asked.Config = p.GetConfig()
+	}
+	if asked.AttemptConfig == nil {
+		asked.AttemptConfig = p.GetAttemptConfig()
+	}
+}
+
+// Lean takes out of p what Whole puts back.
+func Lean(p *redrivev1.Failure) {
+	asked := p.GetRecommendation().GetInputs().GetRequest()
+	if asked == nil {
+		return
+	}
+	if same(asked.GetConfig(), p.GetConfig()) {
+		asked.Config = nil
+	}
+	if same(asked.GetAttemptConfig(), p.GetAttemptConfig()) {
+		asked.AttemptConfig = nil
+	}
+}
+
+func same(a, b *structpb.Struct) bool { return a == b || proto.Equal(a, b) }
 
 func setResult(p *redrivev1.Failure, r finalize.Result) {
 	p.Class, p.Category, p.Verdict = string(r.Class), redrivev1.Category(r.Category), redrivev1.Verdict(r.Verdict)
@@ -67,7 +99,7 @@ func FailureFromProto(p *redrivev1.Failure) (record.Failure, error) {
 	f := record.Failure{
 		Report: record.Report{
 			Attempt: failure.AttemptFromProto(p.GetAttempt()), Type: failure.TypeFromProto(p.GetType()),
-			Config: p.GetConfig().AsMap(), AttemptConfig: p.GetAttemptConfig().AsMap(),
+			Config:   p.GetConfig().AsMap(),
 			Evidence: failure.FromProto(p.GetEvidence()), Labels: p.GetLabels(), Owner: p.GetOwner(),
 		},
 		State: record.State(p.GetState()),
@@ -77,6 +109,9 @@ func FailureFromProto(p *redrivev1.Failure) (record.Failure, error) {
 			Excerpt: p.GetExcerpt(), Fingerprint: p.GetFingerprint(), Setting: p.GetSetting(),
 		},
 		Patch: p.GetPatch(), Warnings: p.GetWarnings(), CreateTime: wellknown.Time(p.GetCreateTime()), UpdateTime: wellknown.Time(p.GetUpdateTime()),
+	}
+	if p.GetAttemptConfig() != nil {
+		f.AttemptConfig = p.GetAttemptConfig().AsMap()
 	}
 	for _, m := range p.GetMatches() {
 		match := MatchFromProto(m)
