@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 	"sync"
@@ -128,9 +129,7 @@ func TestWhatWasAcknowledgedOutlivesAKillDuringCommits(t *testing.T) {
 		wait(t, "commits after it", &acked, before+50)
 		cancel()
 		<-done
-		for id, ok := range ids {
-			all[id] = ok
-		}
+		maps.Copy(all, ids)
 		wantPairs(t, s, all)
 	}
 }
