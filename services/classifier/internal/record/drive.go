@@ -122,8 +122,7 @@ func (d *Driver) begin(ctx context.Context, r Report) (Record, error) {
 	r.Evidence, warnings = d.Collector.Collect(r.Evidence)
 	f := Begin(r, d.Rules(), warnings, began)
 	d.Classified(time.Since(began))
-	span.Set(trace.Text("redrive.job", f.Attempt.JobName()), trace.Number("redrive.attempt", f.Attempt.Number), trace.Text("redrive.class", string(f.Result.Class)), trace.Text("redrive.rule", f.Result.Rule))
-	span.End(nil)
+	tellClass(span, f)
 	var waits error
 	if f.State == Recommending {
 		var answered Failure

@@ -13,6 +13,9 @@ import (
 
 // nextSpan begins a span that links to what the job went through last.
 func nextSpan(ctx context.Context, name string, j job.Job, how trace.How) (context.Context, trace.Span) {
+	if !trace.On() {
+		return ctx, trace.Span{}
+	}
 	how.Link, how.Root = j.Trace, true
 	ctx, span := trace.Begin(ctx, name, how)
 	span.Set(trace.Text("redrive.job", j.Name()), trace.Text("redrive.workflow", j.Type.Workflow), trace.Text("redrive.step", j.Type.Step), trace.Text("redrive.engine", j.Type.Engine))
@@ -49,6 +52,9 @@ const succeeded, failed = "succeeded", "failed"
 // deciding begins the span of a decision: below what asked for it, or, where
 // nobody did, as the next of the job.
 func deciding(ctx context.Context, c Classified) (context.Context, trace.Span) {
+	if !trace.On() {
+		return ctx, trace.Span{}
+	}
 	var span trace.Span
 	if trace.Parent(ctx) == "" {
 		ctx, span = nextSpan(ctx, "decide", c.Report.Job, trace.How{})
