@@ -315,7 +315,7 @@ func TestACallWaitsForAPeerUntilItsDeadline(t *testing.T) {
 		t.Errorf("Ready = %v, want Unavailable that says why", err)
 	}
 	door, _ := gatewayTo(t, addr)
-	if resp, text := request(t, door, http.MethodGet, "/v1/jobs", "", nil); resp.StatusCode != http.StatusServiceUnavailable || !strings.Contains(text, "connection refused") {
+	if resp, text := request(t, door, http.MethodGet, "/v1/jobs", "", nil); resp.StatusCode != http.StatusServiceUnavailable || !strings.Contains(text, "connection refused") || !strings.Contains(text, "PEER_UNAVAILABLE") || resp.Header.Get("Retry-After") != "1" {
 		t.Errorf("REST = %d %s, want 503 that says why", resp.StatusCode, text)
 	}
 	resp, text := request(t, door, http.MethodGet, "/readyz", "", nil)

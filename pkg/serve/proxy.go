@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -13,6 +14,8 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/known/emptypb"
+
+	"github.com/redrive-io/redrive/pkg/errs"
 )
 
 // proxied is a call that a Peer serves.
@@ -58,7 +61,7 @@ func (s *Server) proxy(_ any, in grpc.ServerStream) error {
 	defer cancel()
 	out, err := p.peer.cc.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true, ClientStreams: true}, method)
 	if err != nil {
-		return ended(in.Context(), err)
+		return p.peer.ended(in.Context(), err)
 	}
 	asked := make(chan error, 1)
 	go func() {
@@ -79,7 +82,7 @@ func (s *Server) proxy(_ any, in grpc.ServerStream) error {
 		default:
 		}
 	}
-	return ended(in.Context(), err)
+	return p.peer.ended(in.Context(), err)
 }
 
 // askOn copies what the caller sends. Its error is the caller's.
@@ -124,12 +127,20 @@ func answerOn(out grpc.ClientStream, in grpc.ServerStream) error {
 	}
 }
 
-// ended says why a call ended: its own context comes first.
-func ended(ctx context.Context, err error) error {
-	if err != nil && ctx.Err() != nil {
+// ended says why a call that was handed on ended: the caller's own context comes
+// first. What the peer itself answers has details; without, nobody answered.
+func (p *Peer) ended(ctx context.Context, err error) error {
+	st := status.Convert(err)
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
 		return ctx.Err()
+	case st.Code() == codes.Unavailable && len(st.Details()) == 0:
+		return errs.Because("PEER_UNAVAILABLE", errs.Again(time.Second, "no replica of %s at %s can be used: %s", p.Service(), p.Addrs(), st.Message()))
+	default:
+		return err
 	}
-	return err
 }
 
 type proxiedKey struct{}
