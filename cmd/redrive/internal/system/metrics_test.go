@@ -43,12 +43,12 @@ func TestTheManualsTableIsTheRegistry(t *testing.T) {
 			continue // of Go and the process
 		}
 		var labels []string
-		for _, pair := range strings.Split(m[3], ",") {
+		for pair := range strings.SplitSeq(m[3], ",") {
 			if name, _, ok := strings.Cut(pair, "="); ok {
 				labels = append(labels, name)
 			}
 		}
-		for _, name := range strings.Split(m[4], ",") {
+		for name := range strings.SplitSeq(m[4], ",") {
 			if name != "" {
 				labels = append(labels, name)
 			}
