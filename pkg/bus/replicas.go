@@ -33,25 +33,29 @@ const (
 	codeNotClustered jetstream.ErrorCode = 10074 // this server has no others
 )
 
-// Tend gives the streams the replicas that they want when enough servers are
-// there at last, until ctx is done.
+// Tend makes streams again that are gone, with the servers that kept them, and
+// gives them the replicas that they want when enough servers are there at last,
+// until ctx is done. Consumers come back by themselves.
 func (b *Bus) Tend(ctx context.Context) {
 	for sleep(ctx, tendEvery) {
 		for _, stream := range b.streams() {
 			if err := b.raise(ctx, stream); err != nil && ctx.Err() == nil {
-				b.log.Debug("a stream cannot get more replicas now", "stream", stream.Name, "err", err)
+				b.log.Debug("a stream cannot be corrected now", "stream", stream.Name, "err", err)
 			}
 		}
 	}
 }
 
-// raise corrects a stream that has fewer replicas than it wants.
+// raise corrects a stream that is gone or has fewer replicas than it wants.
 func (b *Bus) raise(ctx context.Context, c jetstream.StreamConfig) error {
 	has, err := b.replicasOf(ctx, c.Name)
 	if err != nil {
 		return err
 	}
-	if want := b.wantedReplicas(ctx); has == 0 || want <= has {
+	switch want := b.wantedReplicas(ctx); {
+	case has == 0:
+		b.log.Warn("a stream is gone and is made again: what nobody had read of it is lost", "stream", c.Name)
+	case want <= has:
 		return nil
 	}
 	return b.provisionStream(ctx, c)

@@ -15,6 +15,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/redrive-io/redrive/pkg/bus"
+	"github.com/redrive-io/redrive/pkg/bus/bustest"
 	"github.com/redrive-io/redrive/pkg/errs"
 )
 
@@ -184,4 +185,27 @@ func TestAServerOfItsOwnKeepsOneCopy(t *testing.T) {
 	if err := connectTo(t, m, 3).Provision(t.Context()); !errs.Is(err, errs.Unavailable) && !errs.Is(err, errs.FailedPrecondition) {
 		t.Errorf("Provision of 3 replicas = %v, want a refusal", err)
 	}
+}
+
+func TestAStreamThatIsGoneIsMadeAgain(t *testing.T) {
+	s := bustest.Start(t)
+	b := bustest.Connect(t, s)
+	events := make(chan bus.Event, 10)
+	listen(t, b, finished, into(events, nil))
+	publish(t, b, jobFinished(t, "before"))
+	<-events
+	if err := jetStream(t, s).DeleteStream(t.Context(), bus.EventStream); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	tended := make(chan struct{})
+	go func() { defer close(tended); b.Tend(ctx) }()
+	// The outbox does the same: it tries until the stream is there.
+	for b.Publish(ctx, jobFinished(t, "after")) != nil {
+	}
+	if e := <-events; e.ID != "after" {
+		t.Errorf("event = %s, want the one after", e.ID)
+	}
+	stop()
+	<-tended
 }
