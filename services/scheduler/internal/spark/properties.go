@@ -16,7 +16,7 @@ import (
 
 // defaults is what spark-defaults.conf says.
 type defaults struct {
-	text string // ends with a line's end, or is empty
+	text string // ends with an empty line, or is empty
 	keys map[string]bool
 }
 
@@ -66,7 +66,7 @@ func parseDefaults(text string) defaults {
 		continued = trailing%2 == 1 && (continued || line[0] != '#' && line[0] != '!')
 	}
 	if text != "" {
-		d.text += "\n" // a last line that is not ended must not join with what follows
+		d.text += "\n\n" // a last line that goes on must not go on with what follows
 	}
 	return d
 }

@@ -102,7 +102,7 @@ func TestSecretsAreInNoArgument(t *testing.T) {
 	if !slices.Contains(rest, "--properties-file") || !slices.Contains(rest, "/f/files/spark.conf") || got["spark.executor.memory"] != "2g" {
 		t.Errorf("arguments are %q", s.Args)
 	}
-	want := defaults + "\n" + `spark.authenticate.secret=hunter2\nhunter2
+	want := defaults + "\n\n" + `spark.authenticate.secret=hunter2\nhunter2
 spark.hadoop.fs.s3a.secret.key=hunter2\\ x
 spark.hadoop.url=jdbc://u:hunter2@h/x
 spark.ssl.keyPassword=\ hunter2
