@@ -123,13 +123,15 @@ func (c patient) Invoke(ctx context.Context, method string, args, reply any, opt
 		ctx, cancel = context.WithTimeout(ctx, DefaultDeadline)
 		defer cancel()
 	}
-	err := c.peer.cc.Invoke(withRequestID(ctx), method, args, reply, append(opts, grpc.WaitForReady(true))...)
-	return c.kind(err)
+	ctx, span := clientSpan(withRequestID(ctx), method)
+	err := c.kind(c.peer.cc.Invoke(ctx, method, args, reply, append(opts, grpc.WaitForReady(true))...))
+	span.End(err)
+	return err
 }
 
 // NewStream implements grpc.ClientConnInterface.
 func (c patient) NewStream(ctx context.Context, desc *grpc.StreamDesc, method string, opts ...grpc.CallOption) (grpc.ClientStream, error) {
-	cs, err := c.peer.cc.NewStream(withRequestID(ctx), desc, method, append(opts, grpc.WaitForReady(true))...)
+	cs, err := c.peer.cc.NewStream(withTrace(withRequestID(ctx)), desc, method, append(opts, grpc.WaitForReady(true))...)
 	if err != nil {
 		return nil, c.kind(err)
 	}

@@ -20,6 +20,8 @@ import (
 
 	"github.com/redrive-io/redrive/pkg/errs"
 	"github.com/redrive-io/redrive/pkg/serve"
+	"github.com/redrive-io/redrive/pkg/trace"
+	"github.com/redrive-io/redrive/pkg/trace/tracetest"
 	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
 )
 
@@ -115,6 +117,37 @@ func TestAGatewayHandsOnWhatBelongsToACall(t *testing.T) {
 	if _, err := client(t, door, serve.NewToken()).GetJob(t.Context(), &redrivev1.GetJobRequest{}); !errs.Is(err, errs.Unauthenticated) {
 		t.Errorf("with another token: %v, want Unauthenticated", err)
 	}
+}
+
+func TestCallsThatAreHandedOnAreTraced(t *testing.T) {
+	inside := make(chan string, 1)
+	behind, _ := start(t, &scheduler{get: func(ctx context.Context, _ *redrivev1.GetJobRequest) (*redrivev1.Job, error) {
+		inside <- strings.Join(metadata.ValueFromIncomingContext(ctx, "traceparent"), " ")
+		return &redrivev1.Job{}, nil
+	}})
+	door, _ := gatewayTo(t, behind.GRPCAddr())
+	ctx := metadata.AppendToOutgoingContext(t.Context(), "traceparent", remote)
+	ask := func(ctx context.Context, name string, c redrivev1.SchedulerServiceClient) string {
+		t.Helper()
+		if _, err := c.GetJob(ctx, &redrivev1.GetJobRequest{}); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		return <-inside
+	}
+	if got := ask(ctx, "without traces", client(t, door, token)); got != remote {
+		t.Errorf("a caller's trace came as %q, want it as it was", got)
+	}
+	tracetest.Record(t)
+	ctx, span := trace.Start(t.Context(), "a caller")
+	defer span.End(nil)
+	below := func(name, got string) {
+		if mine := trace.Parent(ctx); len(got) != len(remote) || got[3:35] != mine[3:35] || got == mine {
+			t.Errorf("the trace of %s came as %q, want a span below %q", name, got, mine)
+		}
+	}
+	below("a caller", ask(ctx, "with traces", client(t, door, token)))
+	peer := dialPeer(t, serve.PeerOptions{Addrs: []string{behind.GRPCAddr()}})
+	below("a service", ask(ctx, "a peer", redrivev1.NewSchedulerServiceClient(peer.Conn())))
 }
 
 func TestAGatewayHandsStreamsOnBothWays(t *testing.T) {

@@ -16,6 +16,7 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	"github.com/redrive-io/redrive/pkg/errs"
+	"github.com/redrive-io/redrive/pkg/trace"
 )
 
 // proxied is a call that a Peer serves.
@@ -161,6 +162,9 @@ func outgoing(ctx context.Context) context.Context {
 			out[key] = values
 		}
 	}
+	if trace.Parent(ctx) != "" {
+		delete(out, traceHeader) // this call's own span takes the caller's place
+	}
 	ctx = context.WithValue(ctx, proxiedKey{}, true)
-	return withRequestID(metadata.NewOutgoingContext(ctx, out))
+	return withTrace(withRequestID(metadata.NewOutgoingContext(ctx, out)))
 }
