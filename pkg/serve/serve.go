@@ -4,7 +4,8 @@
 // log line, the metrics, recovery from a panic, and errs.ToStatus.
 //
 // Nothing but the probes answers without the token, and nothing listens beyond
-// loopback unless Options.InsecureListen says so.
+// loopback unless it encrypts or Options.InsecureListen says so. Calls that no
+// service of the process serves go to the peers of Options.Peers that do.
 package serve
 
 import (

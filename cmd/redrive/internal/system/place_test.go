@@ -14,10 +14,13 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 
 	"github.com/redrive-io/redrive/cmd/redrive/internal/system"
+	"github.com/redrive-io/redrive/pkg/bus"
 	"github.com/redrive-io/redrive/pkg/docstore/redisstore/redistest"
 	"github.com/redrive-io/redrive/pkg/serve"
 	"github.com/redrive-io/redrive/pkg/serve/certtest"
@@ -116,6 +119,25 @@ func (p *place) startNATS() {
 func (p *place) stopNATS() {
 	p.nats.Shutdown()
 	p.nats.WaitForShutdown()
+}
+
+// deadLetters counts the events that were given up.
+func (p *place) deadLetters() uint64 {
+	p.t.Helper()
+	conn, err := nats.Connect(p.nats.ClientURL(), nats.UserInfo("redrive", password))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer conn.Close()
+	js, err := jetstream.New(conn)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	s, err := js.Stream(p.t.Context(), bus.DeadLetterStream)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return s.CachedInfo().State.Msgs
 }
 
 // settings are those of a process that serves some services here.

@@ -150,6 +150,9 @@ func TestWhatDiesIsSeenAndComesBack(t *testing.T) {
 		t.Logf("told while the config service was away: %v", err)
 	}
 	p.heals(s, "meanwhile")
+	if n := p.deadLetters(); n != 0 {
+		t.Errorf("%d events were given up, want none", n)
+	}
 }
 
 func TestAStartWaitsForWhatIsAway(t *testing.T) {
