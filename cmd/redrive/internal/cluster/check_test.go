@@ -168,21 +168,21 @@ func (c *checker) readAll(ctx context.Context) error {
 	c.patches, c.alerts = map[string][]*redrivev1.Patch{}, map[string][]*redrivev1.Alert{}
 	return errors.Join(
 		pages(func(token string) (string, error) {
-			res, err := c.scheduler.ListJobs(ctx, &redrivev1.ListJobsRequest{PageSize: 200, PageToken: token})
+			res, err := c.scheduler.ListJobs(ctx, &redrivev1.ListJobsRequest{PageSize: 200, PageToken: token, Workflow: workflow})
 			for _, j := range res.GetJobs() {
 				c.jobs[j.GetName()] = j
 			}
 			return res.GetNextPageToken(), err
 		}),
 		pages(func(token string) (string, error) {
-			res, err := c.classifier.ListFailures(ctx, &redrivev1.ListFailuresRequest{PageSize: 200, PageToken: token})
+			res, err := c.classifier.ListFailures(ctx, &redrivev1.ListFailuresRequest{PageSize: 200, PageToken: token, Workflow: workflow})
 			for _, f := range res.GetFailures() {
 				c.failures[f.GetName()] = f
 			}
 			return res.GetNextPageToken(), err
 		}),
 		pages(func(token string) (string, error) {
-			res, err := c.config.ListPatches(ctx, &redrivev1.ListPatchesRequest{PageSize: 200, PageToken: token})
+			res, err := c.config.ListPatches(ctx, &redrivev1.ListPatchesRequest{PageSize: 200, PageToken: token, Workflow: workflow})
 			for _, p := range res.GetPatches() {
 				c.patches[p.GetFailure()] = append(c.patches[p.GetFailure()], p)
 			}

@@ -13,6 +13,9 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/redrive-io/redrive/pkg/failure"
+	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
 )
 
 const (
@@ -20,6 +23,8 @@ const (
 	outagePatience = 3 * time.Minute
 	// outage is how long a dependency stays away once everybody has said so.
 	outage = 5 * time.Second
+	// rulePatience bounds how long a rule may take to every replica.
+	rulePatience = 20 * time.Second
 )
 
 // TestADeadDependencyPausesTheWork takes Redis away, and then the majority of
@@ -58,9 +63,50 @@ func TestADeadDependencyPausesTheWork(t *testing.T) {
 	}()
 	l.run(ctx)
 	<-outages
+	for i := range replicas {
+		if err := d.checkRule(ctx, i); err != nil {
+			t.Error(err)
+		}
+	}
 	if !t.Failed() {
 		d.check(l)
 	}
+}
+
+// checkRule adds a rule at one replica of the classifier and waits until both
+// use it: each listens by a consumer of its own, which the outage ended.
+func (d *deployment) checkRule(ctx context.Context, at int) error {
+	ctx, cancel := context.WithTimeout(ctx, rulePatience)
+	defer cancel()
+	said := fmt.Sprintf("the flux capacitor %d is empty", at)
+	began := time.Now()
+	_, err := redrivev1.NewClassifierServiceClient(d.conns["classifier"][at]).CreateRule(ctx, &redrivev1.CreateRuleRequest{
+		RuleId: fmt.Sprintf("flux-%d", at), Rule: &redrivev1.Rule{Any: []string{said}, Class: string(failure.DiskFull), Summary: "empty"},
+	})
+	if err != nil {
+		return err
+	}
+	var took [replicas]time.Duration
+	for i, conn := range d.conns["classifier"] {
+		n := 0
+		err := until(ctx, fmt.Sprintf("classifier-%d does not use a rule of classifier-%d", i+1, at+1), func(ctx context.Context) error {
+			n++
+			f, err := redrivev1.NewClassifierServiceClient(conn).Classify(ctx, &redrivev1.ClassifyRequest{
+				Attempt: failure.Attempt{Source: source, Job: fmt.Sprintf("rule-%d-%d", at, i), Number: n}.Proto(),
+				Type:    &redrivev1.JobType{Workflow: "rules", Step: "flux", Engine: "process"}, Evidence: evidence(&oneJob{}, said),
+			})
+			if err == nil && f.GetClass() != string(failure.DiskFull) {
+				err = fmt.Errorf("it says %s", f.GetClass())
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		took[i] = time.Since(began).Round(time.Millisecond)
+	}
+	d.t.Logf("a rule of classifier-%d was at work on the replicas after %v", at+1, took)
+	return nil
 }
 
 // takeAway stops processes until everybody has said so for a while.
