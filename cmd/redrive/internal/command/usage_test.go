@@ -112,12 +112,12 @@ func TestHelpIsThereForEverything(t *testing.T) {
 func TestServeHasFewFlagsUnderEachHeading(t *testing.T) {
 	r := run(t, "", "serve", "--help")
 	own, _, _ := strings.Cut(r.stdout, "Global Flags:")
-	for _, group := range strings.Split(own, "\n\n") {
+	for group := range strings.SplitSeq(own, "\n\n") {
 		if n := strings.Count("\n"+group, "\n      --"); n > 8 {
 			t.Errorf("a heading has %d flags, want 8 at most:\n%s", n, group)
 		}
 	}
-	for _, line := range strings.Split(own, "\n") {
+	for line := range strings.SplitSeq(own, "\n") {
 		if len(line) > 130 {
 			t.Errorf("a line has %d characters: %s", len(line), line)
 		}
