@@ -1,8 +1,10 @@
 package job_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"reflect"
 	"strings"
 	"testing"
@@ -145,6 +147,26 @@ func FuzzExpand(f *testing.F) {
 		}
 		if !strings.Contains(arg, "{{") && got.Args[0] != arg {
 			t.Errorf("Expand(%q) = %q, want it as it is", arg, got.Args[0])
+		}
+	})
+}
+
+// A configuration that is passed without being written is one that could be.
+func FuzzValidateConfig(f *testing.F) {
+	for _, s := range []string{`{}`, `{"a":[1,null,true,"é<>"],"b":{"c":-1e300}}`, `{"a":"` + strings.Repeat(`\u0000`, 12000) + `"}`} {
+		f.Add(s, 1.5)
+	}
+	f.Add(`{}`, math.Inf(1))
+	f.Fuzz(func(t *testing.T, text string, number float64) {
+		var config map[string]any
+		if json.Unmarshal([]byte(text), &config) != nil || config == nil {
+			return
+		}
+		config["number"] = number
+		written, err := json.Marshal(config)
+		good := err == nil && len(written) <= job.MaxConfigBytes && strings.Count(text, ",") < job.MaxConfigValues/2
+		if got := job.ValidateConfig("config", config); good && got != nil || got == nil && (err != nil || len(written) > job.MaxConfigBytes) {
+			t.Errorf("ValidateConfig = %v of %d bytes (%v)", got, len(written), err)
 		}
 	})
 }

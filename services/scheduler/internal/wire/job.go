@@ -153,15 +153,6 @@ func Struct(m map[string]any) (*structpb.Struct, error) {
 	return s, nil
 }
 
-// CheckJSON is errs.Invalid when an object has what JSON has no words for:
-// protobuf can hold infinite numbers, and they would turn into texts.
-func CheckJSON(field string, s *structpb.Struct) error {
-	if _, err := s.MarshalJSON(); s != nil && err != nil {
-		return errs.Field(field, "is not JSON: %w", err)
-	}
-	return nil
-}
-
 // Map reads a JSON object; nil stays nil.
 func Map(s *structpb.Struct) map[string]any {
 	if s == nil {
