@@ -5,15 +5,20 @@ import (
 	"crypto/tls"
 	"errors"
 	"os"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
 	"github.com/redrive-io/redrive/pkg/errs"
 )
 
+// heard is how long a server that keeps the event stream may have said nothing
+// to its leader; while it lives it says something every second.
+const heard = 4 * time.Second
+
 // Answers is nil when events can be published: the connection is up, and the
-// servers that keep the event stream have a leader who answers. Else it is
-// errs.Unavailable.
+// servers that keep the event stream have a leader who answers and hears most
+// of them. Else it is errs.Unavailable.
 func (b *Bus) Answers(ctx context.Context) error {
 	if err := b.Ready(); err != nil {
 		return err
@@ -22,8 +27,23 @@ func (b *Bus) Answers(ctx context.Context) error {
 	if err != nil {
 		return errs.New(errs.Unavailable, "the stream %s does not answer: %w", EventStream, err)
 	}
-	if c := stream.CachedInfo().Cluster; c != nil && c.Leader == "" {
+	c := stream.CachedInfo().Cluster
+	if c == nil {
+		return nil // a server of its own
+	}
+	// A leader whose followers are gone goes on answering for a while, and
+	// stores nothing.
+	servers, alive := len(c.Replicas)+1, 1
+	for _, r := range c.Replicas {
+		if !r.Offline && r.Active < heard {
+			alive++
+		}
+	}
+	switch {
+	case c.Leader == "":
 		return errs.New(errs.Unavailable, "the stream %s has no leader: most of its servers have to be up", EventStream)
+	case 2*alive <= servers:
+		return errs.New(errs.Unavailable, "the stream %s hears %d of its %d servers: most of them have to be up", EventStream, alive, servers)
 	}
 	return nil
 }
