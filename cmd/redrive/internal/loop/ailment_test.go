@@ -90,7 +90,7 @@ func ended(job int64, config *structpb.Struct) *redrivev1.Evidence {
 	}
 	return &redrivev1.Evidence{
 		TerminationReason: redrivev1.TerminationReason_TERMINATION_REASON_EXITED,
-		PeakMemoryBytes:   proto.Int64(gib<<30 - job%1000<<10), Duration: durationpb.New(ran), Node: fmt.Sprintf("worker-%d", job%40),
+		PeakMemoryBytes:   new(gib<<30 - job%1000<<10), Duration: durationpb.New(ran), Node: fmt.Sprintf("worker-%d", job%40),
 		StartTime: timestamppb.New(now.Add(-ran)), EndTime: timestamppb.New(now), InputBytes: 3 << 30,
 	}
 }
