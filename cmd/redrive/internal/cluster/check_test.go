@@ -94,7 +94,7 @@ func (d *deployment) sent(ctx context.Context) error {
 	for service := range services {
 		n, err := d.store.Count(ctx, docstore.Query{Kind: service + ".outbox"}, 0)
 		if err != nil || n > 0 {
-			left = append(left, fmt.Errorf("%s has %d events to send (%w)", service, n, err))
+			left = append(left, errors.Join(fmt.Errorf("%s has %d events to send", service, n), err))
 		}
 	}
 	return errors.Join(left...)

@@ -4,6 +4,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -164,7 +165,7 @@ func (d *deployment) allSay(ctx context.Context, named string) error {
 		group.Go(func() error {
 			code, text, err := fetch(ctx, "http://"+addr+"/readyz")
 			if err != nil || code != http.StatusServiceUnavailable || !strings.Contains(text, "not ready: "+named) {
-				return fmt.Errorf("%s answers %d %q (%w)", name, code, text, err)
+				return errors.Join(fmt.Errorf("%s answers %d %q", name, code, text), err)
 			}
 			return nil
 		})

@@ -5,6 +5,7 @@ package cluster
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -144,7 +145,7 @@ func pong(ctx context.Context, addr string) error {
 	answers := bufio.NewReader(conn)
 	for _, want := range []string{"+OK", "+PONG"} {
 		if line, err := answers.ReadString('\n'); err != nil || strings.TrimSpace(line) != want {
-			return fmt.Errorf("redis says %q (%w), want %s", line, err, want)
+			return errors.Join(fmt.Errorf("redis says %q, want %s", line, want), err)
 		}
 	}
 	return nil
