@@ -65,8 +65,9 @@ func Open(path string, o Options) (*Store, error) {
 	}
 	db, err := bolt.Open(path, 0o600, &bolt.Options{
 		Timeout: o.LockTimeout,
-		// The list of free pages is found again by a walk when the file is
-		// opened: cheaper than writing it with every commit.
+		// The list of free pages is written when the store is closed, and found
+		// again by a walk when it was not: cheaper than writing it with every
+		// commit.
 		NoFreelistSync:  true,
 		FreelistType:    bolt.FreelistMapType,
 		InitialMmapSize: initialMapping,
@@ -93,10 +94,17 @@ func Open(path string, o Options) (*Store, error) {
 	s.close = sync.OnceValue(func() error {
 		close(s.closing)
 		<-s.stopped
-		return db.Close()
+		return errors.Join(keepFreelist(db), db.Close())
 	})
 	go s.write()
 	return s, nil
+}
+
+// keepFreelist writes the list of free pages, so that the next Open need not
+// walk through the whole file; after a crash it must.
+func keepFreelist(db *bolt.DB) error {
+	db.NoFreelistSync = false
+	return db.Update(func(*bolt.Tx) error { return nil })
 }
 
 // prepare writes or checks the version of the layout. A new file is durable

@@ -39,7 +39,9 @@ type System struct {
 	failed   chan error
 }
 
-// startTimeout bounds how long the store and the bus may take to come up.
+// startTimeout bounds how long the store, the bus and all the rest may each take
+// to come up. Only the embedded store may take longer: after a crash it reads its
+// whole file, however large that is.
 const startTimeout = time.Minute
 
 // Start starts everything and returns when it serves. When it fails, whatever
@@ -49,7 +51,8 @@ func Start(ctx context.Context, o Options) (_ *System, err error) {
 		return nil, err
 	}
 	collectLess()
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	caller := ctx
+	ctx, cancel := context.WithTimeout(caller, startTimeout)
 	defer cancel()
 	s := &System{log: o.Log, services: o.Services, registry: newRegistry(o.Version), failed: make(chan error, 16)}
 	defer func() {
@@ -80,6 +83,8 @@ func Start(ctx context.Context, o Options) (_ *System, err error) {
 		if err := s.openStore(ctx, o); err != nil {
 			return nil, err
 		}
+		ctx, cancel := context.WithTimeout(caller, startTimeout)
+		defer cancel()
 		if err := s.openBus(ctx, o); err != nil {
 			return nil, err
 		}
