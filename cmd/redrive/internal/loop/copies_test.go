@@ -48,7 +48,7 @@ func copyStore(from, to, kind string, n int) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, c.from.Close()) }()
-	if c.to, err = bolt.Open(to, 0o600, &bolt.Options{NoSync: true, NoFreelistSync: true, FreelistType: bolt.FreelistMapType, InitialMmapSize: 1 << 34}); err != nil {
+	if c.to, err = bolt.Open(to, 0o600, &bolt.Options{NoSync: true, FreelistType: bolt.FreelistMapType, InitialMmapSize: 1 << 34}); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, c.to.Sync(), c.to.Close()) }()
