@@ -45,7 +45,7 @@ func TestSharesBecomeFairAndLittleMoves(t *testing.T) {
 	w.start("c")
 	w.steps(3)
 	w.wantShares("three", 6, 5, 5)
-	for _, name := range strings.Split("defghijklmnopq", "") {
+	for name := range strings.SplitSeq("defghijklmnopq", "") {
 		w.start(name)
 	}
 	w.steps(3)
