@@ -316,39 +316,17 @@ func (c *checker) checkWitness(context.Context) error {
 	return nil
 }
 
-// checkEvents looks for two different decisions told on one failure.
+// checkEvents looks for decisions that were never told, and for two different
+// ones told on one failure.
 func (c *checker) checkEvents(ctx context.Context) error {
-	stream, err := c.d.bus.Stream(ctx, bus.EventStream)
-	if err != nil {
+	var told map[string]*redrivev1.Decision
+	// The servers that have just come back may not know a new consumer yet.
+	err := until(ctx, "read the events", func(ctx context.Context) (err error) {
+		told, err = c.decisionsTold(ctx)
 		return err
-	}
-	consumer, err := stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
-		FilterSubject: bus.SubjectPrefix + string(bus.DecisionMade), AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true,
 	})
 	if err != nil {
 		return err
-	}
-	told := map[string]*redrivev1.Decision{}
-	for left := consumer.CachedInfo().NumPending; left > 0; {
-		batch, err := consumer.Fetch(int(min(left, 500)), jetstream.FetchMaxWait(20*time.Second))
-		if err != nil {
-			return fmt.Errorf("read the events: %w", err)
-		}
-		for msg := range batch.Messages() {
-			left--
-			d := &redrivev1.DecisionMade{}
-			if err := proto.Unmarshal(msg.Data(), d); err != nil {
-				return err
-			}
-			name := d.GetDecision().GetName()
-			if first := told[name]; first != nil && !proto.Equal(first, d.GetDecision()) {
-				c.wrong("event", "two decisions were told: %v and %v", first, d.GetDecision())
-			}
-			told[name] = d.GetDecision()
-		}
-		if err := batch.Error(); err != nil {
-			return fmt.Errorf("read the events: %w", err)
-		}
 	}
 	for _, j := range c.jobs {
 		for _, a := range j.GetAttempts() {
@@ -358,4 +336,46 @@ func (c *checker) checkEvents(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// decisionsTold reads the decisions from the stream of events.
+func (c *checker) decisionsTold(ctx context.Context) (map[string]*redrivev1.Decision, error) {
+	stream, err := c.d.bus.Stream(ctx, bus.EventStream)
+	if err != nil {
+		return nil, err
+	}
+	consumer, err := stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
+		FilterSubject: bus.SubjectPrefix + string(bus.DecisionMade), AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true,
+	})
+	if err != nil {
+		return nil, err
+	}
+	told := map[string]*redrivev1.Decision{}
+	for left := consumer.CachedInfo().NumPending; left > 0; {
+		batch, err := consumer.Fetch(int(min(left, 500)), jetstream.FetchMaxWait(5*time.Second))
+		if err != nil {
+			return nil, err
+		}
+		got := uint64(0)
+		for msg := range batch.Messages() {
+			got++
+			d := &redrivev1.DecisionMade{}
+			if err := proto.Unmarshal(msg.Data(), d); err != nil {
+				return nil, err
+			}
+			name := d.GetDecision().GetName()
+			if first := told[name]; first != nil && !proto.Equal(first, d.GetDecision()) {
+				c.wrong("event", "two decisions were told: %v and %v", first, d.GetDecision())
+			}
+			told[name] = d.GetDecision()
+		}
+		if err := batch.Error(); err != nil {
+			return nil, err
+		}
+		if got == 0 {
+			return nil, fmt.Errorf("%d events do not come", left)
+		}
+		left -= min(got, left)
+	}
+	return told, nil
 }
