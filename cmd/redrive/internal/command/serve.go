@@ -27,11 +27,11 @@ what is in DATA/nats-client.json.
 
 With --nats and --redis this process is one replica of a deployment, and runs
 the services that are named, or all: scheduler, classifier, recommender,
-configsvc, notifier, and gateway, which is REST and every gRPC call of the
-others: the one door for people, which needs neither. --peer says where a service is that a service
+configsvc, notifier, and gateway: REST and every gRPC call of the others, the one
+door for people; alone it needs neither. --peer says where a service is that one
 of this process calls (scheduler: configsvc; classifier: recommender and
-configsvc; gateway: all). All processes have one token. Each has a data folder
-of its own, and on one machine ports of its own.
+configsvc; gateway: all). All processes have one token. Each has a data folder of
+its own, and on one machine ports of its own.
 
 SIGINT or SIGTERM stops it in order; a second one kills it. Attempts that run go
 on running, and the next start finds them.`,
