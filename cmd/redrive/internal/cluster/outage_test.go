@@ -26,7 +26,7 @@ const (
 	// outage is how long a dependency stays away once everybody has said so.
 	outage = 5 * time.Second
 	// noticed bounds how long it may take until everybody has said so.
-	noticed = 15 * time.Second
+	noticed = 25 * time.Second
 	// rulePatience bounds how long a rule may take to every replica.
 	rulePatience = 20 * time.Second
 )
