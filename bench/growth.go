@@ -18,8 +18,8 @@ import (
 // templateRun is how long the cycles are run whose store is copied.
 const templateRun = 5 * time.Second
 
-// database is the store's file in a data folder.
-const database = "redrive.db"
+// database is the store's folder in a data folder.
+const database = "store"
 
 // growth compares cycles on stores with many failures to cycles on an empty
 // one.
@@ -88,14 +88,26 @@ func (s *settings) grown(ctx context.Context, template, dir string, n int) (cont
 	if _, err := output(ctx, s.redrive, "copies", "-from", filepath.Join(template, database), "-to", filepath.Join(data, database), "-n", strconv.Itoa(n)); err != nil {
 		return contest.Contestant{}, err
 	}
-	info, err := os.Stat(filepath.Join(data, database))
+	size, err := folderBytes(filepath.Join(data, database))
 	if err != nil {
 		return contest.Contestant{}, err
 	}
-	fmt.Fprintf(os.Stderr, "a store with %d failures, %d MiB, made in %.1f s\n", n, info.Size()>>20, time.Since(begin).Seconds())
+	fmt.Fprintf(os.Stderr, "a store with %d failures, %d MiB, made in %.1f s\n", n, size>>20, time.Since(begin).Seconds())
 	return contest.Contestant{Name: power(n), Run: func(ctx context.Context) (contest.Result, error) {
 		return s.measure(ctx, s.redrive, "cycles", "-ailment", "memory", "-data", data)
 	}}, nil
+}
+
+// folderBytes is the size of the files of a folder.
+func folderBytes(dir string) (size int64, err error) {
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		info, statErr := e.Info()
+		if err = errors.Join(err, statErr); statErr == nil {
+			size += info.Size()
+		}
+	}
+	return size, err
 }
 
 // power writes 10000 as "1e4"; what is no power of ten as it is.

@@ -19,7 +19,7 @@ import (
 	"github.com/redrive-io/redrive/pkg/bus"
 	"github.com/redrive-io/redrive/pkg/bus/natsserver"
 	"github.com/redrive-io/redrive/pkg/docstore"
-	"github.com/redrive-io/redrive/pkg/docstore/boltstore"
+	"github.com/redrive-io/redrive/pkg/docstore/pebblestore"
 	"github.com/redrive-io/redrive/pkg/errs"
 	"github.com/redrive-io/redrive/pkg/inbox"
 	"github.com/redrive-io/redrive/pkg/outbox"
@@ -99,7 +99,7 @@ func runChild(t *testing.T, dir string, env ...string) error {
 
 func checkCrash(t *testing.T, dir string) {
 	t.Helper()
-	store, err := boltstore.Open(filepath.Join(dir, "test.db"), boltstore.Options{})
+	store, err := pebblestore.Open(filepath.Join(dir, "test.db"), pebblestore.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +119,7 @@ func checkCrash(t *testing.T, dir string) {
 
 // crashChild does what is left to do and ends when all effects are there.
 func crashChild(dir string) (err error) {
-	store, err := boltstore.Open(filepath.Join(dir, "test.db"), boltstore.Options{})
+	store, err := pebblestore.Open(filepath.Join(dir, "test.db"), pebblestore.Options{})
 	if err != nil {
 		return err
 	}

@@ -22,7 +22,7 @@ import (
 	"github.com/redrive-io/redrive/pkg/bus"
 	"github.com/redrive-io/redrive/pkg/bus/natsserver"
 	"github.com/redrive-io/redrive/pkg/docstore"
-	"github.com/redrive-io/redrive/pkg/docstore/boltstore"
+	"github.com/redrive-io/redrive/pkg/docstore/pebblestore"
 	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
 	"github.com/redrive-io/redrive/services/notifier"
 )
@@ -148,7 +148,7 @@ func runChild(t *testing.T, dir string, env ...string) error {
 
 // crashChild tells a job's life to a notifier and ends when all is told.
 func crashChild(dir string) (err error) {
-	store, err := boltstore.Open(filepath.Join(dir, "test.db"), boltstore.Options{})
+	store, err := pebblestore.Open(filepath.Join(dir, "test.db"), pebblestore.Options{})
 	if err != nil {
 		return err
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/redrive-io/redrive/pkg/docstore"
-	"github.com/redrive-io/redrive/pkg/docstore/boltstore"
+	"github.com/redrive-io/redrive/pkg/docstore/pebblestore"
 	"github.com/redrive-io/redrive/pkg/docstore/redisstore/redistest"
 )
 
@@ -40,7 +40,7 @@ func BenchmarkCommits(b *testing.B) {
 	server := redistest.Start(b)
 	rs := open(b, server)
 	bare := server.Client(func(o *redis.Options) { o.PoolSize = benchWriters })
-	bs, err := boltstore.Open(filepath.Join(b.TempDir(), "bench.db"), boltstore.Options{})
+	bs, err := pebblestore.Open(filepath.Join(b.TempDir(), "bench.db"), pebblestore.Options{})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -86,7 +86,7 @@ func BenchmarkCommits(b *testing.B) {
 		})
 		measure("redis", benchWriters, over(rs))
 		measure("redis indexed", benchWriters, over(rs, docstore.Entry{Name: "due", Value: "2026"}, docstore.Entry{Name: "state", Value: "open"}))
-		measure("bolt", benchWriters, over(bs))
+		measure("pebble", benchWriters, over(bs))
 		measure("sync", 1, func(_, _ int) error {
 			if _, err := file.WriteAt(value, 0); err != nil {
 				return err
@@ -101,14 +101,14 @@ func BenchmarkCommits(b *testing.B) {
 			return bare.HGet(b.Context(), "bare:"+strconv.Itoa(worker%benchWriters), "v").Err()
 		})
 	}
-	for _, name := range []string{"bare", "redis", "redis indexed", "bolt", "sync", "redis get", "bare get"} {
+	for _, name := range []string{"bare", "redis", "redis indexed", "pebble", "sync", "redis get", "bare get"} {
 		fmt.Printf("%-14s %9.0f a second\n", name, best[name])
 	}
 	for _, r := range []struct{ name, a, b string }{
 		{"redisstore-commit-to-bare-cas", "redis", "bare"},
 		{"redisstore-indexed-commit-to-bare-cas", "redis indexed", "bare"},
 		{"redisstore-get-to-bare-get", "redis get", "bare get"},
-		{"boltstore-commit-to-fsync", "bolt", "sync"},
+		{"pebblestore-commit-to-fsync", "pebble", "sync"},
 	} {
 		fmt.Printf("ratio %s %.2f\n", r.name, best[r.a]/best[r.b])
 	}

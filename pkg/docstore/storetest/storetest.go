@@ -4,15 +4,16 @@ package storetest
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	bolt "go.etcd.io/bbolt"
+	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/redrive-io/redrive/pkg/docstore"
-	"github.com/redrive-io/redrive/pkg/docstore/boltstore"
+	"github.com/redrive-io/redrive/pkg/docstore/pebblestore"
 	"github.com/redrive-io/redrive/pkg/docstore/redisstore/redistest"
 	"github.com/redrive-io/redrive/pkg/errs"
 )
@@ -24,14 +25,14 @@ func Open(t testing.TB) docstore.Store {
 	if os.Getenv("REDRIVE_TEST_STORE") == "redis" {
 		return redistest.Open(t)
 	}
-	return OpenFile(t, filepath.Join(t.TempDir(), "test.db"))
+	return OpenFolder(t, filepath.Join(t.TempDir(), "store"))
 }
 
-// OpenFile returns the embedded store of a file. When the test ends, the store
-// is closed, if it is not closed yet, and the file is checked.
-func OpenFile(t testing.TB, path string) docstore.Store {
+// OpenFolder returns the embedded store of a folder. When the test ends, the
+// store is closed, if it is not closed yet, and its files are checked.
+func OpenFolder(t testing.TB, dir string) docstore.Store {
 	t.Helper()
-	s, err := boltstore.Open(path, boltstore.Options{})
+	s, err := pebblestore.Open(dir, pebblestore.Options{})
 	if err != nil {
 		t.Fatalf("open store: %v", err)
 	}
@@ -39,31 +40,28 @@ func OpenFile(t testing.TB, path string) docstore.Store {
 		if err := s.Close(); err != nil {
 			t.Errorf("close store: %v", err)
 		}
-		checkFile(t, path)
+		checkFiles(t, dir)
 	})
 	return s
 }
 
-// checkFile runs bbolt's own check of a closed file.
-func checkFile(t testing.TB, path string) {
-	db, err := bolt.Open(path, 0o600, &bolt.Options{ReadOnly: true, PreLoadFreelist: true})
+// checkFiles runs Pebble's own check of a closed store.
+func checkFiles(t testing.TB, dir string) {
+	db, err := pebble.Open(dir, &pebble.Options{ReadOnly: true, Logger: quiet{t}})
 	if err != nil {
-		t.Errorf("open the file for its check: %v", err)
+		t.Errorf("open the store for its check: %v", err)
 		return
 	}
-	err = db.View(func(tx *bolt.Tx) error {
-		for err := range tx.Check() {
-			t.Errorf("check of the file: %v", err)
-		}
-		return nil
-	})
-	if err != nil {
-		t.Errorf("check of the file: %v", err)
-	}
-	if err := db.Close(); err != nil {
-		t.Errorf("close after the check: %v", err)
+	if err := errors.Join(db.CheckLevels(nil), db.Close()); err != nil {
+		t.Errorf("check of the store: %v", err)
 	}
 }
+
+// quiet is a pebble.Logger that tells what goes wrong.
+type quiet struct{ testing.TB }
+
+// Infof implements pebble.Logger.
+func (quiet) Infof(string, ...any) {}
 
 // Run is the conformance suite. open returns a fresh, empty store and closes it
 // when the test ends.

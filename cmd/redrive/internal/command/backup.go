@@ -12,7 +12,7 @@ import (
 
 	"github.com/redrive-io/redrive/cmd/redrive/internal/home"
 	"github.com/redrive-io/redrive/cmd/redrive/internal/screen"
-	"github.com/redrive-io/redrive/pkg/docstore/boltstore"
+	"github.com/redrive-io/redrive/pkg/docstore/pebblestore"
 	"github.com/redrive-io/redrive/pkg/errs"
 	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
 )
@@ -26,9 +26,7 @@ one moment. The server may run and be used meanwhile; without one, the store of
 the data folder is copied. The file is read back and checked before it gets its
 name; one that exists already is left alone.
 
-To restore, stop the server, put the file into the data folder as redrive.db,
-remove the folder events there, and start the server. docs/operations.md says
-what that means for jobs that went on meanwhile.`,
+"redrive restore" makes a store of it again.`,
 		Args: takes(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			size, err := a.backupTo(cmd.Context(), args[0])
@@ -39,6 +37,47 @@ what that means for jobs that went on meanwhile.`,
 			return nil
 		},
 	}
+}
+
+func (a *app) restore() *cobra.Command {
+	return &cobra.Command{
+		Use:   "restore FILE",
+		Short: "Make the store of a data folder of a backup",
+		Long: `Make the store of a data folder of a backup, which is read whole and checked. The
+folder has no server and no store: to go back in time, stop the server and move
+the folder "store" away first. Events that were still to be delivered there are
+removed, since the store has them. What ran or ended since the backup is found
+in the folder "attempts", if it is left in place.
+
+docs/operations.md says what a restore means for jobs that went on meanwhile.`,
+		Args: takes(1, 1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			folder, err := a.folder()
+			if err != nil {
+				return err
+			}
+			if err := restoreTo(folder, args[0]); err != nil {
+				return err
+			}
+			a.say("restored to %s; start it with \"redrive serve\"", folder)
+			return nil
+		},
+	}
+}
+
+func restoreTo(folder home.Folder, path string) (err error) {
+	lock, err := folder.Open() // so that no server runs
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lock.Close()) }()
+	if err := pebblestore.Restore(path, folder.Store()); err != nil {
+		return err
+	}
+	if err := os.RemoveAll(folder.Events()); err != nil {
+		return fmt.Errorf("remove the events from before the restore: %w", err)
+	}
+	return nil
 }
 
 // backupTo makes the file at path, whole or not at all.
@@ -62,7 +101,7 @@ func (a *app) backupTo(ctx context.Context, path string) (size int64, err error)
 	if err = errors.Join(err, file.Close()); err != nil {
 		return 0, err
 	}
-	if err := boltstore.Verify(file.Name()); err != nil {
+	if err := pebblestore.Verify(file.Name()); err != nil {
 		return 0, fmt.Errorf("the backup is no good: %w", err)
 	}
 	if err := os.Link(file.Name(), path); err != nil { // a rename would replace
@@ -89,7 +128,7 @@ func (a *app) copyStore(ctx context.Context, w io.Writer) (int64, error) {
 }
 
 func copyOffline(folder home.Folder, w io.Writer) (size int64, err error) {
-	if _, err := os.Stat(folder.Database()); err != nil {
+	if _, err := os.Stat(folder.Store()); err != nil {
 		return 0, errs.New(errs.NotFound, "there is no store in the data folder: %w; name another with --data, or a server with --server", err)
 	}
 	lock, err := folder.Open() // so that no server starts meanwhile
@@ -97,7 +136,7 @@ func copyOffline(folder home.Folder, w io.Writer) (size int64, err error) {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, lock.Close()) }()
-	store, err := boltstore.Open(folder.Database(), boltstore.Options{})
+	store, err := pebblestore.Open(folder.Store(), pebblestore.Options{})
 	if err != nil {
 		return 0, err
 	}

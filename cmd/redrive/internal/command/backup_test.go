@@ -9,7 +9,7 @@ import (
 
 	"github.com/redrive-io/redrive/cmd/redrive/internal/home"
 	"github.com/redrive-io/redrive/cmd/redrive/internal/system"
-	"github.com/redrive-io/redrive/pkg/docstore/boltstore"
+	"github.com/redrive-io/redrive/pkg/docstore/pebblestore"
 )
 
 // TestBackup copies the store of a server that runs, and of one that does not.
@@ -32,8 +32,13 @@ func TestBackup(t *testing.T) {
 	if err != nil || len(found) != 2 {
 		t.Errorf("the folder has %v (%v), want the two backups alone", found, err)
 	}
+	run(t, "", "restore", file("offline.db"), "--data", dir).check(t, 1, nil, []string{"move it away first"})
+	run(t, "", "restore", file("none.db"), "--data", t.TempDir()).check(t, 1, nil, []string{"open the backup"})
 	for _, name := range []string{"online.db", "offline.db"} {
-		if err := boltstore.Verify(file(name)); err != nil {
+		fresh := t.TempDir()
+		run(t, "", "restore", file(name), "--data", fresh).check(t, 0, nil, []string{"restored to " + fresh})
+		run(t, "", "backup", file("again-"+name), "--data", fresh).check(t, 0, nil, []string{name + " has "})
+		if err := pebblestore.Verify(file(name)); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 		if info, err := os.Stat(file(name)); err != nil || info.Mode().Perm() != 0o600 {

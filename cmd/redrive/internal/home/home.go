@@ -46,8 +46,8 @@ func (f Folder) TokenFile() string { return f.path("token") }
 // events.
 func (f Folder) NATSClientFile() string { return f.path("nats-client.json") }
 
-// Database is the file of the embedded store.
-func (f Folder) Database() string { return f.path("redrive.db") }
+// Store is the folder of the embedded store.
+func (f Folder) Store() string { return f.path("store") }
 
 // Events is the folder of the embedded bus.
 func (f Folder) Events() string { return f.path("events") }

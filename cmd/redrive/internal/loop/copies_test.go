@@ -3,15 +3,17 @@ package loop
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
 
-	bolt "go.etcd.io/bbolt"
+	"github.com/cockroachdb/pebble/v2"
 )
 
 // A store of any size is made of one that a real run left: its documents again
@@ -23,7 +25,7 @@ const digits = 24
 
 // copier writes the documents of one store many times into another.
 type copier struct {
-	from, to *bolt.DB
+	from, to *pebble.DB
 	ids      map[string]bool // the digests that documents have
 }
 
@@ -44,38 +46,80 @@ func copies(args []string) int {
 
 func copyStore(from, to, kind string, n int) (err error) {
 	c := copier{ids: map[string]bool{}}
-	if c.from, err = bolt.Open(from, 0o600, &bolt.Options{ReadOnly: true}); err != nil {
+	if c.from, err = pebble.Open(from, &pebble.Options{ReadOnly: true}); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, c.from.Close()) }()
-	if c.to, err = bolt.Open(to, 0o600, &bolt.Options{NoSync: true, FreelistType: bolt.FreelistMapType, InitialMmapSize: 1 << 34}); err != nil {
+	all, err := c.read()
+	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, c.to.Sync(), c.to.Close()) }()
-	return c.from.View(func(tx *bolt.Tx) error {
-		counted := tx.Bucket([]byte("d" + kind))
-		if counted == nil || counted.Stats().KeyN == 0 {
-			return fmt.Errorf("%s has no document of kind %s", from, kind)
-		}
-		if err := tx.ForEach(c.note); err != nil {
+	counted := len(all[string(prefix('d', kind))])
+	if counted == 0 {
+		return fmt.Errorf("%s has no document of kind %s", from, kind)
+	}
+	// Everything is written in the order of the keys and once, so that nothing
+	// has to be sorted.
+	if c.to, err = pebble.Open(to, &pebble.Options{DisableWAL: true, FormatMajorVersion: c.from.FormatMajorVersion()}); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.to.Flush(), c.to.Close()) }()
+	times := (n + counted - 1) / counted
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		if err := c.write(name, all[name], times); err != nil {
 			return err
 		}
-		times := (n + counted.Stats().KeyN - 1) / counted.Stats().KeyN
-		return tx.ForEach(func(name []byte, b *bolt.Bucket) error { return c.bucket(name, b, times) })
-	})
+	}
+	return nil
 }
 
-// note takes down the ids of documents.
-func (c *copier) note(name []byte, b *bolt.Bucket) error {
-	if name[0] != 'd' {
-		return nil
+// pair is a key, without its prefix, and its value.
+type pair struct{ key, value []byte }
+
+// prefix is what keys begin with that belong together: a letter, and names with
+// their lengths.
+func prefix(letter byte, names ...string) []byte {
+	b := []byte{letter}
+	for _, n := range names {
+		b = binary.AppendUvarint(b, uint64(len(n)))
+		b = append(b, n...)
 	}
-	return b.ForEach(func(id, _ []byte) error {
-		for at := range digests(id) {
-			c.ids[string(id[at:at+digits])] = true
+	return b
+}
+
+// read returns all keys by their prefixes, and takes down the ids of documents.
+func (c *copier) read() (map[string][]pair, error) {
+	all := map[string][]pair{}
+	iter, err := c.from.NewIter(nil)
+	if err != nil {
+		return nil, err
+	}
+	for ok := iter.First(); ok; ok = iter.Next() {
+		key := bytes.Clone(iter.Key())
+		size := prefixSize(key)
+		name := string(key[:size])
+		all[name] = append(all[name], pair{key[size:], bytes.Clone(iter.Value())})
+		if key[0] == 'd' {
+			for at := range digests(key[size:]) {
+				c.ids[string(key[size:][at:at+digits])] = true
+			}
 		}
-		return nil
-	})
+	}
+	return all, iter.Close()
+}
+
+// prefixSize is the size of a key's prefix: documents have one name, entries of
+// indexes two, and what is neither is all prefix.
+func prefixSize(key []byte) int {
+	names, at := map[byte]int{'d': 1, 'x': 2}[key[0]], 1
+	if names == 0 {
+		return len(key)
+	}
+	for range names {
+		length, n := binary.Uvarint(key[at:])
+		at += n + int(length)
+	}
+	return at
 }
 
 // digests yields where runs of exactly as many hex digits begin as a digest
@@ -100,53 +144,38 @@ func digests(b []byte) func(func(int) bool) {
 // entry is one key of a copy.
 type entry struct {
 	key  []byte
-	item int // of the bucket that is copied
+	item int // of the keys that are copied
 	pad  []byte
 }
 
 // perCommit entries are written in one commit.
 const perCommit = 20_000
 
-// bucket writes the copies of one bucket in the order of their keys. Events
-// that wait to be sent are left out: they would be sent.
-func (c *copier) bucket(name []byte, b *bolt.Bucket, times int) error {
-	if bytes.HasSuffix(name, []byte(".outbox")) {
+// write writes the copies of what has one prefix. Events that wait to be sent
+// are left out: they would be sent.
+func (c *copier) write(name string, pairs []pair, times int) error {
+	if strings.HasSuffix(name, ".outbox") {
 		return nil
 	}
-	var keys, values [][]byte
-	err := b.ForEach(func(k, v []byte) error {
-		keys, values = append(keys, k), append(values, v)
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	if string(name) == "m" {
+	if name[0] == 'm' {
 		times = 1
 	}
-	all := make([]entry, 0, len(keys)*times)
+	all := make([]entry, 0, len(pairs)*times)
 	for n := range times {
 		pad := padOf(n)
-		for i, k := range keys {
-			all = append(all, entry{c.renamed(k, pad), i, pad})
+		for i, p := range pairs {
+			all = append(all, entry{c.renamed(p.key, pad), i, pad})
 		}
 	}
 	slices.SortFunc(all, func(a, b entry) int { return bytes.Compare(a.key, b.key) })
 	for chunk := range slices.Chunk(all, perCommit) {
-		err := c.to.Update(func(tx *bolt.Tx) error {
-			b, err := tx.CreateBucketIfNotExists(name)
-			if err != nil {
+		batch := c.to.NewBatch()
+		for _, e := range chunk {
+			if err := batch.Set(append([]byte(name), e.key...), c.renamed(pairs[e.item].value, e.pad), nil); err != nil {
 				return err
 			}
-			b.FillPercent = 0.7 // as random inserts leave pages
-			for _, e := range chunk {
-				if err := b.Put(e.key, c.renamed(values[e.item], e.pad)); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		if err != nil {
+		}
+		if err := batch.Commit(pebble.NoSync); err != nil {
 			return err
 		}
 	}

@@ -20,7 +20,7 @@ import (
 	"github.com/redrive-io/redrive/pkg/bus"
 	"github.com/redrive-io/redrive/pkg/bus/natsserver"
 	"github.com/redrive-io/redrive/pkg/docstore"
-	"github.com/redrive-io/redrive/pkg/docstore/boltstore"
+	"github.com/redrive-io/redrive/pkg/docstore/pebblestore"
 )
 
 // acks is how often the program below is answered by the store, by the bus that
@@ -62,7 +62,7 @@ func TestAcceptedMeansSynced(t *testing.T) {
 		}
 		switch {
 		case strings.Contains(line, `"committed `):
-			if store++; synced[".db"] == 0 {
+			if store++; synced[".log"] == 0 {
 				t.Errorf("commit %d was answered without a sync of the store", store)
 			}
 			clear(synced)
@@ -101,7 +101,7 @@ func commitAndPublish(dir string) int {
 func tryCommitAndPublish(dir string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	store, err := boltstore.Open(filepath.Join(dir, "redrive.db"), boltstore.Options{})
+	store, err := pebblestore.Open(filepath.Join(dir, "store"), pebblestore.Options{})
 	if err != nil {
 		return err
 	}

@@ -13,7 +13,7 @@ import (
 
 	"github.com/redrive-io/redrive/cmd/redrive/internal/home"
 	"github.com/redrive-io/redrive/cmd/redrive/internal/system"
-	"github.com/redrive-io/redrive/pkg/docstore/boltstore"
+	"github.com/redrive-io/redrive/pkg/docstore/pebblestore"
 	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
 )
 
@@ -37,9 +37,10 @@ func TestARestoredBackupGoesOn(t *testing.T) {
 		names = append(names, submit(t, s, work, n))
 	}
 	restored := home.Folder(t.TempDir())
-	backup(t, s, restored.Database())
+	file := filepath.Join(work, "backup")
+	backup(t, s, file)
 	stop(t, s)
-	if err := boltstore.Verify(restored.Database()); err != nil {
+	if err := pebblestore.Restore(file, restored.Store()); err != nil {
 		t.Fatal(err)
 	}
 	o.Data = restored

@@ -5,7 +5,7 @@ import (
 	"crypto/tls"
 	"fmt"
 
-	"github.com/redrive-io/redrive/pkg/docstore/boltstore"
+	"github.com/redrive-io/redrive/pkg/docstore/pebblestore"
 	"github.com/redrive-io/redrive/pkg/docstore/redisstore"
 	"github.com/redrive-io/redrive/pkg/errs"
 )
@@ -16,7 +16,7 @@ func (s *System) openStore(ctx context.Context, o Options) error {
 	if !o.alone() {
 		return s.openRedis(ctx, o.Redis, o.secure.redis)
 	}
-	store, err := boltstore.Open(s.home.Database(), boltstore.Options{Metrics: s.registry})
+	store, err := pebblestore.Open(s.home.Store(), pebblestore.Options{Log: s.log, Metrics: s.registry, Failed: s.fail})
 	if err != nil {
 		return fmt.Errorf("open the store: %w", err)
 	}

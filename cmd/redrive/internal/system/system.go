@@ -39,9 +39,7 @@ type System struct {
 	failed   chan error
 }
 
-// startTimeout bounds how long the store, the bus and all the rest may each take
-// to come up. Only the embedded store may take longer: after a crash it reads its
-// whole file, however large that is.
+// startTimeout bounds how long all may take to come up.
 const startTimeout = time.Minute
 
 // Start starts everything and returns when it serves. When it fails, whatever
@@ -51,8 +49,7 @@ func Start(ctx context.Context, o Options) (_ *System, err error) {
 		return nil, err
 	}
 	collectLess()
-	caller := ctx
-	ctx, cancel := context.WithTimeout(caller, startTimeout)
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	s := &System{log: o.Log, services: o.Services, registry: newRegistry(o.Version), failed: make(chan error, 16)}
 	defer func() {
@@ -83,8 +80,6 @@ func Start(ctx context.Context, o Options) (_ *System, err error) {
 		if err := s.openStore(ctx, o); err != nil {
 			return nil, err
 		}
-		ctx, cancel := context.WithTimeout(caller, startTimeout)
-		defer cancel()
 		if err := s.openBus(ctx, o); err != nil {
 			return nil, err
 		}

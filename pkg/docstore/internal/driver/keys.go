@@ -17,8 +17,19 @@ import (
 )
 
 // ValueKey returns the part of an index key before the id.
-func ValueKey(value string) []byte {
-	b := make([]byte, 0, len(value)+8)
+func ValueKey(value string) []byte { return appendValueKey(make([]byte, 0, len(value)+8), value) }
+
+// IndexKey returns the key of an entry with this value of the document id.
+func IndexKey(value, id string) []byte {
+	return AppendIndexKey(make([]byte, 0, len(value)+len(id)+8), value, id)
+}
+
+// AppendIndexKey appends the key of an entry with this value of the document id.
+func AppendIndexKey(b []byte, value, id string) []byte {
+	return append(appendValueKey(b, value), id...)
+}
+
+func appendValueKey(b []byte, value string) []byte {
 	for {
 		i := strings.IndexByte(value, 0)
 		if i < 0 {
@@ -30,9 +41,6 @@ func ValueKey(value string) []byte {
 		value = value[i+1:]
 	}
 }
-
-// IndexKey returns the key of an entry with this value of the document id.
-func IndexKey(value, id string) []byte { return append(ValueKey(value), id...) }
 
 // IDOfIndexKey returns the id in an index key. It reports false when key is no
 // index key.

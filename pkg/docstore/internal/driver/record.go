@@ -2,6 +2,7 @@ package driver
 
 import (
 	"encoding/binary"
+	"math/bits"
 
 	"github.com/redrive-io/redrive/pkg/docstore"
 	"github.com/redrive-io/redrive/pkg/errs"
@@ -16,20 +17,28 @@ type Record struct {
 }
 
 // Encode returns the stored bytes.
-func (r Record) Encode() []byte {
-	return r.appendRest(binary.AppendUvarint(make([]byte, 0, r.size()), uint64(r.Revision)))
+func (r Record) Encode() []byte { return r.AppendTo(make([]byte, 0, r.Size())) }
+
+// AppendTo appends the stored bytes, Size of them.
+func (r Record) AppendTo(b []byte) []byte {
+	return r.appendRest(binary.AppendUvarint(b, uint64(r.Revision)))
 }
 
 // EncodeRest returns the stored bytes without the revision before them.
-func (r Record) EncodeRest() []byte { return r.appendRest(make([]byte, 0, r.size())) }
+func (r Record) EncodeRest() []byte { return r.appendRest(make([]byte, 0, r.Size())) }
 
-func (r Record) size() int {
-	size := len(r.Value) + 2*binary.MaxVarintLen64
+// Size is the number of the stored bytes.
+func (r Record) Size() int {
+	size := uvarintSize(uint64(r.Revision)) + uvarintSize(uint64(len(r.Entries))) + len(r.Value)
 	for _, e := range r.Entries {
-		size += len(e.Name) + len(e.Value) + 2*binary.MaxVarintLen16
+		size += uvarintSize(uint64(len(e.Name))) + len(e.Name) + uvarintSize(uint64(len(e.Value))) + len(e.Value)
 	}
 	return size
 }
+
+// uvarintSize is the number of bytes that AppendUvarint appends: one for every
+// seven bits.
+func uvarintSize(n uint64) int { return (bits.Len64(n|1) + 6) / 7 }
 
 func (r Record) appendRest(b []byte) []byte {
 	b = binary.AppendUvarint(b, uint64(len(r.Entries)))

@@ -13,7 +13,7 @@ import (
 
 	"github.com/redrive-io/redrive/pkg/bus"
 	"github.com/redrive-io/redrive/pkg/docstore"
-	"github.com/redrive-io/redrive/pkg/docstore/boltstore"
+	"github.com/redrive-io/redrive/pkg/docstore/pebblestore"
 	"github.com/redrive-io/redrive/pkg/docstore/storetest"
 	"github.com/redrive-io/redrive/pkg/errs"
 	"github.com/redrive-io/redrive/pkg/failure"
@@ -284,9 +284,9 @@ func TestResolveWritesNothing(t *testing.T) {
 }
 
 func TestPatchesOutliveTheProcess(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "redrive.db")
+	path := filepath.Join(t.TempDir(), "store")
 	reopen := func() (fixture, func()) {
-		docs, err := boltstore.Open(path, boltstore.Options{})
+		docs, err := pebblestore.Open(path, pebblestore.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}

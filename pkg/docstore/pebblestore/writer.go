@@ -1,23 +1,21 @@
-package boltstore
+package pebblestore
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
 
-	bolt "go.etcd.io/bbolt"
-	bolterrors "go.etcd.io/bbolt/errors"
+	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/redrive-io/redrive/pkg/docstore"
 	"github.com/redrive-io/redrive/pkg/docstore/internal/driver"
-	"github.com/redrive-io/redrive/pkg/errs"
 )
 
-// Group commit: one goroutine takes whatever commits wait, applies them one
-// after the other in one transaction, and answers them after one fsync. While
-// that fsync runs, the next group gathers. Nobody waits for a clock.
+// Group commit: one goroutine takes whatever commits wait, checks them one after
+// the other and writes those that can be done as one batch. Another one waits
+// until the batch's part of the log is synced, and answers. Meanwhile the next
+// group is checked and written. Nobody waits for a clock.
 
 const (
 	// maxQueue commits wait; further ones wait to get into the queue.
@@ -25,6 +23,8 @@ const (
 	// A group ends with the commit that reaches one of these.
 	maxGroup      = 1024
 	maxGroupBytes = 16 << 20
+	// maxUnsynced groups are written and wait for their syncs.
+	maxUnsynced = 4
 )
 
 // The states of a request: it is taken by the writer or given up by its
@@ -39,7 +39,15 @@ const (
 type request struct {
 	writes []docstore.Write
 	state  atomic.Int32
-	done   chan error // gets the one answer, if the request is taken
+	answer error      // set by the writer
+	done   chan error // gets the answer, if the request is taken
+}
+
+// group is what was written together.
+type group struct {
+	requests []*request
+	batch    *pebble.Batch    // nil: nothing was written
+	after    *pebble.Snapshot // of what is written with it and before it
 }
 
 // Commit implements docstore.Store. When ctx ends while the commit waits, it is
@@ -73,10 +81,14 @@ func (s *Store) commit(ctx context.Context, writes []docstore.Write) error {
 		return fmt.Errorf("commit: %w", ctx.Err())
 	case <-s.closing:
 		return closedError()
+	case <-s.broken.done:
+		return s.broken.error()
 	}
 	select {
 	case err := <-r.done:
 		return err
+	case <-s.broken.done:
+		return s.broken.error()
 	case <-ctx.Done():
 		if r.state.CompareAndSwap(waiting, givenUp) {
 			return fmt.Errorf("commit: %w", ctx.Err())
@@ -86,20 +98,25 @@ func (s *Store) commit(ctx context.Context, writes []docstore.Write) error {
 			return closedError()
 		}
 	}
-	return <-r.done // it is being written: a moment more, and the answer is sure
+	select { // it is being written: a moment more, and the answer is sure
+	case err := <-r.done:
+		return err
+	case <-s.broken.done:
+		return s.broken.error()
+	}
 }
 
 // write is the writer. It returns when the store closes and the queue is empty.
 func (s *Store) write() {
-	defer close(s.stopped)
+	defer close(s.written)
 	for {
 		select {
 		case r := <-s.queue:
-			s.commitGroup(s.gather(r))
+			s.writeGroup(s.gather(r))
 		case <-s.closing:
 			select {
 			case r := <-s.queue:
-				s.commitGroup(s.gather(r))
+				s.writeGroup(s.gather(r))
 			default:
 				return
 			}
@@ -132,49 +149,45 @@ func (s *Store) gather(first *request) []*request {
 	return group
 }
 
-// commitGroup does every commit of the group that can be done, and answers all
-// of them. A conflict fails its own commit alone; but it may rest on what an
-// earlier one of the group wrote, so it too is told only after the fsync.
-func (s *Store) commitGroup(group []*request) {
-	answers := make([]error, len(group))
-	err := s.db.Update(func(tx *bolt.Tx) error {
-		applied := 0
-		for i, r := range group {
-			plans, err := check(tx, r.writes)
-			if err != nil {
-				answers[i] = err
-				continue
-			}
-			if err := apply(tx, r.writes, plans); err != nil {
-				return err
-			}
+// writeGroup writes every commit of the group that can be done. A conflict fails
+// its own commit alone; but it may rest on what is not synced yet, so it too is
+// told only after the sync.
+func (s *Store) writeGroup(requests []*request) {
+	g := &group{requests: requests}
+	b := newBuilder(s.db)
+	for _, r := range requests {
+		if r.answer = b.add(r.writes); r.answer == nil {
 			driver.Hit("commit.before", r.writes)
-			applied++
 		}
-		if applied == 0 {
-			return errNothing
-		}
-		return nil
-	})
-	switch {
-	case err == nil, errors.Is(err, errNothing):
-	case errors.Is(err, bolterrors.ErrDatabaseNotOpen):
-		err = closedError()
-	default:
-		err = errs.New(errs.Unavailable, "commit: %w", err)
 	}
-	for i, r := range group {
-		switch {
-		case err != nil && !errors.Is(err, errNothing):
-			r.done <- err
-		default:
-			if answers[i] == nil {
+	if !b.batch.Empty() {
+		g.batch = b.batch
+		if err := s.db.ApplyNoSyncWait(b.batch, pebble.Sync); err != nil {
+			s.broken.fail(fmt.Errorf("commit: %w", err))
+			return
+		}
+		g.after = s.db.NewSnapshot()
+	}
+	s.written <- g
+}
+
+// settle answers groups in their order, when they are synced.
+func (s *Store) settle() {
+	defer close(s.stopped)
+	for g := range s.written {
+		if g.batch != nil {
+			if err := g.batch.SyncWait(); err != nil {
+				s.broken.fail(fmt.Errorf("sync: %w", err))
+				return
+			}
+			s.views.show(g.after)
+			_ = g.batch.Close() // gives its memory back
+		}
+		for _, r := range g.requests {
+			if r.answer == nil {
 				driver.Hit("commit.after", r.writes)
 			}
-			r.done <- answers[i]
+			r.done <- r.answer
 		}
 	}
 }
-
-// errNothing rolls a transaction back that would write nothing.
-var errNothing = errors.New("nothing to write")

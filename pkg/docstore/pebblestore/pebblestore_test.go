@@ -1,4 +1,4 @@
-package boltstore_test
+package pebblestore_test
 
 import (
 	"os"
@@ -13,7 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/redrive-io/redrive/pkg/docstore"
-	"github.com/redrive-io/redrive/pkg/docstore/boltstore"
+	"github.com/redrive-io/redrive/pkg/docstore/pebblestore"
 	"github.com/redrive-io/redrive/pkg/docstore/storetest"
 	"github.com/redrive-io/redrive/pkg/errs"
 )
@@ -24,24 +24,24 @@ func TestConformance(t *testing.T) {
 
 func TestDocumentsOutliveClose(t *testing.T) {
 	storetest.Reopen(t, func(t *testing.T) func() docstore.Store {
-		path := filepath.Join(t.TempDir(), "test.db")
-		return func() docstore.Store { return storetest.OpenFile(t, path) }
+		path := filepath.Join(t.TempDir(), "store")
+		return func() docstore.Store { return storetest.OpenFolder(t, path) }
 	})
 }
 
-func TestTheFileHasOneOwner(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "test.db")
-	first := storetest.OpenFile(t, path)
-	_, err := boltstore.Open(path, boltstore.Options{LockTimeout: time.Millisecond})
+func TestTheStoreHasOneOwner(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "store")
+	first := storetest.OpenFolder(t, path)
+	_, err := pebblestore.Open(path, pebblestore.Options{LockTimeout: time.Millisecond})
 	if !errs.Is(err, errs.Unavailable) || !strings.Contains(err.Error(), "another redrive") {
 		t.Errorf("second Open = %v, want Unavailable that names the reason", err)
 	}
 	if err := first.Close(); err != nil {
 		t.Fatal(err)
 	}
-	storetest.OpenFile(t, path)
-	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
-		t.Errorf("file mode = %v, %v; want 0600", info.Mode(), err)
+	storetest.OpenFolder(t, path)
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("mode of the folder = %v, %v; want 0700", info.Mode(), err)
 	}
 }
 
@@ -55,9 +55,10 @@ func TestOpenRefusesWhatIsNoStore(t *testing.T) {
 		want       errs.Kind
 	}{
 		{"a text file", text, errs.FailedPrecondition},
-		{"no such folder", filepath.Join(t.TempDir(), "none", "test.db"), errs.Unavailable},
+		{"no such folder", filepath.Join(t.TempDir(), "none", "store"), errs.Unavailable},
+		{"a damaged store", damaged(t), errs.FailedPrecondition},
 	} {
-		s, err := boltstore.Open(tc.path, boltstore.Options{})
+		s, err := pebblestore.Open(tc.path, pebblestore.Options{})
 		if !errs.Is(err, tc.want) {
 			t.Errorf("%s: Open = %v, want kind %v", tc.name, err, tc.want)
 		}
@@ -65,6 +66,28 @@ func TestOpenRefusesWhatIsNoStore(t *testing.T) {
 			_ = s.Close()
 		}
 	}
+}
+
+// damaged returns a store whose list of files is not what it was.
+func damaged(t *testing.T) string {
+	dir := filepath.Join(t.TempDir(), "store")
+	s, err := pebblestore.Open(dir, pebblestore.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	lists, err := filepath.Glob(filepath.Join(dir, "MANIFEST-*"))
+	if err != nil || len(lists) == 0 {
+		t.Fatalf("lists of files: %v, %v", lists, err)
+	}
+	for _, list := range lists {
+		if err := os.WriteFile(list, []byte(strings.Repeat("damage", 100)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
 }
 
 // Many writers at once form groups; one conflict in a group must fail alone.
@@ -103,8 +126,8 @@ func TestAConflictFailsAlone(t *testing.T) {
 
 // Every Commit that races with Close has one answer, and it is true.
 func TestCloseAnswersEveryCommit(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "test.db")
-	s := storetest.OpenFile(t, path)
+	path := filepath.Join(t.TempDir(), "store")
+	s := storetest.OpenFolder(t, path)
 	const n = 100
 	results := make([]error, n)
 	var wait sync.WaitGroup
@@ -120,7 +143,7 @@ func TestCloseAnswersEveryCommit(t *testing.T) {
 		t.Fatal(err)
 	}
 	wait.Wait()
-	again := storetest.OpenFile(t, path)
+	again := storetest.OpenFolder(t, path)
 	for i, err := range results {
 		_, getErr := again.Get(t.Context(), "job", string(rune('A'+i)))
 		switch {
@@ -137,7 +160,7 @@ func TestCloseAnswersEveryCommit(t *testing.T) {
 func TestMetrics(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	for range 2 { // a second store of the process shares them
-		s, err := boltstore.Open(filepath.Join(t.TempDir(), "test.db"), boltstore.Options{Metrics: registry})
+		s, err := pebblestore.Open(filepath.Join(t.TempDir(), "store"), pebblestore.Options{Metrics: registry})
 		if err != nil {
 			t.Fatal(err)
 		}
