@@ -257,11 +257,12 @@ func TestReplay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	rec.Attempt.Number, rec.Revision = 9, 0
 	rec.Result.Summary, rec.Result.Class = "forged", failure.DiskFull
 	if _, err := s.failures.Put(t.Context(), rec, false); err != nil {
 		t.Fatal(err)
 	}
-	got, err := client.ReplayFailure(t.Context(), &redrivev1.ReplayFailureRequest{Name: "failures/" + id})
+	got, err := client.ReplayFailure(t.Context(), &redrivev1.ReplayFailureRequest{Name: "failures/" + rec.ID()})
 	if err != nil || got.GetIdentical() || len(got.GetDifferences()) != 2 {
 		t.Errorf("ReplayFailure = %v, %v, want two differences", got, err)
 	}

@@ -22,61 +22,6 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// FailureRecord is one failure as it is kept. The text of its logs is a
-// document of its own, written once.
-type FailureRecord struct {
-	state   protoimpl.MessageState `protogen:"open.v1"`
-	Failure *Failure               `protobuf:"bytes,1,opt,name=failure,proto3" json:"failure,omitempty"`
-	// How often failure.classified was told again on purpose.
-	Emission      int32 `protobuf:"varint,2,opt,name=emission,proto3" json:"emission,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *FailureRecord) Reset() {
-	*x = FailureRecord{}
-	mi := &file_redrive_v1_classifier_record_proto_msgTypes[0]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *FailureRecord) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*FailureRecord) ProtoMessage() {}
-
-func (x *FailureRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_classifier_record_proto_msgTypes[0]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use FailureRecord.ProtoReflect.Descriptor instead.
-func (*FailureRecord) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_classifier_record_proto_rawDescGZIP(), []int{0}
-}
-
-func (x *FailureRecord) GetFailure() *Failure {
-	if x != nil {
-		return x.Failure
-	}
-	return nil
-}
-
-func (x *FailureRecord) GetEmission() int32 {
-	if x != nil {
-		return x.Emission
-	}
-	return 0
-}
-
 // FailureLogs is the text of a failure's logs.
 type FailureLogs struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -87,7 +32,7 @@ type FailureLogs struct {
 
 func (x *FailureLogs) Reset() {
 	*x = FailureLogs{}
-	mi := &file_redrive_v1_classifier_record_proto_msgTypes[1]
+	mi := &file_redrive_v1_classifier_record_proto_msgTypes[0]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -99,7 +44,7 @@ func (x *FailureLogs) String() string {
 func (*FailureLogs) ProtoMessage() {}
 
 func (x *FailureLogs) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_classifier_record_proto_msgTypes[1]
+	mi := &file_redrive_v1_classifier_record_proto_msgTypes[0]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -112,7 +57,7 @@ func (x *FailureLogs) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FailureLogs.ProtoReflect.Descriptor instead.
 func (*FailureLogs) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_classifier_record_proto_rawDescGZIP(), []int{1}
+	return file_redrive_v1_classifier_record_proto_rawDescGZIP(), []int{0}
 }
 
 func (x *FailureLogs) GetLogs() []*Log {
@@ -122,29 +67,37 @@ func (x *FailureLogs) GetLogs() []*Log {
 	return nil
 }
 
-// FailureAge is a small twin of a failure, for counting and purging.
-type FailureAge struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	CreateTime    *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+// FailureProgress is what of a failure changes with its steps.
+type FailureProgress struct {
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	State      Failure_State          `protobuf:"varint,1,opt,name=state,proto3,enum=redrive.v1.Failure_State" json:"state,omitempty"`
+	Patch      string                 `protobuf:"bytes,2,opt,name=patch,proto3" json:"patch,omitempty"`
+	Warnings   []string               `protobuf:"bytes,3,rep,name=warnings,proto3" json:"warnings,omitempty"`
+	CreateTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	UpdateTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
+	// How often failure.classified was told again on purpose.
+	Emission int32 `protobuf:"varint,6,opt,name=emission,proto3" json:"emission,omitempty"`
+	// The recommendation, unless the first document has it already.
+	Recommendation *Recommendation `protobuf:"bytes,7,opt,name=recommendation,proto3" json:"recommendation,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
-func (x *FailureAge) Reset() {
-	*x = FailureAge{}
-	mi := &file_redrive_v1_classifier_record_proto_msgTypes[2]
+func (x *FailureProgress) Reset() {
+	*x = FailureProgress{}
+	mi := &file_redrive_v1_classifier_record_proto_msgTypes[1]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *FailureAge) String() string {
+func (x *FailureProgress) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*FailureAge) ProtoMessage() {}
+func (*FailureProgress) ProtoMessage() {}
 
-func (x *FailureAge) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_classifier_record_proto_msgTypes[2]
+func (x *FailureProgress) ProtoReflect() protoreflect.Message {
+	mi := &file_redrive_v1_classifier_record_proto_msgTypes[1]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -155,14 +108,56 @@ func (x *FailureAge) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use FailureAge.ProtoReflect.Descriptor instead.
-func (*FailureAge) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_classifier_record_proto_rawDescGZIP(), []int{2}
+// Deprecated: Use FailureProgress.ProtoReflect.Descriptor instead.
+func (*FailureProgress) Descriptor() ([]byte, []int) {
+	return file_redrive_v1_classifier_record_proto_rawDescGZIP(), []int{1}
 }
 
-func (x *FailureAge) GetCreateTime() *timestamppb.Timestamp {
+func (x *FailureProgress) GetState() Failure_State {
+	if x != nil {
+		return x.State
+	}
+	return Failure_STATE_UNSPECIFIED
+}
+
+func (x *FailureProgress) GetPatch() string {
+	if x != nil {
+		return x.Patch
+	}
+	return ""
+}
+
+func (x *FailureProgress) GetWarnings() []string {
+	if x != nil {
+		return x.Warnings
+	}
+	return nil
+}
+
+func (x *FailureProgress) GetCreateTime() *timestamppb.Timestamp {
 	if x != nil {
 		return x.CreateTime
+	}
+	return nil
+}
+
+func (x *FailureProgress) GetUpdateTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.UpdateTime
+	}
+	return nil
+}
+
+func (x *FailureProgress) GetEmission() int32 {
+	if x != nil {
+		return x.Emission
+	}
+	return 0
+}
+
+func (x *FailureProgress) GetRecommendation() *Recommendation {
+	if x != nil {
+		return x.Recommendation
 	}
 	return nil
 }
@@ -183,7 +178,7 @@ type RuleRecord struct {
 
 func (x *RuleRecord) Reset() {
 	*x = RuleRecord{}
-	mi := &file_redrive_v1_classifier_record_proto_msgTypes[3]
+	mi := &file_redrive_v1_classifier_record_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -195,7 +190,7 @@ func (x *RuleRecord) String() string {
 func (*RuleRecord) ProtoMessage() {}
 
 func (x *RuleRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_classifier_record_proto_msgTypes[3]
+	mi := &file_redrive_v1_classifier_record_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -208,7 +203,7 @@ func (x *RuleRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RuleRecord.ProtoReflect.Descriptor instead.
 func (*RuleRecord) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_classifier_record_proto_rawDescGZIP(), []int{3}
+	return file_redrive_v1_classifier_record_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *RuleRecord) GetRule() *Rule {
@@ -244,16 +239,19 @@ var File_redrive_v1_classifier_record_proto protoreflect.FileDescriptor
 const file_redrive_v1_classifier_record_proto_rawDesc = "" +
 	"\n" +
 	"\"redrive/v1/classifier_record.proto\x12\n" +
-	"redrive.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bredrive/v1/classifier.proto\x1a\x19redrive/v1/evidence.proto\"Z\n" +
-	"\rFailureRecord\x12-\n" +
-	"\afailure\x18\x01 \x01(\v2\x13.redrive.v1.FailureR\afailure\x12\x1a\n" +
-	"\bemission\x18\x02 \x01(\x05R\bemission\"2\n" +
+	"redrive.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bredrive/v1/classifier.proto\x1a\x19redrive/v1/evidence.proto\x1a\x1credrive/v1/recommender.proto\"2\n" +
 	"\vFailureLogs\x12#\n" +
-	"\x04logs\x18\x01 \x03(\v2\x0f.redrive.v1.LogR\x04logs\"I\n" +
-	"\n" +
-	"FailureAge\x12;\n" +
-	"\vcreate_time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"createTime\"\x92\x01\n" +
+	"\x04logs\x18\x01 \x03(\v2\x0f.redrive.v1.LogR\x04logs\"\xce\x02\n" +
+	"\x0fFailureProgress\x12/\n" +
+	"\x05state\x18\x01 \x01(\x0e2\x19.redrive.v1.Failure.StateR\x05state\x12\x14\n" +
+	"\x05patch\x18\x02 \x01(\tR\x05patch\x12\x1a\n" +
+	"\bwarnings\x18\x03 \x03(\tR\bwarnings\x12;\n" +
+	"\vcreate_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"createTime\x12;\n" +
+	"\vupdate_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"updateTime\x12\x1a\n" +
+	"\bemission\x18\x06 \x01(\x05R\bemission\x12B\n" +
+	"\x0erecommendation\x18\a \x01(\v2\x1a.redrive.v1.RecommendationR\x0erecommendation\"\x92\x01\n" +
 	"\n" +
 	"RuleRecord\x12$\n" +
 	"\x04rule\x18\x01 \x01(\v2\x10.redrive.v1.RuleR\x04rule\x12\x1d\n" +
@@ -277,27 +275,29 @@ func file_redrive_v1_classifier_record_proto_rawDescGZIP() []byte {
 	return file_redrive_v1_classifier_record_proto_rawDescData
 }
 
-var file_redrive_v1_classifier_record_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_redrive_v1_classifier_record_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
 var file_redrive_v1_classifier_record_proto_goTypes = []any{
-	(*FailureRecord)(nil),         // 0: redrive.v1.FailureRecord
-	(*FailureLogs)(nil),           // 1: redrive.v1.FailureLogs
-	(*FailureAge)(nil),            // 2: redrive.v1.FailureAge
-	(*RuleRecord)(nil),            // 3: redrive.v1.RuleRecord
-	(*Failure)(nil),               // 4: redrive.v1.Failure
-	(*Log)(nil),                   // 5: redrive.v1.Log
-	(*timestamppb.Timestamp)(nil), // 6: google.protobuf.Timestamp
+	(*FailureLogs)(nil),           // 0: redrive.v1.FailureLogs
+	(*FailureProgress)(nil),       // 1: redrive.v1.FailureProgress
+	(*RuleRecord)(nil),            // 2: redrive.v1.RuleRecord
+	(*Log)(nil),                   // 3: redrive.v1.Log
+	(Failure_State)(0),            // 4: redrive.v1.Failure.State
+	(*timestamppb.Timestamp)(nil), // 5: google.protobuf.Timestamp
+	(*Recommendation)(nil),        // 6: redrive.v1.Recommendation
 	(*Rule)(nil),                  // 7: redrive.v1.Rule
 }
 var file_redrive_v1_classifier_record_proto_depIdxs = []int32{
-	4, // 0: redrive.v1.FailureRecord.failure:type_name -> redrive.v1.Failure
-	5, // 1: redrive.v1.FailureLogs.logs:type_name -> redrive.v1.Log
-	6, // 2: redrive.v1.FailureAge.create_time:type_name -> google.protobuf.Timestamp
-	7, // 3: redrive.v1.RuleRecord.rule:type_name -> redrive.v1.Rule
-	4, // [4:4] is the sub-list for method output_type
-	4, // [4:4] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	3, // 0: redrive.v1.FailureLogs.logs:type_name -> redrive.v1.Log
+	4, // 1: redrive.v1.FailureProgress.state:type_name -> redrive.v1.Failure.State
+	5, // 2: redrive.v1.FailureProgress.create_time:type_name -> google.protobuf.Timestamp
+	5, // 3: redrive.v1.FailureProgress.update_time:type_name -> google.protobuf.Timestamp
+	6, // 4: redrive.v1.FailureProgress.recommendation:type_name -> redrive.v1.Recommendation
+	7, // 5: redrive.v1.RuleRecord.rule:type_name -> redrive.v1.Rule
+	6, // [6:6] is the sub-list for method output_type
+	6, // [6:6] is the sub-list for method input_type
+	6, // [6:6] is the sub-list for extension type_name
+	6, // [6:6] is the sub-list for extension extendee
+	0, // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_redrive_v1_classifier_record_proto_init() }
@@ -307,13 +307,14 @@ func file_redrive_v1_classifier_record_proto_init() {
 	}
 	file_redrive_v1_classifier_proto_init()
 	file_redrive_v1_evidence_proto_init()
+	file_redrive_v1_recommender_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_redrive_v1_classifier_record_proto_rawDesc), len(file_redrive_v1_classifier_record_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   4,
+			NumMessages:   3,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -18,6 +18,8 @@ type Record struct {
 	Revision int64 // of the document; 0 is not stored yet
 	// Emission counts how often failure.classified was told again on purpose.
 	Emission int
+	// Made is the store's own: what it made of the record when it put it.
+	Made any
 }
 
 // Store keeps records.
@@ -25,8 +27,9 @@ type Store interface {
 	// Get returns a record, or errs.NotFound.
 	Get(ctx context.Context, id string) (Record, error)
 	// Put stores r over its revision, 0 for a new one, and returns it with the
-	// new revision; errs.Conflict when another one is there. With announce the
-	// event failure.classified is stored in the same commit.
+	// new revision; errs.Conflict when another one is there. Of a record that is
+	// there only what the steps change is put. With announce the event
+	// failure.classified is stored in the same commit.
 	Put(ctx context.Context, r Record, announce bool) (Record, error)
 	// SameFailures counts the failures of earlier attempts of the job that have
 	// f's fingerprint.
@@ -168,7 +171,9 @@ func (d *Driver) finish(ctx context.Context, rec Record) (Record, error) {
 		if err != nil {
 			return rec, fmt.Errorf("failure %s: %w", rec.ID(), err)
 		}
-		stored, err := d.put(ctx, Record{Failure: next, Revision: rec.Revision, Emission: rec.Emission})
+		stepped := rec
+		stepped.Failure = next
+		stored, err := d.put(ctx, stepped)
 		if errs.Is(err, errs.Conflict) && races < mostRaces {
 			races++
 			stored, err = d.Store.Get(ctx, rec.ID())

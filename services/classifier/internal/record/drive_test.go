@@ -8,8 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/redrive-io/redrive/pkg/bus"
 	"github.com/redrive-io/redrive/pkg/docstore"
 	"github.com/redrive-io/redrive/pkg/docstore/storetest"
@@ -91,7 +89,7 @@ func (w *world) Recommend(_ context.Context, q record.Question) (record.Recommen
 		p.Outcome = redrivev1.Recommendation_OUTCOME_CHANGE
 	}
 	p.Operations = wire.Operations(r.Operations)
-	r.Raw, _ = proto.Marshal(p)
+	r.Answer = p
 	return r, nil
 }
 

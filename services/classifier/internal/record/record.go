@@ -84,7 +84,7 @@ const (
 type Recommendation struct {
 	Outcome    Outcome
 	Operations []rule.Operation
-	Raw        []byte // the whole answer, kept as it came
+	Answer     any // the whole answer, as internal/wire knows it
 }
 
 // ID returns the id of the failure.

@@ -46,7 +46,12 @@ func (s *Server) Classify(ctx context.Context, req *redrivev1.ClassifyRequest) (
 	if err != nil {
 		return nil, err
 	}
-	return wire.Failure(f)
+	p, err := wire.Failure(f)
+	if err != nil {
+		return nil, err
+	}
+	wire.Whole(p)
+	return p, nil
 }
 
 // GetFailure implements redrivev1.ClassifierServiceServer.

@@ -6,8 +6,10 @@ import (
 	"time"
 
 	"github.com/redrive-io/redrive/pkg/docstore"
+	"github.com/redrive-io/redrive/pkg/errs"
 	"github.com/redrive-io/redrive/pkg/failure"
 	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
+	"github.com/redrive-io/redrive/services/classifier/internal/wire"
 )
 
 // Filter selects failures; what is empty selects all.
@@ -28,8 +30,7 @@ func (s *Failures) List(ctx context.Context, f Filter, p docstore.Paging) ([]*re
 	case f.Class != "":
 		q.Index, q.From, q.Until = byClass, f.Class+sep, f.Class+"\x01"
 	}
-	found, next, err := s.records.Find(ctx, p.Query(q), func(k kept) bool {
-		p := k.GetFailure()
+	found, next, err := s.failures.Find(ctx, p.Query(q), func(p *redrivev1.Failure) bool {
 		return (f.Class == "" || p.GetClass() == f.Class) && (f.Workflow == "" || p.GetType().GetWorkflow() == f.Workflow) &&
 			(f.Job == "" || jobName(p) == f.Job)
 	})
@@ -37,10 +38,29 @@ func (s *Failures) List(ctx context.Context, f Filter, p docstore.Paging) ([]*re
 		return nil, "", err
 	}
 	all := make([]*redrivev1.Failure, 0, len(found))
-	for _, k := range found {
-		all = append(all, k.GetFailure())
+	for _, f := range found {
+		switch f, err = s.current(ctx, f); {
+		case err == nil:
+			all = append(all, f)
+		case !errs.Is(err, errs.NotFound): // purged just now
+			return nil, "", err
+		}
 	}
 	return all, p.Token(next), nil
+}
+
+// current makes of a failure as it was classified what it is now. One that was
+// final at once does not change.
+func (s *Failures) current(ctx context.Context, p *redrivev1.Failure) (*redrivev1.Failure, error) {
+	if p.GetState() == redrivev1.Failure_STATE_FINAL {
+		wire.Whole(p)
+		return p, nil
+	}
+	now, err := s.progress.Get(ctx, failure.AttemptFromProto(p.GetAttempt()).FailureID())
+	if err != nil {
+		return nil, err
+	}
+	return now.of(p), nil
 }
 
 func jobName(p *redrivev1.Failure) string {
@@ -56,11 +76,10 @@ type Open struct {
 // Open returns failures that stand as they do, short of final, since before a
 // time; the oldest first, at most limit.
 func (s *Failures) Open(ctx context.Context, before time.Time, limit int) ([]Open, error) {
-	found, _, err := s.records.List(ctx, docstore.Query{Index: byOpen, Until: docstore.TimeKey(before), Limit: limit})
+	found, _, err := s.progress.List(ctx, docstore.Query{Index: byOpen, Until: docstore.TimeKey(before), Limit: limit})
 	var all []Open
-	for _, k := range found {
-		f := k.GetFailure()
-		all = append(all, Open{failure.AttemptFromProto(f.GetAttempt()).FailureID(), f.GetCreateTime().AsTime()})
+	for _, p := range found {
+		all = append(all, Open{p.id, p.GetCreateTime().AsTime()})
 	}
 	return all, err
 }
@@ -71,7 +90,7 @@ const mostCounted = 100_000
 // CountOpen returns how many failures are not final; at most 100,000 are
 // counted.
 func (s *Failures) CountOpen(ctx context.Context) (int, error) {
-	return s.store.Count(ctx, docstore.Query{Kind: failureKind, Index: byOpen}, mostCounted)
+	return s.store.Count(ctx, docstore.Query{Kind: progressKind, Index: byOpen}, mostCounted)
 }
 
 // purgeBatch failures are deleted at a time, three documents each, and
@@ -88,7 +107,7 @@ func (s *Failures) Purge(ctx context.Context, before time.Time, most int) (purge
 	purged, err = s.purge(ctx, docstore.TimeKey(before), math.MaxInt)
 	for err == nil {
 		var n, deleted int
-		if n, err = s.store.Count(ctx, docstore.Query{Kind: ageKind, Index: byTime}, most+purgeMost); err != nil || n <= most {
+		if n, err = s.store.Count(ctx, docstore.Query{Kind: progressKind, Index: byTime}, most+purgeMost); err != nil || n <= most {
 			break
 		}
 		deleted, err = s.purge(ctx, "", n-most)
@@ -104,7 +123,7 @@ func (s *Failures) Purge(ctx context.Context, before time.Time, most int) (purge
 func (s *Failures) purge(ctx context.Context, until string, limit int) (purged int, err error) {
 	for purged < limit {
 		page, err := s.store.List(ctx, docstore.Query{
-			Kind: ageKind, Index: byTime, Until: until, Limit: min(limit-purged, purgeBatch),
+			Kind: progressKind, Index: byTime, Until: until, Limit: min(limit-purged, purgeBatch),
 		})
 		if err != nil || len(page.Docs) == 0 {
 			return purged, err
@@ -120,7 +139,7 @@ func (s *Failures) purge(ctx context.Context, until string, limit int) (purged i
 func (s *Failures) delete(ctx context.Context, docs []docstore.Doc) error {
 	var writes []docstore.Write
 	for _, doc := range docs {
-		for _, kind := range []string{ageKind, logsKind, failureKind} {
+		for _, kind := range []string{progressKind, logsKind, failureKind} {
 			writes = append(writes, docstore.Write{Kind: kind, ID: doc.ID, Revision: docstore.AnyRevision})
 		}
 	}

@@ -33,7 +33,7 @@ type keptRule struct {
 // NewRules returns the rules in s; changes go through c.
 func NewRules(s docstore.Store, c Committer) *Rules {
 	return &Rules{commit: c, records: docstore.NewCollection(s, ruleKind, docstore.Codec[keptRule]{
-		Encode: func(k keptRule) ([]byte, error) { return deterministic.Marshal(k.RuleRecord) },
+		Encode: func(k keptRule) ([]byte, error) { return proto.Marshal(k.RuleRecord) },
 		Decode: func(doc docstore.Doc) (keptRule, error) {
 			k := keptRule{&redrivev1.RuleRecord{}, doc.Revision}
 			return k, proto.Unmarshal(doc.Value, k.RuleRecord)

@@ -48,7 +48,15 @@ func open(t *testing.T) (*store.Failures, *committer, docstore.Store) {
 
 func put(t *testing.T, s *store.Failures, job string, number int, class failure.Class, workflow string, after time.Duration) record.Record {
 	t.Helper()
-	rec, err := s.Put(t.Context(), record.Record{Failure: record.Failure{
+	rec, err := s.Put(t.Context(), made(job, number, class, workflow, after), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rec
+}
+
+func made(job string, number int, class failure.Class, workflow string, after time.Duration) record.Record {
+	return record.Record{Failure: record.Failure{
 		Report: record.Report{
 			Attempt: failure.Attempt{Source: "acme", Job: job, Number: number}, Type: failure.Type{Workflow: workflow, Step: "s", Engine: "process"},
 			Config: map[string]any{}, AttemptConfig: map[string]any{},
@@ -56,11 +64,7 @@ func put(t *testing.T, s *store.Failures, job string, number int, class failure.
 		},
 		State: record.Recommending, Result: finalize.Result{Class: class, Fingerprint: "fp-" + string(class)},
 		CreateTime: start.Add(after), UpdateTime: start.Add(after),
-	}}, false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return rec
+	}}
 }
 
 func TestPutAndGet(t *testing.T) {
@@ -231,7 +235,7 @@ func TestPurgeByAgeAndCount(t *testing.T) {
 			t.Errorf("%d are left from %d on, want %d from %d on", n, oldest, tc.left, tc.oldest)
 		}
 	}
-	for _, kind := range []string{"classifier.failure_logs", "classifier.failure_age"} {
+	for _, kind := range []string{"classifier.failure_logs", "classifier.failure_progress"} {
 		page, err := docs.List(t.Context(), docstore.Query{Kind: kind})
 		if err != nil || len(page.Docs) != 40 {
 			t.Errorf("%d documents of %s (%v), want 40", len(page.Docs), kind, err)

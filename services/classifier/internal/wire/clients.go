@@ -3,8 +3,6 @@ package wire
 import (
 	"context"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/redrive-io/redrive/pkg/errs"
 	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
 	"github.com/redrive-io/redrive/services/classifier/internal/record"
@@ -38,21 +36,19 @@ func (r Recommender) Recommend(ctx context.Context, q record.Question) (record.R
 	if err != nil {
 		return record.Recommendation{}, errs.FromStatus(err)
 	}
-	// The answer says what it was asked. The configurations of that are the
-	// failure's, which Whole puts back.
-	if asked := answer.GetInputs().GetRequest(); asked != nil {
-		asked.Config, asked.AttemptConfig = nil, nil
-	}
-	return Recommendation(answer)
+	return Recommendation(answer), nil
 }
 
-// Recommendation reads a recommendation off the wire.
-func Recommendation(p *redrivev1.Recommendation) (record.Recommendation, error) {
-	raw, err := proto.MarshalOptions{Deterministic: true}.Marshal(p)
-	if err != nil {
-		return record.Recommendation{}, errs.New(errs.Internal, "encode the recommendation: %w", err)
-	}
-	return record.Recommendation{Outcome: record.Outcome(p.GetOutcome()), Operations: OperationsFromProto(p.GetOperations()), Raw: raw}, nil
+// Recommendation reads a recommendation off the wire. It says what it was asked;
+// the configurations of that are the failure's, which Whole puts back.
+func Recommendation(p *redrivev1.Recommendation) record.Recommendation {
+	return record.Recommendation{Outcome: record.Outcome(p.GetOutcome()), Operations: OperationsFromProto(p.GetOperations()), Answer: lean(p)}
+}
+
+// Answer is the recommendation that r was read from. It must not be changed.
+func Answer(r record.Recommendation) *redrivev1.Recommendation {
+	p, _ := r.Answer.(*redrivev1.Recommendation)
+	return p
 }
 
 // Patcher asks the config service.

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"cmp"
 	"strings"
 
 	"google.golang.org/protobuf/proto"
@@ -15,17 +16,18 @@ import (
 	"github.com/redrive-io/redrive/services/classifier/internal/record"
 )
 
-// Failure writes a failure for the wire.
+// Failure writes a failure for the wire. The recommendation in it is shared and
+// must not be changed; Whole puts into a copy what is not in it.
 func Failure(f record.Failure) (*redrivev1.Failure, error) {
 	p := &redrivev1.Failure{
 		Name: FailureName(f.ID()), Attempt: f.Attempt.Proto(), Type: f.Type.Proto(), Evidence: f.Evidence.Proto(),
-		Labels: f.Labels, Owner: f.Owner, State: redrivev1.Failure_State(f.State), Patch: f.Patch, Warnings: f.Warnings,
-		CreateTime: wellknown.Timestamp(f.CreateTime), UpdateTime: wellknown.Timestamp(f.UpdateTime),
+		Labels: f.Labels, Owner: f.Owner, CreateTime: wellknown.Timestamp(f.CreateTime),
 	}
 	for _, m := range f.Matches {
 		p.Matches = append(p.Matches, Match(m))
 	}
 	setResult(p, f.Result)
+	setSteps(p, f)
 	var err error
 	if p.Config, err = structOf(f.Config); err != nil {
 		return nil, errs.Field("config", "%w", err)
@@ -34,11 +36,7 @@ func Failure(f record.Failure) (*redrivev1.Failure, error) {
 		return nil, errs.Field("attempt_config", "%w", err)
 	}
 	if f.Recommendation != nil {
-		p.Recommendation = &redrivev1.Recommendation{}
-		if err := proto.Unmarshal(f.Recommendation.Raw, p.Recommendation); err != nil {
-			return nil, errs.New(errs.Internal, "decode the recommendation: %w", err)
-		}
-		Whole(p)
+		p.Recommendation = Answer(*f.Recommendation)
 	}
 	if f.RetryPolicy != nil {
 		p.RetryPolicy = &redrivev1.RetryPolicy{}
@@ -53,32 +51,37 @@ func Failure(f record.Failure) (*redrivev1.Failure, error) {
 // for, which are those of p.
 func Whole(p *redrivev1.Failure) {
 	asked := p.GetRecommendation().GetInputs().GetRequest()
-	if asked == nil {
+	if asked == nil || asked.Config != nil && asked.AttemptConfig != nil {
 		return
 	}
-	if asked.Config == nil {
-		asked.Config = p.GetConfig()
-	}
-	if asked.AttemptConfig == nil {
-		asked.AttemptConfig = p.GetAttemptConfig()
-	}
+	p.Recommendation = withAsked(p.Recommendation, cmp.Or(asked.Config, p.Config), cmp.Or(asked.AttemptConfig, p.AttemptConfig))
 }
 
-// Lean takes out of p what Whole puts back.
-func Lean(p *redrivev1.Failure) {
-	asked := p.GetRecommendation().GetInputs().GetRequest()
-	if asked == nil {
-		return
+// lean returns r without the configurations that Whole puts back.
+func lean(r *redrivev1.Recommendation) *redrivev1.Recommendation {
+	asked := r.GetInputs().GetRequest()
+	if asked.GetConfig() == nil && asked.GetAttemptConfig() == nil {
+		return r
 	}
-	if same(asked.GetConfig(), p.GetConfig()) {
-		asked.Config = nil
-	}
-	if same(asked.GetAttemptConfig(), p.GetAttemptConfig()) {
-		asked.AttemptConfig = nil
-	}
+	return withAsked(r, nil, nil)
 }
 
-func same(a, b *structpb.Struct) bool { return a == b || proto.Equal(a, b) }
+// withAsked returns a copy of r that says that it was made for these
+// configurations; it shares the rest with r.
+func withAsked(r *redrivev1.Recommendation, config, attemptConfig *structpb.Struct) *redrivev1.Recommendation {
+	r = shallow(r)
+	r.Inputs = shallow(r.Inputs)
+	r.Inputs.Request = shallow(r.Inputs.Request)
+	r.Inputs.Request.Config, r.Inputs.Request.AttemptConfig = config, attemptConfig
+	return r
+}
+
+// setSteps sets in p what the steps after the classification change, but the
+// recommendation.
+func setSteps(p *redrivev1.Failure, f record.Failure) {
+	p.State, p.Patch, p.Warnings = redrivev1.Failure_State(f.State), f.Patch, f.Warnings
+	p.UpdateTime = wellknown.Timestamp(f.UpdateTime)
+}
 
 func setResult(p *redrivev1.Failure, r finalize.Result) {
 	p.Class, p.Category, p.Verdict = string(r.Class), redrivev1.Category(r.Category), redrivev1.Verdict(r.Verdict)
@@ -121,10 +124,7 @@ func FailureFromProto(p *redrivev1.Failure) (record.Failure, error) {
 		}
 	}
 	if p.GetRecommendation() != nil {
-		r, err := Recommendation(p.GetRecommendation())
-		if err != nil {
-			return f, err
-		}
+		r := Recommendation(p.GetRecommendation())
 		f.Recommendation = &r
 	}
 	var err error
@@ -132,32 +132,41 @@ func FailureFromProto(p *redrivev1.Failure) (record.Failure, error) {
 	return f, err
 }
 
-// Announced is p as failure.classified carries it: without the text of the logs
-// and of the matches, and of the recommendation without what it was made from.
-// It shares the rest with p, and neither may be changed any more.
+// WithoutText takes the text of the logs out of p.
+func WithoutText(p *redrivev1.Failure) {
+	for _, l := range p.GetEvidence().GetLogs() {
+		l.Head, l.Tail = "", ""
+	}
+}
+
+// Announced makes of p, and returns, what failure.classified carries: no text of
+// the logs and of the matches, and a recommendation without what it was made
+// from.
 func Announced(p *redrivev1.Failure) *redrivev1.Failure {
-	q := shallow(p)
-	if p.GetEvidence() != nil {
-		q.Evidence = shallow(p.GetEvidence())
-		q.Evidence.Logs = nil
-		for _, l := range p.GetEvidence().GetLogs() {
-			l = shallow(l)
-			l.Head, l.Tail = "", ""
-			q.Evidence.Logs = append(q.Evidence.Logs, l)
-		}
-	}
-	q.Matches = nil
+	WithoutText(p)
 	for _, m := range p.GetMatches() {
-		q.Matches = append(q.Matches, &redrivev1.RuleMatch{
-			Rule: m.GetRule(), RuleRevision: m.GetRuleRevision(), Order: m.GetOrder(), Class: m.GetClass(), Verdict: m.GetVerdict(),
-			Mode: m.GetMode(), Source: m.GetSource(), Line: m.GetLine(), Tail: m.GetTail(),
-		})
+		m.Text, m.Captures, m.Summary, m.Runbook, m.RetryAfter, m.Remedy = "", nil, "", "", nil, nil
 	}
-	if p.GetRecommendation() != nil {
-		q.Recommendation = shallow(p.GetRecommendation())
-		q.Recommendation.Inputs, q.Recommendation.Candidates = nil, nil
+	p.Recommendation = brief(p.Recommendation)
+	return p
+}
+
+// Stepped brings what Announced returned up to the steps that f took since.
+func Stepped(p *redrivev1.Failure, f record.Failure) {
+	setSteps(p, f)
+	if p.Recommendation == nil && f.Recommendation != nil {
+		p.Recommendation = brief(Answer(*f.Recommendation))
 	}
-	return q
+}
+
+// brief returns a copy of r without what it was made from.
+func brief(r *redrivev1.Recommendation) *redrivev1.Recommendation {
+	if r == nil {
+		return nil
+	}
+	r = shallow(r)
+	r.Inputs, r.Candidates = nil, nil
+	return r
 }
 
 // shallow returns a copy of m that shares the messages in it.
