@@ -20,6 +20,9 @@ type Compiled struct {
 	any, all, none []*pattern
 }
 
+// patterns are any, all and none, in this order.
+func (c *Compiled) patterns() []*pattern { return slices.Concat(c.any, c.all, c.none) }
+
 // CheckID says what is wrong with the id of a rule.
 func CheckID(field, id string) error {
 	if !idPattern.MatchString(id) {
@@ -200,7 +203,7 @@ func (r *Rule) SampleInput() Input {
 // tried on every line.
 func (c *Compiled) Blind() []string {
 	var all []string
-	for _, p := range slices.Concat(c.any, c.all, c.none) {
+	for _, p := range c.patterns() {
 		if len(p.keys) == 0 {
 			all = append(all, p.re.String())
 		}

@@ -54,6 +54,9 @@ func NewInput(e failure.Evidence, engine string) Input {
 func (in Input) Notes() []string {
 	var notes []string
 	for _, t := range in.Texts {
+		if len(t.Text) <= MaxLine {
+			continue
+		}
 		for _, s := range spans(t.Text) {
 			if s.long > 0 && s.first {
 				notes = append(notes, fmt.Sprintf("%s line %d has %d bytes: rules see the first and the last %d KiB of it",
@@ -103,14 +106,23 @@ func spans(text string) []span {
 // lower returns s with A to Z made small, and everything else as it is, so that
 // offsets stay the same.
 func lower(s string) []byte {
-	b := []byte(s)
-	for i, c := range b {
-		if 'A' <= c && c <= 'Z' {
-			b[i] = c + 'a' - 'A'
-		}
+	b := make([]byte, len(s))
+	for i := range len(s) {
+		b[i] = small[s[i]]
 	}
 	return b
 }
+
+// small has the small letter of each byte.
+var small = func() (t [256]byte) {
+	for c := range t {
+		t[c] = byte(c)
+		if 'A' <= c && c <= 'Z' {
+			t[c] += 'a' - 'A'
+		}
+	}
+	return t
+}()
 
 func (f *Facts) missing(in Input) []string {
 	var all []string

@@ -49,42 +49,45 @@ type hit struct {
 }
 
 // evaluate puts the hits of a rule's patterns together. at returns the first
-// hit of a pattern, or nil. The facts hold.
-func (c *Compiled) evaluate(in Input, at func(*pattern) *hit) (Match, bool) {
-	if slices.ContainsFunc(c.none, func(p *pattern) bool { return at(p) != nil }) {
-		return Match{}, false
-	}
+// hit of the n-th of them, or nil. The facts hold.
+func (c *Compiled) evaluate(in Input, at func(n int) *hit) (Match, bool) {
+	all, none := len(c.any), len(c.any)+len(c.all)
 	// The decisive hit is the first in the logs of any, or that of all[0].
 	var first *hit
-	var by *pattern
-	for _, p := range c.any {
-		if h := at(p); h != nil && (first == nil || h.before(first)) {
-			first, by = h, p
+	by := 0
+	for n := range c.any {
+		if h := at(n); h != nil && (first == nil || h.before(first)) {
+			first, by = h, n
 		}
 	}
 	if first == nil && len(c.any) > 0 {
 		return Match{}, false
+	}
+	for n := range c.all {
+		if at(all+n) == nil {
+			return Match{}, false
+		}
+	}
+	for n := range c.none {
+		if at(none+n) != nil {
+			return Match{}, false
+		}
 	}
 	found := map[string]string{}
 	take := func(p *pattern, h *hit) {
 		p.captures(found, in.Texts[h.text].Text[h.span.start:h.span.end], h.loc)
 	}
 	if first != nil {
-		take(by, first)
+		take(c.any[by], first)
+	} else if len(c.all) > 0 {
+		first = at(all)
 	}
-	for _, p := range c.all {
-		h := at(p)
-		if h == nil {
-			return Match{}, false
-		}
-		if first == nil {
-			first = h
-		}
-		take(p, h)
+	for n, p := range c.all {
+		take(p, at(all+n))
 	}
 	// What the decisive pattern did not capture, another of any may have.
-	for _, p := range c.any {
-		if h := at(p); h != nil {
+	for n, p := range c.any {
+		if h := at(n); h != nil {
 			take(p, h)
 		}
 	}
@@ -156,25 +159,25 @@ func fill(summary string, captures map[string]string) string {
 // parts did not match; nothing missing means that it matched.
 func (c *Compiled) Explain(in Input) (m Match, missing []string) {
 	missing = c.Rule.Facts.missing(in)
-	hits := map[*pattern]*hit{}
-	lows := make([][]byte, len(in.Texts))
+	texts := make([]scanned, len(in.Texts))
 	for i, t := range in.Texts {
-		lows[i] = lower(t.Text)
+		texts[i] = scanned{lower(t.Text), spans(t.Text)}
 	}
-	for _, p := range slices.Concat(c.any, c.all, c.none) {
-		hits[p] = c.first(in, lows, p)
+	var hits []*hit
+	for _, p := range c.patterns() {
+		hits = append(hits, c.first(in, texts, p))
 	}
-	at := func(p *pattern) *hit { return hits[p] }
-	if len(c.any) > 0 && !slices.ContainsFunc(c.any, func(p *pattern) bool { return at(p) != nil }) {
+	all, none := len(c.any), len(c.any)+len(c.all)
+	if len(c.any) > 0 && !slices.ContainsFunc(hits[:all], func(h *hit) bool { return h != nil }) {
 		missing = append(missing, fmt.Sprintf("any: none of its %d patterns matches a line", len(c.any)))
 	}
-	for i, p := range c.all {
-		if at(p) == nil {
+	for i, h := range hits[all:none] {
+		if h == nil {
 			missing = append(missing, fmt.Sprintf("all[%d]: %q matches no line", i, c.Rule.All[i]))
 		}
 	}
-	for i, p := range c.none {
-		if h := at(p); h != nil {
+	for i, h := range hits[none:] {
+		if h != nil {
 			missing = append(missing, fmt.Sprintf("none[%d]: %q matches line %d of %s", i, c.Rule.None[i],
 				in.Texts[h.text].FirstLine+h.span.line, in.Texts[h.text].Source))
 		}
@@ -182,21 +185,30 @@ func (c *Compiled) Explain(in Input) (m Match, missing []string) {
 	if len(missing) > 0 {
 		return Match{}, missing
 	}
-	m, _ = c.evaluate(in, at)
+	m, _ = c.evaluate(in, func(n int) *hit { return hits[n] })
 	return m, nil
 }
 
 // first looks for p line by line.
-func (c *Compiled) first(in Input, lows [][]byte, p *pattern) *hit {
-	for i, t := range in.Texts {
-		if !c.sees(t.Source) {
-			continue
-		}
-		for _, s := range spans(t.Text) {
-			if loc := p.find(t.Text[s.start:s.end], lows[i][s.start:s.end]); loc != nil {
-				return &hit{text: i, span: s, loc: loc}
+func (c *Compiled) first(in Input, texts []scanned, p *pattern) *hit {
+	for i, t := range texts {
+		for line := range t.lines {
+			if h := c.on(in, texts, i, line, p); h != nil {
+				return h
 			}
 		}
+	}
+	return nil
+}
+
+// on looks for p on one line.
+func (c *Compiled) on(in Input, texts []scanned, text, line int, p *pattern) *hit {
+	t, s := in.Texts[text], texts[text].lines[line]
+	if !c.sees(t.Source) {
+		return nil
+	}
+	if loc := p.find(t.Text[s.start:s.end], texts[text].low[s.start:s.end]); loc != nil {
+		return &hit{text: text, span: s, loc: loc}
 	}
 	return nil
 }

@@ -15,9 +15,8 @@ const MaxRules = 5000
 type Set struct {
 	rules    []*Compiled
 	byID     map[string]*Compiled
-	factual  []bool  // by rule: it is tried and has no pattern that must match
+	first    []int   // by rule: where its patterns begin; they are in the order of Compiled.patterns
 	patterns []owned // of the rules that are tried, in rule order
-	lookup   map[*pattern]int
 	index    *index
 }
 
@@ -34,22 +33,21 @@ func NewSet(rules ...*Compiled) (*Set, error) {
 	if len(rules) > MaxRules {
 		return nil, errs.New(errs.Invalid, "%d rules are too many: at most %d", len(rules), MaxRules)
 	}
-	s := &Set{rules: slices.Clone(rules), byID: map[string]*Compiled{}, lookup: map[*pattern]int{}}
+	s := &Set{rules: slices.Clone(rules), byID: map[string]*Compiled{}}
 	slices.SortFunc(s.rules, func(a, b *Compiled) int {
 		return cmp.Or(cmp.Compare(a.Rule.Order, b.Rule.Order), strings.Compare(a.Rule.ID, b.Rule.ID))
 	})
-	s.factual = make([]bool, len(s.rules))
+	s.first = make([]int, len(s.rules))
 	for i, c := range s.rules {
 		if s.byID[c.Rule.ID] != nil {
 			return nil, errs.New(errs.Invalid, "two rules have the id %q", c.Rule.ID)
 		}
 		s.byID[c.Rule.ID] = c
+		s.first[i] = len(s.patterns)
 		if c.Rule.Mode == Off {
 			continue
 		}
-		s.factual[i] = len(c.any) == 0 && len(c.all) == 0
-		for _, p := range slices.Concat(c.any, c.all, c.none) {
-			s.lookup[p] = len(s.patterns)
+		for _, p := range c.patterns() {
 			s.patterns = append(s.patterns, owned{p, c, i})
 		}
 	}
@@ -70,49 +68,16 @@ func (s *Set) Rule(id string) (c *Compiled, ok bool) {
 // Match returns every rule that matches, in the order in which they are tried;
 // rules that are off are not tried.
 func (s *Set) Match(in Input) []Match {
-	hits, touched := s.search(in)
-	at := func(p *pattern) *hit { return hits[s.lookup[p]] }
+	found := s.search(in)
 	var all []Match
 	for i, c := range s.rules {
 		// Of nearly all rules no pattern is in the logs.
-		if !touched[i] && !s.factual[i] || !c.Rule.Facts.hold(in) {
+		if c.Rule.Mode == Off || !found.may(i) || !c.Rule.Facts.hold(in) {
 			continue
 		}
-		if m, ok := c.evaluate(in, at); ok {
+		if m, ok := c.evaluate(in, func(n int) *hit { return found.hit(s.first[i] + n) }); ok {
 			all = append(all, m)
 		}
 	}
 	return all
-}
-
-// search returns the first hit of every pattern whose rule's facts hold, and by
-// rule whether there is one.
-func (s *Set) search(in Input) (hits []*hit, touched []bool) {
-	hits, touched = make([]*hit, len(s.patterns)), make([]bool, len(s.rules))
-	tried := make([]int32, len(s.patterns)) // the span that was tried last, from 1
-	for ti, t := range in.Texts {
-		low, lines := lower(t.Text), spans(t.Text)
-		try := func(p, line int) {
-			if hits[p] != nil || tried[p] == int32(line+1) {
-				return
-			}
-			tried[p] = int32(line + 1)
-			o := &s.patterns[p]
-			if !o.of.Rule.Facts.hold(in) || !o.of.sees(t.Source) {
-				return
-			}
-			l := lines[line]
-			if loc := o.find(t.Text[l.start:l.end], low[l.start:l.end]); loc != nil {
-				hits[p], touched[o.rule] = &hit{text: ti, span: l, loc: loc}, true
-			}
-		}
-		s.index.scan(low, lines, try)
-		for _, p := range s.index.blind {
-			for line := 0; line < len(lines) && hits[p] == nil; line++ {
-				try(p, line)
-			}
-		}
-		clear(tried)
-	}
-	return hits, touched
 }
