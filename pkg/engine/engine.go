@@ -63,8 +63,7 @@ type shape interface {
 	size(v values, p Part) Size
 	// total returns the bytes that are paid for: the part's whole container.
 	total(v values, p Part) int64
-	// write returns the members to set so that part p has the size to. Memory is
-	// in bytes.
+	// write returns v so that part p has the size to. Memory is in bytes.
 	write(v values, p Part, to Size) values
 }
 

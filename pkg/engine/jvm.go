@@ -3,9 +3,9 @@ package engine
 import "github.com/redrive-io/redrive/pkg/failure"
 
 var jvmKeys = []key{
-	{name: heapMB, unit: mebibytes, min: 2 * mib, max: maxMemory},
-	{name: memoryMB, unit: mebibytes, min: minMemory, max: maxMemory},
-	{name: cores, unit: number, min: minCores, max: maxCores},
+	{member: heapMB, name: "heap_mb", unit: mebibytes, min: 2 * mib, max: maxMemory},
+	{member: memoryMB, name: "memory_mb", unit: mebibytes, min: minMemory, max: maxMemory},
+	{member: cores, name: "cores", unit: number, min: minCores, max: maxCores},
 }
 
 // Overhead is what a JVM needs beside its heap: metaspace, code cache, thread
@@ -20,7 +20,7 @@ const (
 // is set) the limit of the process tree.
 type jvmShape struct{}
 
-func (jvmShape) processLimit(v values) int64 { return int64(v[memoryMB]) }
+func (jvmShape) processLimit(v values) int64 { return int64(v.of(memoryMB)) }
 
 // part: a full heap is about the heap where it is set; the JVM's default heap
 // follows the limit of the tree.
@@ -33,7 +33,7 @@ func (jvmShape) part(c failure.Class, bounded func(Part) bool) Part {
 
 func (jvmShape) parts(v values) []Part {
 	parts := processShape{}.parts(v)
-	if v[heapMB] > 0 {
+	if v.of(heapMB) > 0 {
 		parts = append(parts, Heap)
 	}
 	return parts
@@ -41,25 +41,25 @@ func (jvmShape) parts(v values) []Part {
 
 func (jvmShape) size(v values, p Part) Size {
 	if p == Heap {
-		return Size{int64(v[heapMB]), v[cores]}
+		return Size{int64(v.of(heapMB)), v.of(cores)}
 	}
-	return Size{int64(v[memoryMB]), v[cores]}
+	return Size{int64(v.of(memoryMB)), v.of(cores)}
 }
 
 // overhead returns what a heap of this size leaves to the rest: what the
 // configuration left so far where it says so, and never less than a tenth.
 func (jvmShape) overhead(v values, heap float64) float64 {
-	if limit, now := v[memoryMB], v[heapMB]; limit > now && now > 0 {
+	if limit, now := v.of(memoryMB), v.of(heapMB); limit > now && now > 0 {
 		return max(limit-now, overheadShare*heap)
 	}
 	return max(overheadShare*heap, overheadFloor)
 }
 
 func (j jvmShape) total(v values, p Part) int64 {
-	if limit := v[memoryMB]; limit > 0 || p == Tree {
+	if limit := v.of(memoryMB); limit > 0 || p == Tree {
 		return int64(limit)
 	}
-	return int64(v[heapMB] + j.overhead(v, v[heapMB]))
+	return int64(v.of(heapMB) + j.overhead(v, v.of(heapMB)))
 }
 
 // write: a kill at the limit of the tree raises that limit alone, the heap was
@@ -70,9 +70,9 @@ func (j jvmShape) write(v values, p Part, to Size) values {
 		return processShape{}.write(v, p, to)
 	}
 	heap := ceilMiB(float64(to.Memory))
-	w := v.with(cores, to.Cores, values{heapMB: heap})
-	if limit := v[memoryMB]; limit > 0 {
-		w[memoryMB] = max(limit, ceilMiB(heap+j.overhead(v, heap)))
+	w := v.share(cores, to.Cores).with(heapMB, heap)
+	if limit := v.of(memoryMB); limit > 0 {
+		w = w.with(memoryMB, max(limit, ceilMiB(heap+j.overhead(v, heap))))
 	}
 	return w
 }

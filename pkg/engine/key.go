@@ -24,6 +24,7 @@ const (
 
 // key is one member of a configuration that a profile knows.
 type key struct {
+	member   member
 	name     string
 	unit     unit
 	min, max float64 // in bytes for memory
@@ -31,24 +32,40 @@ type key struct {
 	part     Part    // what it limits, where it limits one part alone
 }
 
-// values are the parsed members of a configuration: bytes for memory, 1 or 0
-// for flags. What is absent was not set.
-type values map[string]float64
+// member is a place in values: one for each key of any engine.
+type member int
 
-// or returns the value of a key, or what holds when it is not set.
-func (v values) or(name string, otherwise float64) float64 {
-	if n, ok := v[name]; ok {
-		return n
+// values are the parsed members of a configuration: bytes for memory, 1 or 0
+// for flags; 0 for what was not set. A search tries many of them, so they are
+// no map.
+type values struct {
+	amount [members]float64
+	isSet  [members]bool
+}
+
+func (v values) of(m member) float64 { return v.amount[m] }
+
+// or returns the value of a member, or what holds when it is not set.
+func (v values) or(m member, otherwise float64) float64 {
+	if v.isSet[m] {
+		return v.amount[m]
 	}
 	return otherwise
 }
 
-// with adds the member name to w when its amount is not what v says already.
-func (v values) with(name string, amount float64, w values) values {
-	if v[name] != amount {
-		w[name] = amount
+// share returns v with the cores that share a part; it does not set 0 cores
+// where none are set.
+func (v values) share(m member, cores float64) values {
+	if v.of(m) == cores {
+		return v
 	}
-	return w
+	return v.with(m, cores)
+}
+
+// with returns v with the amount of one member.
+func (v values) with(m member, amount float64) values {
+	v.amount[m], v.isSet[m] = amount, true
+	return v
 }
 
 func (p Profile) key(name string) (key, bool) {
@@ -61,16 +78,19 @@ func (p Profile) key(name string) (key, bool) {
 }
 
 func (p Profile) parse(config map[string]any) (values, error) {
-	v := values{}
+	var v values
 	var wrong []error
 	for _, k := range p.keys {
-		member, ok := config[k.name]
+		written, ok := config[k.name]
 		if !ok {
 			continue
 		}
-		amount, err := k.parse("config."+k.name, member)
-		wrong = append(wrong, err)
-		v[k.name] = amount
+		amount, ok := k.read(written)
+		if !ok || !k.within(amount) {
+			_, err := k.parse("config."+k.name, written)
+			wrong = append(wrong, err)
+		}
+		v = v.with(k.member, amount)
 	}
 	return v, errs.Fields(wrong...)
 }
@@ -81,11 +101,13 @@ func (k key) parse(field string, member any) (float64, error) {
 	if !ok {
 		return 0, errs.Field(field, "%s is not %s", shown(member), k.want())
 	}
-	if amount < k.min || amount > k.max {
+	if !k.within(amount) {
 		return 0, errs.Field(field, "%s is out of range: %s", shown(member), k.want())
 	}
 	return amount, nil
 }
+
+func (k key) within(amount float64) bool { return amount >= k.min && amount <= k.max }
 
 func (k key) read(member any) (float64, bool) {
 	switch m := member.(type) {

@@ -101,14 +101,15 @@ func (p Profile) Changes(original, wanted map[string]any) ([]Operation, error) {
 	if err != nil {
 		return nil, errs.New(errs.KindOf(err), "wanted configuration: %w", err)
 	}
-	keys := slices.SortedFunc(slices.Values(p.keys), func(a, b key) int { return strings.Compare(a.name, b.name) })
 	var ops []Operation
-	for _, k := range keys {
-		old, had := before[k.name]
-		now, has := after[k.name]
+	for _, k := range p.keys {
+		old, had := before.of(k.member), before.isSet[k.member]
+		now, has := after.of(k.member), after.isSet[k.member]
+		if k.readOnly || had == has && old == now {
+			continue
+		}
 		path := Pointer(k.name)
 		switch {
-		case k.readOnly || had == has && old == now:
 		case !had:
 			ops = append(ops, Operation{"add", path, wanted[k.name]})
 		case !has:
@@ -117,5 +118,6 @@ func (p Profile) Changes(original, wanted map[string]any) ([]Operation, error) {
 			ops = append(ops, Operation{"test", path, original[k.name]}, Operation{"replace", path, wanted[k.name]})
 		}
 	}
+	slices.SortStableFunc(ops, func(a, b Operation) int { return strings.Compare(a.Path, b.Path) })
 	return ops, nil
 }

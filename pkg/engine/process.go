@@ -11,20 +11,34 @@ const (
 	maxCores  = 1024
 )
 
+// The members of all engines.
 const (
-	memoryMB = "memory_mb"
-	heapMB   = "heap_mb"
-	cores    = "cores"
+	memoryMB member = iota
+	heapMB
+	cores
+	executorMemory
+	executorOverhead
+	executorFactor
+	executorCores
+	pythonMemory
+	offHeapEnabled
+	offHeapSize
+	driverMemory
+	driverOverhead
+	driverFactor
+	driverCores
+	maxResultSize
+	members // how many there are
 )
 
 var processKeys = []key{
-	{name: memoryMB, unit: mebibytes, min: minMemory, max: maxMemory},
-	{name: cores, unit: number, min: minCores, max: maxCores},
+	{member: memoryMB, name: "memory_mb", unit: mebibytes, min: minMemory, max: maxMemory},
+	{member: cores, name: "cores", unit: number, min: minCores, max: maxCores},
 }
 
 type processShape struct{}
 
-func (processShape) processLimit(v values) int64 { return int64(v[memoryMB]) }
+func (processShape) processLimit(v values) int64 { return int64(v.of(memoryMB)) }
 
 // part: whatever ran out of memory in a process tree, the tree's limit is the
 // one setting that bears on it. The memory of a GPU is none of it.
@@ -36,16 +50,16 @@ func (processShape) part(c failure.Class, _ func(Part) bool) Part {
 }
 
 func (processShape) parts(v values) []Part {
-	if v[memoryMB] == 0 {
+	if v.of(memoryMB) == 0 {
 		return nil
 	}
 	return []Part{Tree}
 }
 
-func (processShape) size(v values, _ Part) Size { return Size{int64(v[memoryMB]), v[cores]} }
+func (processShape) size(v values, _ Part) Size { return Size{int64(v.of(memoryMB)), v.of(cores)} }
 
-func (processShape) total(v values, _ Part) int64 { return int64(v[memoryMB]) }
+func (processShape) total(v values, _ Part) int64 { return int64(v.of(memoryMB)) }
 
 func (processShape) write(v values, _ Part, to Size) values {
-	return v.with(cores, to.Cores, values{memoryMB: ceilMiB(float64(to.Memory))})
+	return v.share(cores, to.Cores).with(memoryMB, ceilMiB(float64(to.Memory)))
 }

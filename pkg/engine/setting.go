@@ -41,9 +41,7 @@ func (s Setting) Total(to Size) int64 {
 	if to == s.Size {
 		return max(s.profile.shape.total(s.values, s.Part), s.Memory)
 	}
-	v := maps.Clone(s.values)
-	maps.Copy(v, s.profile.shape.write(s.values, s.Part, to))
-	return s.profile.shape.total(v, s.Part)
+	return s.profile.shape.total(s.profile.shape.write(s.values, s.Part, to), s.Part)
 }
 
 // Apply returns a copy of the configuration in which the part has the size to.
@@ -56,10 +54,11 @@ func (s Setting) Apply(to Size) map[string]any {
 	if to == s.Size || s.Part == NoPart {
 		return changed
 	}
-	for name, amount := range s.profile.shape.write(s.values, s.Part, to) {
-		k, _ := s.profile.key(name)
-		if old, ok := s.values[name]; !ok || old != amount {
-			changed[name] = k.format(amount, s.config[name])
+	w := s.profile.shape.write(s.values, s.Part, to)
+	for _, k := range s.profile.keys {
+		m := k.member
+		if w.isSet[m] && (!s.values.isSet[m] || s.values.of(m) != w.of(m)) {
+			changed[k.name] = k.format(w.of(m), s.config[k.name])
 		}
 	}
 	return changed

@@ -6,42 +6,27 @@ import (
 	"github.com/redrive-io/redrive/pkg/failure"
 )
 
-// The Spark properties that a profile knows; see
-// https://spark.apache.org/docs/latest/configuration.html.
-const (
-	executorMemory   = "spark.executor.memory"
-	executorOverhead = "spark.executor.memoryOverhead"
-	executorFactor   = "spark.executor.memoryOverheadFactor"
-	executorCores    = "spark.executor.cores"
-	pythonMemory     = "spark.executor.pyspark.memory"
-	offHeapEnabled   = "spark.memory.offHeap.enabled"
-	offHeapSize      = "spark.memory.offHeap.size"
-	driverMemory     = "spark.driver.memory"
-	driverOverhead   = "spark.driver.memoryOverhead"
-	driverFactor     = "spark.driver.memoryOverheadFactor"
-	driverCores      = "spark.driver.cores"
-	maxResultSize    = "spark.driver.maxResultSize"
-)
-
 // Spark's defaults for what is not set.
 const (
 	sparkMemory    = 1 * gib
 	sparkMaxResult = 1 * gib
 )
 
+// The Spark properties that a profile knows; see
+// https://spark.apache.org/docs/latest/configuration.html.
 var sparkKeys = []key{
-	{name: executorMemory, unit: sizeInMiB, min: minMemory, max: maxMemory, part: ExecutorHeap},
-	{name: executorOverhead, unit: sizeInMiB, min: 0, max: maxMemory, part: Overhead},
-	{name: executorFactor, unit: factor, min: 0, max: 100, readOnly: true},
-	{name: executorCores, unit: whole, min: 1, max: maxCores},
-	{name: pythonMemory, unit: sizeInMiB, min: 0, max: maxMemory, part: Python},
-	{name: offHeapEnabled, unit: flag, min: 0, max: 1, readOnly: true},
-	{name: offHeapSize, unit: sizeInBytes, min: 0, max: maxMemory, readOnly: true},
-	{name: driverMemory, unit: sizeInMiB, min: minMemory, max: maxMemory, part: DriverHeap},
-	{name: driverOverhead, unit: sizeInMiB, min: 0, max: maxMemory},
-	{name: driverFactor, unit: factor, min: 0, max: 100, readOnly: true},
-	{name: driverCores, unit: whole, min: 1, max: maxCores},
-	{name: maxResultSize, unit: sizeInBytes, min: 0, max: maxMemory, part: DriverResult},
+	{member: executorMemory, name: "spark.executor.memory", unit: sizeInMiB, min: minMemory, max: maxMemory, part: ExecutorHeap},
+	{member: executorOverhead, name: "spark.executor.memoryOverhead", unit: sizeInMiB, min: 0, max: maxMemory, part: Overhead},
+	{member: executorFactor, name: "spark.executor.memoryOverheadFactor", unit: factor, min: 0, max: 100, readOnly: true},
+	{member: executorCores, name: "spark.executor.cores", unit: whole, min: 1, max: maxCores},
+	{member: pythonMemory, name: "spark.executor.pyspark.memory", unit: sizeInMiB, min: 0, max: maxMemory, part: Python},
+	{member: offHeapEnabled, name: "spark.memory.offHeap.enabled", unit: flag, min: 0, max: 1, readOnly: true},
+	{member: offHeapSize, name: "spark.memory.offHeap.size", unit: sizeInBytes, min: 0, max: maxMemory, readOnly: true},
+	{member: driverMemory, name: "spark.driver.memory", unit: sizeInMiB, min: minMemory, max: maxMemory, part: DriverHeap},
+	{member: driverOverhead, name: "spark.driver.memoryOverhead", unit: sizeInMiB, min: 0, max: maxMemory},
+	{member: driverFactor, name: "spark.driver.memoryOverheadFactor", unit: factor, min: 0, max: 100, readOnly: true},
+	{member: driverCores, name: "spark.driver.cores", unit: whole, min: 1, max: maxCores},
+	{member: maxResultSize, name: "spark.driver.maxResultSize", unit: sizeInBytes, min: 0, max: maxMemory, part: DriverResult},
 }
 
 // sparkShape keeps container = heap + max(overhead, 10 %, 384 MiB), and for an
@@ -70,7 +55,7 @@ func (sparkShape) parts(v values) []Part {
 	if v.or(maxResultSize, sparkMaxResult) > 0 { // 0 is no limit
 		parts = append(parts, DriverResult)
 	}
-	if v[pythonMemory] > 0 {
+	if v.of(pythonMemory) > 0 {
 		parts = append(parts, Python)
 	}
 	return parts
@@ -79,23 +64,23 @@ func (sparkShape) parts(v values) []Part {
 func (s sparkShape) size(v values, p Part) Size {
 	switch p {
 	case DriverHeap:
-		return Size{int64(v.or(driverMemory, sparkMemory)), v[driverCores]}
+		return Size{int64(v.or(driverMemory, sparkMemory)), v.of(driverCores)}
 	case DriverResult:
-		return Size{int64(v.or(maxResultSize, sparkMaxResult)), v[driverCores]}
+		return Size{int64(v.or(maxResultSize, sparkMaxResult)), v.of(driverCores)}
 	case Overhead:
 		// An overhead of 0 is allowed; it grows from 1 MiB.
-		return Size{int64(max(overhead(v, executorMemory, executorOverhead, executorFactor), mib)), v[executorCores]}
+		return Size{int64(max(overhead(v, executorMemory, executorOverhead, executorFactor), mib)), v.of(executorCores)}
 	case Python:
-		return Size{int64(v[pythonMemory]), v[executorCores]}
+		return Size{int64(v.of(pythonMemory)), v.of(executorCores)}
 	}
-	return Size{int64(v.or(executorMemory, sparkMemory)), v[executorCores]}
+	return Size{int64(v.or(executorMemory, sparkMemory)), v.of(executorCores)}
 }
 
 // overhead returns what a container has beside the heap, by default a share of
 // it in whole MiB.
-func overhead(v values, memory, fixed, share string) float64 {
-	if n, ok := v[fixed]; ok {
-		return n
+func overhead(v values, memory, fixed, share member) float64 {
+	if v.isSet[fixed] {
+		return v.of(fixed)
 	}
 	return max(math.Floor(v.or(share, overheadShare)*v.or(memory, sparkMemory)/mib)*mib, overheadFloor)
 }
@@ -105,7 +90,7 @@ func (sparkShape) total(v values, p Part) int64 {
 		return int64(v.or(driverMemory, sparkMemory) + overhead(v, driverMemory, driverOverhead, driverFactor))
 	}
 	return int64(v.or(executorMemory, sparkMemory) + overhead(v, executorMemory, executorOverhead, executorFactor) +
-		v[pythonMemory] + v[offHeapEnabled]*v[offHeapSize])
+		v.of(pythonMemory) + v.of(offHeapEnabled)*v.of(offHeapSize))
 }
 
 // write raises the part that ran out, and that alone: a driver with more heap
@@ -115,14 +100,14 @@ func (sparkShape) write(v values, p Part, to Size) values {
 	memory := ceilMiB(float64(to.Memory))
 	switch p {
 	case DriverHeap:
-		return v.with(driverCores, to.Cores, values{driverMemory: memory})
+		return v.share(driverCores, to.Cores).with(driverMemory, memory)
 	case DriverResult:
 		more := max(memory-v.or(maxResultSize, sparkMaxResult), 0)
-		return values{maxResultSize: memory, driverMemory: min(ceilMiB(v.or(driverMemory, sparkMemory)+more), maxMemory)}
+		return v.with(maxResultSize, memory).with(driverMemory, min(ceilMiB(v.or(driverMemory, sparkMemory)+more), maxMemory))
 	case Overhead:
-		return v.with(executorCores, to.Cores, values{executorOverhead: memory})
+		return v.share(executorCores, to.Cores).with(executorOverhead, memory)
 	case Python:
-		return v.with(executorCores, to.Cores, values{pythonMemory: memory})
+		return v.share(executorCores, to.Cores).with(pythonMemory, memory)
 	}
-	return v.with(executorCores, to.Cores, values{executorMemory: memory})
+	return v.share(executorCores, to.Cores).with(executorMemory, memory)
 }

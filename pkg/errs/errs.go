@@ -93,21 +93,16 @@ func Within(field string, err error) error {
 // Fields joins Invalid errors made by Field, so that a caller sees all that is
 // wrong at once. It returns nil when every error is nil.
 func Fields(all ...error) error {
-	joined := &Error{Kind: Invalid, Reason: "INVALID_FIELD"}
-	var texts []error
+	texts := errors.Join(all...)
+	if texts == nil {
+		return nil
+	}
+	joined := &Error{Kind: Invalid, Reason: "INVALID_FIELD", err: texts}
 	for _, err := range all {
-		if err == nil {
-			continue
-		}
-		texts = append(texts, err)
 		if e, ok := errors.AsType[*Error](err); ok {
 			joined.Violations = append(joined.Violations, e.Violations...)
 		}
 	}
-	if len(texts) == 0 {
-		return nil
-	}
-	joined.err = errors.Join(texts...)
 	return joined
 }
 

@@ -75,18 +75,21 @@ func (l *Ledger) Create(ctx context.Context, d patch.Draft, requestID string, dr
 		return p, nil
 	}
 	return retry(ctx, func() (patch.Patch, error) {
-		// The slot is read first: whoever makes the same patch after that takes
-		// the slot too, and this commit fails.
 		slot, newest, err := l.newest(ctx, p.Scope)
 		if err != nil {
 			return patch.Patch{}, err
 		}
-		if requestID != "" {
+		if newest != nil && newest.ID == p.ID {
+			return newest.At(now), nil
+		}
+		created, err := l.put(ctx, p, slot, newest, actionCreated, now)
+		if errs.Is(err, errs.Conflict) {
+			// The request may be an old one, told again: its patch is there.
 			if first, err := l.Get(ctx, p.ID, now); !errs.Is(err, errs.NotFound) {
 				return first, err
 			}
 		}
-		return l.put(ctx, p, slot, newest, actionCreated, now)
+		return created, err
 	})
 }
 

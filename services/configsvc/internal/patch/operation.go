@@ -58,14 +58,10 @@ func ValidateOperations(field string, ops []Operation, p engine.Profile, c Ceili
 	if len(ops) == 0 || len(ops) > MaxOperations {
 		return errs.Field(field, "must have 1 to %d operations, has %d", MaxOperations, len(ops))
 	}
-	text, err := json.Marshal(ops)
-	if err != nil {
-		return errs.Field(field, "has a value that is not JSON: %w", err)
+	if err := validateSize(field, ops); err != nil {
+		return err
 	}
-	if len(text) > MaxBytes {
-		return errs.Field(field, "must have at most %d bytes as JSON, has %d", MaxBytes, len(text))
-	}
-	v := validation{profile: p, ceil: c, tested: map[string]bool{}}
+	v := validation{profile: p, ceil: c}
 	var wrong []error
 	for i, o := range ops {
 		wrong = append(wrong, v.operation(fmt.Sprintf("%s[%d]", field, i), o))
@@ -76,11 +72,31 @@ func ValidateOperations(field string, ops []Operation, p engine.Profile, c Ceili
 	return errs.Fields(wrong...)
 }
 
+// validateSize encodes only what may be too large.
+func validateSize(field string, ops []Operation) error {
+	n, ok := 0, true
+	for _, o := range ops {
+		value, known := bound(o.Value)
+		n, ok = n+value+mostValue+mostByte*(len(o.Op)+len(o.Path)), ok && known
+	}
+	if ok && n <= MaxBytes {
+		return nil
+	}
+	text, err := json.Marshal(ops)
+	if err != nil {
+		return errs.Field(field, "has a value that is not JSON: %w", err)
+	}
+	if len(text) > MaxBytes {
+		return errs.Field(field, "must have at most %d bytes as JSON, has %d", MaxBytes, len(text))
+	}
+	return nil
+}
+
 // validation is what the operations before one have said.
 type validation struct {
 	profile engine.Profile
 	ceil    Ceilings
-	tested  map[string]bool
+	tested  []string
 	changed []string
 }
 
@@ -103,7 +119,7 @@ func (v *validation) test(field string, o Operation) error {
 			return errs.Field(field+".path", "tests %s after a change of it; tests are of the original configuration and come first", o.Path)
 		}
 	}
-	v.tested[o.Path] = true
+	v.tested = append(v.tested, o.Path)
 	return nil
 }
 
@@ -112,7 +128,7 @@ func (v *validation) change(field string, o Operation) error {
 		return errs.Field(field+".path", "%s is changed twice", o.Path)
 	}
 	v.changed = append(v.changed, o.Path)
-	guarded := v.tested[o.Path]
+	guarded := slices.Contains(v.tested, o.Path)
 	switch {
 	case guarded && o.Op == opAdd:
 		return errs.Field(field+".op", `adds %s, which a test before it wants to exist; use "replace"`, o.Path)

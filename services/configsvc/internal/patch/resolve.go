@@ -4,15 +4,13 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
 	"time"
 
-	jsonpatch "github.com/evanphx/json-patch/v5"
-
 	"github.com/redrive-io/redrive/pkg/engine"
-	"github.com/redrive-io/redrive/pkg/errs"
 	"github.com/redrive-io/redrive/pkg/failure"
 )
 
@@ -75,26 +73,6 @@ func sentence(err error) string {
 		s = strings.ToValidUTF8(s[:maxSentence], "") + "…"
 	}
 	return s
-}
-
-// canonical returns a copy of a configuration as encoding/json decodes it, so
-// that values compare by what they are.
-func canonical(config map[string]any) (map[string]any, error) {
-	text, err := json.Marshal(config)
-	if err != nil {
-		return nil, errs.Field("config", "is not JSON: %w", err)
-	}
-	if len(text) > MaxConfig {
-		return nil, errs.Field("config", "must have at most %d bytes as JSON, has %d", MaxConfig, len(text))
-	}
-	copied := map[string]any{}
-	if err := json.Unmarshal(text, &copied); err != nil {
-		return nil, errs.Field("config", "is not JSON: %w", err)
-	}
-	if copied == nil { // "null"
-		copied = map[string]any{}
-	}
-	return copied, nil
 }
 
 // inOrder returns the patches in scope of t, each once, in the order in which
@@ -196,40 +174,30 @@ func (r *resolver) guard(o Operation, profile engine.Profile) error {
 	return fmt.Errorf("%s has another value than the patch was made for", o.Path)
 }
 
-// change returns a copy of config with the operations applied.
+// change returns a copy of config with the operations applied. They must be of
+// members of the document: ValidateOperations allows no other changes.
 func change(config map[string]any, ops []Operation) (map[string]any, error) {
-	doc, err := json.Marshal(config)
-	if err != nil {
-		return nil, fmt.Errorf("encode the configuration: %w", err)
-	}
-	list, err := json.Marshal(ops)
-	if err != nil {
-		return nil, fmt.Errorf("encode the operations: %w", err)
-	}
-	decoded, err := jsonpatch.DecodePatch(list)
-	if err != nil {
-		return nil, fmt.Errorf("decode the operations: %w", err)
-	}
-	options := jsonpatch.NewApplyOptions()
-	options.SupportNegativeIndices = false // RFC 6901 has none
-	if doc, err = decoded.ApplyWithOptions(doc, options); err != nil {
-		return nil, fmt.Errorf("apply the operations: %w", err)
-	}
-	changed := map[string]any{}
-	if err := json.Unmarshal(doc, &changed); err != nil {
-		return nil, fmt.Errorf("decode the changed configuration: %w", err)
+	changed := maps.Clone(config)
+	for _, o := range ops {
+		token, ok := strings.CutPrefix(o.Path, "/")
+		if !ok || strings.Contains(token, "/") {
+			return nil, fmt.Errorf("%s is no member of the configuration", o.Path)
+		}
+		name := engine.Unescape(token)
+		if _, there := changed[name]; !there && o.Op != opAdd {
+			return nil, fmt.Errorf("%s is not set", o.Path)
+		}
+		if o.Op == opRemove {
+			delete(changed, name)
+			continue
+		}
+		value, err := canonicalValue(o.Value)
+		if err != nil {
+			return nil, fmt.Errorf("encode the value of %s: %w", o.Path, err)
+		}
+		changed[name] = value
 	}
 	return changed, nil
-}
-
-func canonicalValue(v any) (any, error) {
-	encoded, err := json.Marshal(v)
-	if err != nil {
-		return nil, fmt.Errorf("encode a value: %w", err)
-	}
-	var decoded any
-	err = json.Unmarshal(encoded, &decoded)
-	return decoded, err
 }
 
 func text(v any) string {

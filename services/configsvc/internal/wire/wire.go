@@ -3,7 +3,9 @@
 package wire
 
 import (
+	"errors"
 	"fmt"
+	"math"
 	"strconv"
 
 	"google.golang.org/protobuf/types/known/structpb"
@@ -62,16 +64,18 @@ func scope(s patch.Scope) *redrivev1.PatchScope {
 func Operations(field string, list []*redrivev1.PatchOperation) ([]patch.Operation, error) {
 	var wrong []error
 	for i, o := range list {
-		at := fmt.Sprintf("%s[%d].value", field, i)
+		at := func() string { return fmt.Sprintf("%s[%d].value", field, i) }
 		_, isNull := o.GetValue().GetKind().(*structpb.Value_NullValue)
 		none := o.GetValue().GetKind() == nil
 		switch {
 		case o.GetOp() == "remove" && !none && !isNull:
-			wrong = append(wrong, errs.Field(at, `must be unset in a "remove"`))
+			wrong = append(wrong, errs.Field(at(), `must be unset in a "remove"`))
 		case o.GetOp() != "remove" && none:
-			wrong = append(wrong, errs.Field(at, "is required; null is a value"))
-		case !none && notJSON(o.GetValue()) != nil:
-			wrong = append(wrong, errs.Field(at, "is not JSON: %w", notJSON(o.GetValue())))
+			wrong = append(wrong, errs.Field(at(), "is required; null is a value"))
+		case !none:
+			if err := notJSON(o.GetValue()); err != nil {
+				wrong = append(wrong, errs.Field(at(), "is not JSON: %w", err))
+			}
 		}
 	}
 	return values(list), errs.Fields(wrong...)
@@ -79,7 +83,7 @@ func Operations(field string, list []*redrivev1.PatchOperation) ([]patch.Operati
 
 // Config reads a configuration; nil is an empty one.
 func Config(field string, p *structpb.Struct) (map[string]any, error) {
-	if err := notJSON(structpb.NewStructValue(p)); p != nil && err != nil {
+	if err := notJSONStruct(p); err != nil {
 		return nil, errs.Field(field, "is not JSON: %w", err)
 	}
 	return p.AsMap(), nil
@@ -88,8 +92,32 @@ func Config(field string, p *structpb.Struct) (map[string]any, error) {
 // notJSON says what of a value JSON has no words for: protobuf can hold infinite
 // numbers and values of no kind, and would turn them into something else.
 func notJSON(v *structpb.Value) error {
-	_, err := v.MarshalJSON()
-	return err
+	switch kind := v.GetKind().(type) {
+	case nil:
+		return errors.New("a value has no kind")
+	case *structpb.Value_NumberValue:
+		if n := kind.NumberValue; math.IsNaN(n) || math.IsInf(n, 0) {
+			return fmt.Errorf("it has no %v", n)
+		}
+	case *structpb.Value_ListValue:
+		for _, element := range kind.ListValue.GetValues() {
+			if err := notJSON(element); err != nil {
+				return err
+			}
+		}
+	case *structpb.Value_StructValue:
+		return notJSONStruct(kind.StructValue)
+	}
+	return nil
+}
+
+func notJSONStruct(p *structpb.Struct) error {
+	for _, member := range p.GetFields() {
+		if err := notJSON(member); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func values(list []*redrivev1.PatchOperation) []patch.Operation {
