@@ -23,7 +23,7 @@ import (
 )
 
 // learnEvery is how long an outcome waits for others to be learnt with.
-const learnEvery = 100 * time.Millisecond
+const learnEvery = 250 * time.Millisecond
 
 // purgeEvery is how often old histories are looked for.
 const purgeEvery = time.Hour

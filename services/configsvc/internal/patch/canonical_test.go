@@ -12,7 +12,10 @@ import (
 func TestBoundIsOne(t *testing.T) {
 	for _, v := range []any{
 		nil, true, -math.MaxFloat64, math.SmallestNonzeroFloat64, "", strings.Repeat("\x00", 40), strings.Repeat("<", 40), strings.Repeat("\u2028", 40), "é😀",
-		[]any{}, []any{nil, []any{1.0, "x"}}, map[string]any{}, map[string]any{"": nil, "\x00\x00": map[string]any{"<<": 1e-300}},
+		[]any{},
+		[]any{nil, []any{1.0, "x"}},
+		map[string]any{},
+		map[string]any{"": nil, "\x00\x00": map[string]any{"<<": 1e-300}},
 	} {
 		text, err := json.Marshal(v)
 		if n, ok := bound(v); err != nil || !ok || n < len(text) {

@@ -16,9 +16,9 @@ import (
 	"github.com/redrive-io/redrive/services/recommender/internal/wire"
 )
 
-// Learner keeps what is learnt: once for each key, whatever the order.
+// Learner keeps what is learnt, whatever the order and however often.
 type Learner interface {
-	Learn(ctx context.Context, key string, t failure.Type, a history.Attempt, now time.Time) error
+	Learn(ctx context.Context, t failure.Type, a history.Attempt, now time.Time) error
 }
 
 // Handler handles failure.classified and attempt.succeeded.
@@ -39,8 +39,7 @@ func (h *Handler) Handle(ctx context.Context, e bus.Event) error {
 	if _, err := engine.Lookup(o.kind.Engine); err != nil {
 		return nil // nothing is ever recommended for an engine without a profile
 	}
-	key := o.attempt.FailureID() + "/" + string(e.Type)
-	return h.learner.Learn(ctx, key, o.kind, o.observed(e.Time), time.Now())
+	return h.learner.Learn(ctx, o.kind, o.observed(e.Time), time.Now())
 }
 
 // observation is what an event tells.

@@ -117,7 +117,7 @@ func TestAStoryIsLearntInAnyOrderAndOnce(t *testing.T) {
 // none fails a test when anything is learnt.
 type none struct{ t *testing.T }
 
-func (n none) Learn(context.Context, string, failure.Type, history.Attempt, time.Time) error {
+func (n none) Learn(context.Context, failure.Type, history.Attempt, time.Time) error {
 	n.t.Error("something was learnt")
 	return nil
 }

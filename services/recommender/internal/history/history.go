@@ -83,22 +83,33 @@ type History struct {
 	Updated  time.Time
 }
 
-// Learn returns h with one more attempt, or with more of one that it has. The
+// Learn returns h with more attempts, or with more of those that it has. The
 // newest MaxAttempts stay. As long as every event tells the same End of an
 // attempt, the result depends on the set of events alone, not on their order.
-func (h History) Learn(a Attempt) History {
-	if len(a.Fingerprint) > MaxFingerprint {
-		a.Fingerprint = a.Fingerprint[:MaxFingerprint]
-	}
-	attempts := slices.Clone(h.Attempts)
-	if i := slices.IndexFunc(attempts, func(b Attempt) bool { return b.ID == a.ID }); i >= 0 {
-		attempts[i] = attempts[i].merge(a)
-	} else {
-		attempts = append(attempts, a.merge(a))
+func (h History) Learn(all ...Attempt) History {
+	attempts := append(make([]Attempt, 0, len(h.Attempts)+len(all)), h.Attempts...)
+	for _, a := range all {
+		if len(a.Fingerprint) > MaxFingerprint {
+			a.Fingerprint = a.Fingerprint[:MaxFingerprint]
+		}
+		if i := slices.IndexFunc(attempts, func(b Attempt) bool { return b.ID == a.ID }); i >= 0 {
+			attempts[i] = attempts[i].merge(a)
+		} else {
+			attempts = append(attempts, a.merge(a))
+		}
 	}
 	slices.SortFunc(attempts, func(a, b Attempt) int { return cmp.Or(a.End.Compare(b.End), cmp.Compare(a.ID, b.ID)) })
 	h.Attempts = attempts[max(len(attempts)-MaxAttempts, 0):]
 	return h
+}
+
+// Same reports whether h and g say the same of attempts.
+func (h History) Same(g History) bool {
+	return slices.EqualFunc(h.Attempts, g.Attempts, func(a, b Attempt) bool {
+		return a.ID == b.ID && a.Previous == b.Previous && a.Outcome == b.Outcome && a.End.Equal(b.End) && a.Seconds == b.Seconds &&
+			maps.Equal(a.Sizes, b.Sizes) && a.Limit == b.Limit && a.Peak == b.Peak && a.Killed == b.Killed && a.Class == b.Class &&
+			a.Fingerprint == b.Fingerprint && a.Setting == b.Setting
+	})
 }
 
 // Without returns h without one attempt.

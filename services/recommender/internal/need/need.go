@@ -47,6 +47,14 @@ func position(bytes int64) float64 {
 // edge returns the lower edge of a bin, in bytes.
 func edge(bin float64) float64 { return math.Exp2(firstOctave + bin/perOctave) }
 
+// edges are the edges of all bins, in bytes.
+var edges = func() (all [bins + 1]float64) {
+	for i := range all {
+		all[i] = edge(float64(i))
+	}
+	return all
+}()
+
 // density is the probability of each bin.
 type density [bins]float64
 
@@ -68,7 +76,7 @@ func prior(reference float64) *density {
 	var d density
 	last := 0.0
 	for i := range d {
-		p := below(edge(float64(i + 1)))
+		p := below(edges[i+1])
 		if i == bins-1 {
 			p = 1
 		}

@@ -13,7 +13,7 @@ var names = map[engine.Part]string{
 	engine.Python: "the executors' Python memory", engine.DriverResult: "the limit of what the driver takes as results",
 }
 
-func (in Inputs) changed(c Candidate) string {
+func (in *Inputs) changed(c Candidate) string {
 	what := fmt.Sprintf("raise %s from %s to %s", names[in.Setting.Part], Bytes(in.Setting.Memory), Bytes(c.Memory))
 	if c.Memory == in.Setting.Memory {
 		what = fmt.Sprintf("keep %s at %s", names[in.Setting.Part], Bytes(c.Memory))
@@ -25,24 +25,24 @@ func (in Inputs) changed(c Candidate) string {
 		what, Bytes(in.Proven), c.FailProbability, dollars(c.ExpectedCost))
 }
 
-func (in Inputs) kept(c Candidate) string {
+func (in *Inputs) kept(c Candidate) string {
 	return fmt.Sprintf("nothing shows that another configuration would help; a retry fails with probability %.2g and costs %s",
 		c.FailProbability, dollars(c.ExpectedCost))
 }
 
-func (in Inputs) hopeless(best Candidate) string {
+func (in *Inputs) hopeless(best Candidate) string {
 	return fmt.Sprintf("the best retry fails with probability %.2g, more than %.2g, by %d observed attempts",
 		best.FailProbability, in.Settings.NotFeasible, in.Observations)
 }
 
-func (in Inputs) noSetting() string {
+func (in *Inputs) noSetting() string {
 	if in.Setting.Part == engine.NoPart {
 		return "memory ran out of which no setting of the engine gives more"
 	}
 	return fmt.Sprintf("%s ran out, and neither the configuration nor the evidence names a limit that could be raised", names[in.Setting.Part])
 }
 
-func (in Inputs) ceiling() string {
+func (in *Inputs) ceiling() string {
 	return fmt.Sprintf("%s of more than %s is needed, and at most %s in all may be given",
 		names[in.Setting.Part], Bytes(in.Proven), Bytes(in.Settings.MaxMemory))
 }

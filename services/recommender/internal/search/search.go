@@ -119,7 +119,7 @@ func Find(ctx context.Context, in Inputs) Answer {
 }
 
 // reach returns the largest memory of the part that one step may go to.
-func (in Inputs) reach() int64 {
+func (in *Inputs) reach() int64 {
 	return max(times(in.Proven, stepFactor), times(in.Setting.Memory, stepFactor), times(in.Seen, seenFactor))
 }
 
@@ -130,7 +130,7 @@ func times(bytes, n int64) int64 {
 	return bytes * n
 }
 
-func (in Inputs) retryOrNot(a Answer) Answer {
+func (in *Inputs) retryOrNot(a Answer) Answer {
 	a.Best = []Candidate{a.Current}
 	if in.Question == RetryOrNot && a.Current.FailProbability > in.Settings.NotFeasible && in.Observations >= in.Settings.MinObservations {
 		a.Outcome, a.Reason = NotFeasible, in.hopeless(a.Current)
@@ -141,8 +141,9 @@ func (in Inputs) retryOrNot(a Answer) Answer {
 	return a
 }
 
-func (in Inputs) moreMemory(ctx context.Context, a Answer, grid []engine.Size) Answer {
-	all := make([]Candidate, 0, len(grid))
+func (in *Inputs) moreMemory(ctx context.Context, a Answer, grid []engine.Size) Answer {
+	a.Best = make([]Candidate, 0, maxBest+1)
+	var chosen, least Candidate // least in objective of those that may hold, and in probability
 	enough := false
 	for i, size := range grid {
 		if enough && i%checkEvery == 0 && ctx.Err() != nil {
@@ -150,17 +151,18 @@ func (in Inputs) moreMemory(ctx context.Context, a Answer, grid []engine.Size) A
 			break
 		}
 		c := in.score(size)
-		all, enough = append(all, c), enough || in.mayHold(c)
+		a.Count, a.Best = i+1, in.keepBest(a.Best, c)
+		if in.mayHold(c) && (!enough || in.compare(c, chosen) < 0) {
+			chosen, enough = c, true
+		}
+		if i == 0 || cmp.Or(cmp.Compare(c.FailProbability, least.FailProbability), in.compare(c, least)) < 0 {
+			least = c
+		}
 	}
-	a.Count = max(len(all), 1)
-	slices.SortStableFunc(all, in.compare)
-	a.Best = slices.Clone(all[:min(len(all), maxBest)])
 	if !enough {
 		a.Outcome, a.Reason = NotFeasible, in.ceiling()
 		return a
 	}
-	chosen := all[slices.IndexFunc(all, in.mayHold)]
-	least := slices.MinFunc(all, func(x, y Candidate) int { return cmp.Compare(x.FailProbability, y.FailProbability) })
 	if least.FailProbability > in.Settings.NotFeasible && in.Observations >= in.Settings.MinObservations {
 		a.Outcome, a.Reason = NotFeasible, in.hopeless(least)
 		return a
@@ -169,13 +171,23 @@ func (in Inputs) moreMemory(ctx context.Context, a Answer, grid []engine.Size) A
 	return a
 }
 
+// keepBest adds a candidate to the best, when it is one of them.
+func (in *Inputs) keepBest(best []Candidate, c Candidate) []Candidate {
+	i, _ := slices.BinarySearchFunc(best, c, in.compare)
+	if i == maxBest {
+		return best
+	}
+	best = slices.Insert(best, i, c)
+	return best[:min(len(best), maxBest)]
+}
+
 // mayHold reports whether a candidate has more than is known not to suffice.
-func (in Inputs) mayHold(c Candidate) bool {
+func (in *Inputs) mayHold(c Candidate) bool {
 	return float64(c.Memory) > float64(in.Proven)*in.Setting.NeedFactor(c.Size)
 }
 
 // score predicts one size.
-func (in Inputs) score(size engine.Size) Candidate {
+func (in *Inputs) score(size engine.Size) Candidate {
 	c := Candidate{Size: size, Total: in.Setting.Total(size), FailProbability: in.Permanent}
 	if in.Question == MoreMemory {
 		short := in.Need.Exceeds(float64(size.Memory) / in.Setting.NeedFactor(size))
@@ -190,7 +202,7 @@ func (in Inputs) score(size engine.Size) Candidate {
 }
 
 // compare orders by objective; of a tie the smaller change comes first.
-func (in Inputs) compare(x, y Candidate) int {
+func (in *Inputs) compare(x, y Candidate) int {
 	return cmp.Or(
 		cmp.Compare(x.Objective, y.Objective),
 		cmp.Compare(x.Memory, y.Memory),

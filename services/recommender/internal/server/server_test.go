@@ -53,7 +53,7 @@ func learn(t testing.TB, h *store.Histories, n int, peak int64) {
 	t.Helper()
 	for i := range n {
 		id := failure.Attempt{Source: failure.Own, Job: "j", Number: i + 1}.FailureID()
-		err := h.Learn(t.Context(), id, kind, history.Attempt{
+		err := h.Learn(t.Context(), kind, history.Attempt{
 			ID: id, Outcome: history.Succeeded, Peak: peak, Seconds: 60, End: time.Unix(int64(i), 0).UTC(),
 		}, time.Unix(0, 0))
 		if err != nil {
@@ -247,4 +247,25 @@ func FuzzReplay(f *testing.F) {
 			t.Errorf("replay = %v, want an answer or Invalid", err)
 		}
 	})
+}
+
+func BenchmarkRecommend(b *testing.B) {
+	s, _, _ := newServer(b)
+	config, err := structpb.NewStruct(map[string]any{
+		"spark.executor.memory": "2g", "spark.executor.cores": "2", "spark.executor.instances": "12", "spark.driver.memory": "1g",
+		"spark.sql.shuffle.partitions": "400", "spark.eventLog.dir": "hdfs:///spark/events", "input": "s3a://lake/orders", "date": "2026-11-20",
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	req := &redrivev1.RecommendRequest{
+		Failure: "failures/f1", Type: &redrivev1.JobType{Workflow: "w", Step: "s", Engine: engine.Spark}, Config: config, Class: "memory.executor",
+		Fingerprint: "f", SameFailures: 1, Attempt: 1, Evidence: &redrivev1.Evidence{PeakMemoryBytes: proto.Int64(2 * gib), Duration: durationpb.New(time.Minute)},
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := s.Recommend(b.Context(), req); err != nil {
+			b.Fatal(err)
+		}
+	}
 }

@@ -14,13 +14,12 @@ import (
 const (
 	// mostRaces is how many lost races with other replicas are tried again at once.
 	mostRaces = 5
-	// mostLessons are learnt in one commit: a history and an inbox entry each, at most.
+	// mostLessons are learnt in one commit: a history each, at most.
 	mostLessons = docstore.MaxWrites / 2
 )
 
 // lesson is what one event says of an attempt.
 type lesson struct {
-	key     string
 	kind    failure.Type
 	attempt history.Attempt
 	now     time.Time
@@ -45,10 +44,10 @@ type classes struct {
 	turn   sync.Mutex // classes of one process do not race each other
 }
 
-// Learn adds what one event says of an attempt. key names the event: the same
-// key again changes nothing. It is errs.Conflict after too many lost races.
-func (s *Histories) Learn(ctx context.Context, key string, t failure.Type, a history.Attempt, now time.Time) error {
-	mine := &lesson{key: key, kind: t, attempt: a, now: now}
+// Learn adds what one event says of an attempt; the same event again changes
+// nothing. It is errs.Conflict after too many lost races.
+func (s *Histories) Learn(ctx context.Context, t failure.Type, a history.Attempt, now time.Time) error {
+	mine := &lesson{kind: t, attempt: a, now: now}
 	c, leads := s.classes.join(mine)
 	if leads {
 		s.lead(ctx, c)
@@ -128,43 +127,42 @@ func (s *Histories) learnOne(ctx context.Context, t failure.Type, lessons []*les
 	}
 }
 
-// learn puts lessons, those that are new, in one commit.
+// learn puts what is new in lessons, in one commit.
 func (s *Histories) learn(ctx context.Context, byType map[failure.Type][]*lesson) error {
 	var writes []docstore.Write
-	keys := map[string]bool{}
 	for t, lessons := range byType {
-		before, err := s.documents.Get(ctx, t.Key())
+		before, err := s.read(ctx, t)
 		if err != nil && !errs.Is(err, errs.NotFound) {
 			return err
 		}
-		after, old := stored{History: before.History}, len(writes)
-		after.Type = t
-		for _, l := range lessons {
-			seen, err := s.inbox.Seen(ctx, l.key)
-			if err != nil {
-				return err
-			}
-			if seen || keys[l.key] {
-				continue
-			}
-			keys[l.key] = true
-			after.History = after.Learn(l.attempt)
-			if l.now.After(after.Updated) {
-				after.Updated = l.now
-			}
-			writes = append(writes, s.inbox.Write(l.key, l.now))
-		}
-		if len(writes) == old {
+		after := before.with(t, lessons)
+		if after.Same(before.History) {
 			continue
 		}
 		write, err := s.documents.Write(t.Key(), before.revision, after)
 		if err != nil {
 			return err
 		}
+		s.cache.put(write.ID, write.Value, after.History)
 		writes = append(writes, write)
 	}
 	if len(writes) == 0 {
 		return nil
 	}
 	return s.store.Commit(ctx, writes...)
+}
+
+// with returns the history of a type with what lessons teach.
+func (h stored) with(t failure.Type, lessons []*lesson) stored {
+	attempts := make([]history.Attempt, len(lessons))
+	updated := h.Updated
+	for i, l := range lessons {
+		attempts[i] = l.attempt
+		if l.now.After(updated) {
+			updated = l.now
+		}
+	}
+	h.History = h.Learn(attempts...)
+	h.Type, h.Updated = t, updated
+	return h
 }

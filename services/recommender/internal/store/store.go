@@ -1,19 +1,18 @@
-// Package store keeps the histories of job types: one document each, and in
-// the inbox what they have learnt.
+// Package store keeps the histories of job types: one document each. Learning
+// the same again changes nothing, so nothing else is kept.
 package store
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"time"
 
 	"google.golang.org/protobuf/proto"
 
-	"github.com/redrive-io/redrive/pkg/bus"
 	"github.com/redrive-io/redrive/pkg/docstore"
 	"github.com/redrive-io/redrive/pkg/errs"
 	"github.com/redrive-io/redrive/pkg/failure"
-	"github.com/redrive-io/redrive/pkg/inbox"
 	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
 	"github.com/redrive-io/redrive/services/recommender/internal/history"
 	"github.com/redrive-io/redrive/services/recommender/internal/wire"
@@ -33,16 +32,14 @@ const (
 	// MaxTypes is how many job types are kept, the last heard of; a document has
 	// some 15 KiB at most.
 	MaxTypes = 100_000
-	// keepInbox outlives the oldest event of the stream.
-	keepInbox = bus.EventMaxAge + 7*24*time.Hour
 )
 
 // Histories keeps the histories of all job types.
 type Histories struct {
 	store     docstore.Store
 	documents docstore.Collection[stored]
-	inbox     *inbox.Inbox
 	classes   classes
+	cache     cache
 	maxTypes  int // MaxTypes, and less in tests
 }
 
@@ -56,7 +53,7 @@ type stored struct {
 // so that much of it is one commit; 0 is no moment.
 func New(s docstore.Store, moment time.Duration) *Histories {
 	return &Histories{
-		store: s, inbox: inbox.New(s, Service), classes: classes{moment: moment}, maxTypes: MaxTypes,
+		store: s, classes: classes{moment: moment}, maxTypes: MaxTypes,
 		documents: docstore.NewCollection(s, kind, docstore.Codec[stored]{Encode: encode, Decode: decode, Index: index}),
 	}
 }
@@ -80,8 +77,26 @@ func index(h stored) []docstore.Entry {
 // Get returns the history of a job type; it is errs.NotFound when nothing is
 // known of it.
 func (s *Histories) Get(ctx context.Context, t failure.Type) (history.History, error) {
-	h, err := s.documents.Get(ctx, t.Key())
+	h, err := s.read(ctx, t)
 	return h.History, err
+}
+
+// read reads a history, and decodes it unless it is in the cache as it is
+// stored.
+func (s *Histories) read(ctx context.Context, t failure.Type) (stored, error) {
+	doc, err := s.store.Get(ctx, kind, t.Key())
+	if err != nil {
+		return stored{}, fmt.Errorf("read the history of %s: %w", t.Key(), err)
+	}
+	if h, ok := s.cache.get(doc.ID, doc.Value); ok {
+		return stored{h, doc.Revision}, nil
+	}
+	h, err := decode(doc)
+	if err != nil {
+		return stored{}, errs.New(errs.Internal, "decode the history of %s at revision %d: %w", t.Key(), doc.Revision, err)
+	}
+	s.cache.put(doc.ID, doc.Value, h.History)
+	return h, nil
 }
 
 // purgeBatch histories are deleted at a time, and purgeMost beyond MaxTypes in
@@ -91,13 +106,9 @@ const (
 	purgeMost  = 10_000
 )
 
-// Purge forgets job types of which nothing was heard for KeepFor, those beyond
-// MaxTypes, and what the inbox remembers for longer than it must. It reads
-// little more than it deletes.
+// Purge forgets job types of which nothing was heard for KeepFor, and those
+// beyond MaxTypes. It reads little more than it deletes.
 func (s *Histories) Purge(ctx context.Context, now time.Time) error {
-	if _, err := s.inbox.Purge(ctx, now.Add(-keepInbox)); err != nil {
-		return err
-	}
 	if _, err := s.purge(ctx, docstore.TimeKey(now.Add(-KeepFor)), math.MaxInt); err != nil {
 		return err
 	}

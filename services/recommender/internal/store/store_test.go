@@ -36,7 +36,7 @@ func TestWhatIsLearntIsKeptWhole(t *testing.T) {
 	if _, err := s.Get(t.Context(), kind); !errs.Is(err, errs.NotFound) {
 		t.Errorf("Get of nothing = %v, want NotFound", err)
 	}
-	if err := s.Learn(t.Context(), "k", kind, attempt(1), start); err != nil {
+	if err := s.Learn(t.Context(), kind, attempt(1), start); err != nil {
 		t.Fatal(err)
 	}
 	got, err := s.Get(t.Context(), kind)
@@ -46,15 +46,87 @@ func TestWhatIsLearntIsKeptWhole(t *testing.T) {
 	}
 }
 
-func TestTheSameKeyTeachesOnce(t *testing.T) {
-	s := store.New(storetest.Open(t), 0)
-	for i := range 3 {
-		if err := s.Learn(t.Context(), "k", kind, attempt(i), start); err != nil {
-			t.Fatal(err)
+// The bus may deliver an event again after later ones, and after the attempt
+// that it tells of was forgotten for newer ones.
+func TestTheSameLessonAgainWritesNothing(t *testing.T) {
+	c := &counter{Store: storetest.Open(t)}
+	s := store.New(c, 0)
+	const lessons = history.MaxAttempts + 3
+	for range 2 {
+		for i := range lessons {
+			if err := s.Learn(t.Context(), kind, attempt(i), start.Add(time.Duration(c.commits)*time.Hour)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got, err := s.Get(t.Context(), kind)
+		if err != nil || c.commits != lessons || len(got.Attempts) != history.MaxAttempts || got.Attempts[0].ID != "id-3" {
+			t.Errorf("%d commits, %v; %d attempts, the first %+v", c.commits, err, len(got.Attempts), got.Attempts[0])
 		}
 	}
-	if got, _ := s.Get(t.Context(), kind); len(got.Attempts) != 1 || got.Attempts[0].ID != "id-0" {
-		t.Errorf("attempts = %+v, want the first alone", got.Attempts)
+}
+
+// counter counts the commits.
+type counter struct {
+	docstore.Store
+	commits int
+}
+
+func (c *counter) Commit(ctx context.Context, writes ...docstore.Write) error {
+	c.commits++
+	return c.Store.Commit(ctx, writes...)
+}
+
+// What another replica wrote or deleted is seen at once.
+func TestNothingOldIsRemembered(t *testing.T) {
+	shared := storetest.Open(t)
+	one, other := store.New(shared, 0), store.New(shared, 0)
+	for i := range 3 {
+		for _, s := range []*store.Histories{one, other} {
+			if err := s.Learn(t.Context(), kind, attempt(2*i), start); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := other.Learn(t.Context(), kind, attempt(2*i+1), start); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := one.Get(t.Context(), kind); err != nil || len(got.Attempts) != 2*i+2 {
+			t.Errorf("attempts = %+v, %v, want %d", got.Attempts, err, 2*i+2)
+		}
+	}
+	if err := other.Purge(t.Context(), start.Add(2*store.KeepFor)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := one.Get(t.Context(), kind); !errs.Is(err, errs.NotFound) {
+		t.Errorf("Get of what another deleted = %v, want NotFound", err)
+	}
+	if err := other.Learn(t.Context(), kind, attempt(9), start); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := one.Get(t.Context(), kind); err != nil || len(got.Attempts) != 1 {
+		t.Errorf("attempts = %+v, %v, want the one that was learnt since", got.Attempts, err)
+	}
+}
+
+func TestMoreTypesThanAreCachedAreKept(t *testing.T) {
+	s := store.New(storetest.Open(t), 0)
+	const types = 1024 + 50
+	var wg sync.WaitGroup
+	for n := range types {
+		wg.Go(func() {
+			k := kind
+			k.Step = fmt.Sprint(n)
+			if err := s.Learn(t.Context(), k, attempt(n), start); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	for n := range types {
+		k := kind
+		k.Step = fmt.Sprint(n)
+		if got, err := s.Get(t.Context(), k); err != nil || len(got.Attempts) != 1 || got.Attempts[0].ID != attempt(n).ID {
+			t.Fatalf("history %d = %+v, %v", n, got, err)
+		}
 	}
 }
 
@@ -71,7 +143,7 @@ func TestReplicasLearnTheSame(t *testing.T) {
 		for _, i := range rand.New(rand.NewPCG(1, uint64(replica))).Perm(history.MaxAttempts + 8) {
 			wg.Go(func() {
 				for {
-					err := s.Learn(t.Context(), fmt.Sprint(i), kind, attempt(i), start)
+					err := s.Learn(t.Context(), kind, attempt(i), start)
 					if errs.Is(err, errs.Conflict) {
 						continue // the bus delivers it again
 					}
@@ -95,10 +167,10 @@ func TestPurgeForgetsWhatIsOld(t *testing.T) {
 	other := kind
 	other.Step = "other"
 	now := start.Add(store.KeepFor + time.Minute)
-	if err := s.Learn(t.Context(), "old", kind, attempt(1), start); err != nil {
+	if err := s.Learn(t.Context(), kind, attempt(1), start); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Learn(t.Context(), "new", other, attempt(1), start.Add(time.Hour)); err != nil {
+	if err := s.Learn(t.Context(), other, attempt(1), start.Add(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Purge(t.Context(), now); err != nil {
@@ -136,7 +208,7 @@ func TestPurgeKeepsTheTypesThatWereHeardOfLastAndReadsNoOthers(t *testing.T) {
 	var wg sync.WaitGroup
 	for n := range types {
 		wg.Go(func() {
-			if err := s.Learn(t.Context(), fmt.Sprint(n), of(n), attempt(1), start.Add(time.Duration(n)*time.Second)); err != nil {
+			if err := s.Learn(t.Context(), of(n), attempt(1), start.Add(time.Duration(n)*time.Second)); err != nil {
 				t.Error(err)
 			}
 		})
@@ -182,7 +254,7 @@ func TestLessonsOutliveTheFailuresOfOthers(t *testing.T) {
 		for range 2 {
 			wg.Go(func() {
 				for {
-					err := s.Learn(t.Context(), fmt.Sprint(i), kind, attempt(i), start)
+					err := s.Learn(t.Context(), kind, attempt(i), start)
 					if err == nil {
 						return
 					}
