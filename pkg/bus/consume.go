@@ -26,7 +26,7 @@ func (b *Bus) Consume(ctx context.Context, c Consumer, h Handler) error {
 		return err
 	}
 	l := &listener{
-		bus: b, c: c, handle: h, log: b.log.With("consumer", c.Name),
+		bus: b, c: c, handle: h, log: b.log.With("consumer", c.Name), metrics: b.metrics.of(c.Name),
 		freed:  make(chan struct{}, 1),
 		next:   make(chan *nats.Msg),
 		active: map[*nats.Msg]time.Time{},
@@ -41,6 +41,8 @@ type listener struct {
 	c      Consumer
 	handle Handler
 	log    *slog.Logger
+
+	metrics consumerMetrics
 
 	busy     atomic.Int32  // running handlers
 	freed    chan struct{} // holds one token when some have ended
@@ -114,7 +116,9 @@ func (l *listener) listen(ctx context.Context) error {
 	defer look.Stop()
 	for {
 		paused := l.pause.left(time.Now())
-		if free := l.c.Concurrency - int(l.busy.Load()) - p.asked; free > 0 && paused == 0 {
+		// A request for each hand that is free again would cost the server more
+		// than the event: those that wait for one do for as many others.
+		if free := l.c.Concurrency - int(l.busy.Load()) - p.asked; free > 0 && free >= p.asked && paused == 0 {
 			if err := p.ask(free, time.Now()); err != nil {
 				return err
 			}

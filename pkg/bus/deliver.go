@@ -68,6 +68,20 @@ func (l *listener) answer(m *nats.Msg, meta *nats.MsgMetadata, e Event, kind err
 	s := situation{age: now.Sub(meta.Timestamp)}
 	s.failures, s.conflicts = l.tries.add(meta.Sequence.Stream, kind, e.Delivery, now)
 	what := settle(kind, s, l.c)
+	if what.action == acknowledge {
+		l.pause.end(began)
+		hitAck("ack.before", l.c.Name)
+		l.done(m, meta, l.bus.ack)
+		hitAck("ack.after", l.c.Name)
+	} else if !l.failed(m, meta, e, what, s.failures, err, began, now) {
+		return
+	}
+	l.metrics.settled(what.outcome, e.Delivery, meta.Timestamp, began, now, l.pause.left(now) > 0)
+}
+
+// failed settles a message whose handler returned an error. It reports false
+// when that was not possible.
+func (l *listener) failed(m *nats.Msg, meta *nats.MsgMetadata, e Event, what settlement, failures int, err error, began, now time.Time) bool {
 	log := l.log.With("event", e.ID, "type", e.Type, "subject", e.Subject, "delivery", e.Delivery)
 	if what.pause {
 		what.delay = l.pause.grow(began, now, retryAfter(err))
@@ -75,28 +89,23 @@ func (l *listener) answer(m *nats.Msg, meta *nats.MsgMetadata, e Event, kind err
 	} else {
 		l.pause.end(began)
 	}
-	switch what.action {
-	case again:
+	if what.action == again {
 		if what.outcome == "failed" {
-			log.Warn("event is tried again", "err", err, "failures", s.failures, "in", what.delay)
+			log.Warn("event is tried again", "err", err, "failures", failures, "in", what.delay)
 		} else {
 			log.Debug("event is tried again", "err", err, "in", what.delay)
 		}
 		l.settled(m, l.bus.nak(m, what.delay))
-	case bury:
-		log.Error("event goes to the dead letters", "err", err)
-		if err := l.bus.bury(m, meta, l.c.Name, err); err != nil {
-			log.Error("the dead letter cannot be stored, the event is tried again", "err", err)
-			l.settled(m, l.bus.nak(m, buryAgain))
-			return
-		}
-		l.done(m, meta, l.bus.term)
-	case acknowledge:
-		hitAck("ack.before", l.c.Name)
-		l.done(m, meta, l.bus.ack)
-		hitAck("ack.after", l.c.Name)
+		return true
 	}
-	l.bus.metrics.settled(l.c.Name, what.outcome, e.Delivery, meta.Timestamp, began, now, l.pause.left(now) > 0)
+	log.Error("event goes to the dead letters", "err", err)
+	if err := l.bus.bury(m, meta, l.c.Name, err); err != nil {
+		log.Error("the dead letter cannot be stored, the event is tried again", "err", err)
+		l.settled(m, l.bus.nak(m, buryAgain))
+		return false
+	}
+	l.done(m, meta, l.bus.term)
+	return true
 }
 
 // done settles a message that will not come again.

@@ -33,9 +33,11 @@ const (
 func (e Event) message() *nats.Msg {
 	m := nats.NewMsg(SubjectPrefix + string(e.Type))
 	m.Data = e.Data
+	values := make([]string, 0, 10) // of all headers
 	set := func(name, value string) {
 		if value != "" {
-			m.Header[name] = []string{percentEncode(value)}
+			values = append(values, percentEncode(value))
+			m.Header[name] = values[len(values)-1 : len(values) : len(values)]
 		}
 	}
 	set(headerSpecVersion, specVersion)
@@ -66,7 +68,7 @@ func (e Event) messageID() string {
 // errs.Invalid; the event then has what could be read.
 func eventOf(subject string, header nats.Header, data []byte, stored time.Time) (Event, error) {
 	e := Event{Type: typeOf(subject), Time: stored, Data: data}
-	attributes := make(map[string]string, len(header))
+	var version, kind, at, emission, parent, other string
 	var bad []error
 	for name, values := range header {
 		name = strings.ToLower(name)
@@ -77,26 +79,46 @@ func eventOf(subject string, header nats.Header, data []byte, stored time.Time) 
 		if !ok {
 			bad = append(bad, errs.Field(name, "%.100q is not percent-encoded UTF-8", values[0]))
 		}
-		attributes[name] = value
+		to := &other
+		switch name {
+		case headerSpecVersion:
+			to = &version
+		case headerID:
+			to = &e.ID
+		case headerSource:
+			to = &e.Source
+		case headerType:
+			to = &kind
+		case headerSubject:
+			to = &e.Subject
+		case headerTime:
+			to = &at
+		case headerEmission:
+			to = &emission
+		case headerContentType:
+			to = &e.ContentType
+		case headerTrace:
+			to = &e.TraceParent
+		case "ce-" + headerTrace:
+			to = &parent
+		}
+		*to = value
 	}
-	e.ID, e.Source, e.Subject = attributes[headerID], attributes[headerSource], attributes[headerSubject]
-	e.TraceParent = attributes[headerTrace]
 	if e.TraceParent == "" {
-		e.TraceParent = attributes["ce-"+headerTrace]
+		e.TraceParent = parent
 	}
-	e.ContentType = attributes[headerContentType]
 	if e.ContentType == "" {
 		e.ContentType = ContentJSON
 	}
 	if strings.HasPrefix(mediaType(e.ContentType), "application/cloudevents") {
 		bad = append(bad, errs.Field(headerContentType, "%q is the structured mode; send the binary mode, with the attributes in ce- headers", e.ContentType))
-	} else if version := attributes[headerSpecVersion]; version != specVersion {
+	} else if version != specVersion {
 		bad = append(bad, errs.Field(headerSpecVersion, "is %q; it must be %q", version, specVersion))
 	}
-	if t := attributes[headerType]; t != string(e.Type) {
-		bad = append(bad, errs.Field(headerType, "is %q, but the subject %q says %q", t, subject, e.Type))
+	if kind != string(e.Type) {
+		bad = append(bad, errs.Field(headerType, "is %q, but the subject %q says %q", kind, subject, e.Type))
 	}
-	if at := attributes[headerTime]; at != "" {
+	if at != "" {
 		parsed, err := time.Parse(time.RFC3339Nano, at)
 		if err != nil {
 			bad = append(bad, errs.Field(headerTime, "%.100q is not a time of RFC 3339", at))
@@ -104,10 +126,10 @@ func eventOf(subject string, header nats.Header, data []byte, stored time.Time) 
 			e.Time = parsed
 		}
 	}
-	if n := attributes[headerEmission]; n != "" {
-		parsed, err := strconv.Atoi(n)
+	if emission != "" {
+		parsed, err := strconv.Atoi(emission)
 		if err != nil {
-			bad = append(bad, errs.Field(headerEmission, "%.100q is not a number", n))
+			bad = append(bad, errs.Field(headerEmission, "%.100q is not a number", emission))
 		}
 		e.Emission = parsed
 	}

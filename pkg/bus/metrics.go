@@ -80,17 +80,31 @@ func register[C prometheus.Collector](r prometheus.Registerer, c C) (C, error) {
 	return c, errs.New(errs.Internal, "register the metrics of the bus: %w", err)
 }
 
+// consumerMetrics are those of one consumer, found once.
+type consumerMetrics struct {
+	handled         *prometheus.CounterVec // by outcome
+	duration, delay prometheus.Observer
+	paused          prometheus.Gauge
+}
+
+func (m *metrics) of(consumer string) consumerMetrics {
+	return consumerMetrics{
+		handled:  m.handled.MustCurryWith(prometheus.Labels{"consumer": consumer}),
+		duration: m.duration.WithLabelValues(consumer), delay: m.delay.WithLabelValues(consumer), paused: m.paused.WithLabelValues(consumer),
+	}
+}
+
 // settled counts a delivery that was handled from began to now, and whether the
 // consumer pauses.
-func (m *metrics) settled(consumer, outcome string, delivery int, stored, began, now time.Time, pauses bool) {
-	m.handled.WithLabelValues(consumer, outcome).Inc()
-	m.duration.WithLabelValues(consumer).Observe(now.Sub(began).Seconds())
+func (m consumerMetrics) settled(outcome string, delivery int, stored, began, now time.Time, pauses bool) {
+	m.handled.WithLabelValues(outcome).Inc()
+	m.duration.Observe(now.Sub(began).Seconds())
 	if delivery == 1 {
-		m.delay.WithLabelValues(consumer).Observe(max(began.Sub(stored), 0).Seconds())
+		m.delay.Observe(max(began.Sub(stored), 0).Seconds())
 	}
 	paused := 0.0
 	if pauses {
 		paused = 1
 	}
-	m.paused.WithLabelValues(consumer).Set(paused)
+	m.paused.Set(paused)
 }

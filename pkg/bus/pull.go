@@ -15,7 +15,7 @@ import (
 // The client library's consumers fetch ahead, so that events wait in this
 // process with their ack wait running, and they stall for half a minute when
 // the last event of a small request comes before the request is noted. A puller
-// asks for exactly as many events as there are free hands.
+// asks for no more events than there are free hands.
 
 const (
 	pullExpiry = 30 * time.Second
