@@ -19,11 +19,11 @@ import (
 // these calls. Everything else, such as a stream or a call to a peer, goes over
 // the connection in memory.
 //
-// Caller and handler share what is inside of their messages, because copies
-// would cost more than the rest of the call. Hence two rules, which hold for
-// every handler anyway: it does not change its request, which a build that looks
-// for races checks; and what it returned is the caller's, who finds parts of the
-// request in it.
+// The handler gets the caller's request, and the caller what is inside of the
+// handler's answer, because copies would cost more than the rest of the call.
+// Hence two rules: a handler does not change its request, which a build that
+// looks for races checks; and what it returned is the caller's, who may find
+// parts of the request in it.
 type inProcess struct {
 	*grpc.ClientConn
 	around  grpc.UnaryServerInterceptor
@@ -73,17 +73,18 @@ func (l *inProcess) call(ctx context.Context, method string, m localMethod, in, 
 		return errs.ToStatus(err)
 	}
 	sent, _ := metadata.FromOutgoingContext(ctx)
-	ctx = metadata.NewIncomingContext(callee{ctx}, sent)
-	ctx = grpc.NewContextWithServerTransportStream(ctx, localStream(method))
+	values := grpc.NewContextWithServerTransportStream(metadata.NewIncomingContext(context.Background(), sent), localStream(method))
 	defer unchanged(method, in)()
-	answer, err := m.handle(m.service, ctx, func(request any) error {
-		share(request.(proto.Message), in) //nolint:forcetypeassert // generated code asks for no other
-		return nil
-	}, l.around)
+	// Generated code decodes into a request of its own, and hands on what comes
+	// from around: the request itself.
+	around := func(ctx context.Context, _ any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+		return l.around(ctx, in, info, next)
+	}
+	answer, err := m.handle(m.service, callee{ctx, values}, func(any) error { return nil }, around)
 	if err != nil {
 		return err
 	}
-	share(out, answer.(proto.Message)) //nolint:forcetypeassert // as above
+	share(out, answer.(proto.Message)) //nolint:forcetypeassert // generated code asks for no other
 	return nil
 }
 
@@ -102,12 +103,16 @@ func share(to, from proto.Message) {
 
 // callee is the context of a called handler: it ends with the caller's, and
 // knows nothing else of it, as if the call had come over a wire.
-type callee struct{ context.Context } //nolint:containedctx // a context made of another
+type callee struct {
+	context.Context                 //nolint:containedctx // a context made of two others
+	values          context.Context //nolint:containedctx // as above
+}
 
 // Value implements context.Context.
-func (callee) Value(any) any { return nil }
+func (c callee) Value(key any) any { return c.values.Value(key) }
 
-// AfterFunc spares package context a goroutine for each context made of this one.
+// AfterFunc spares package context a goroutine for the context that is made of
+// this one.
 func (c callee) AfterFunc(f func()) func() bool { return context.AfterFunc(c.Context, f) }
 
 // localStream takes the headers that a handler sets, which nobody reads: who

@@ -36,6 +36,13 @@ func (s *Server) serverOptions(auth authenticate) []grpc.ServerOption {
 // unary is all that happens around a unary call, outermost first.
 func (s *Server) unary(auth authenticate) grpc.UnaryServerInterceptor {
 	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (resp any, err error) {
+		// It is the first that is made of the call's own context, which may know
+		// how to tell it of its end.
+		if _, has := ctx.Deadline(); !has {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, DefaultDeadline)
+			defer cancel()
+		}
 		c, ctx := s.begin(ctx, info.FullMethod, auth)
 		c.label = info.FullMethod
 		defer func() { err = s.end(ctx, c, err) }()
@@ -44,11 +51,6 @@ func (s *Server) unary(auth authenticate) grpc.UnaryServerInterceptor {
 		}
 		if err := grpc.SetHeader(ctx, metadata.Pairs(requestIDHeader, c.requestID)); err != nil {
 			return nil, err
-		}
-		if _, has := ctx.Deadline(); !has {
-			var cancel context.CancelFunc
-			ctx, cancel = context.WithTimeout(ctx, DefaultDeadline)
-			defer cancel()
 		}
 		defer s.recovered(ctx, info.FullMethod, &err)
 		return next(ctx, req)
@@ -141,11 +143,15 @@ func (s *Server) end(ctx context.Context, c *call, err error) error {
 	c.span.End(err)
 	took := time.Since(c.start)
 	s.metrics.observe(c, code, took)
+	level := levelOf(c, code)
+	if !s.log.Enabled(ctx, level) {
+		return sent
+	}
 	attrs := []slog.Attr{
 		slog.String("method", c.method), slog.String("code", code.String()), slog.Float64("duration_ms", float64(took.Microseconds())/1000),
 		slog.String("caller", string(c.caller)), slog.String("request_id", c.requestID),
 	}
-	s.log.LogAttrs(ctx, levelOf(c, code), "call", append(attrs, describe(err, code)...)...)
+	s.log.LogAttrs(ctx, level, "call", append(attrs, describe(err, code)...)...)
 	return sent
 }
 
