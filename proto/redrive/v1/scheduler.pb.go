@@ -423,7 +423,9 @@ func (x *Job) GetCancelRequested() bool {
 // JobRecord is a job as the scheduler keeps it.
 type JobRecord struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Job   *Job                   `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
+	// The job without configurations; its attempts' evidence is with its logs
+	// until the decision.
+	Job *Job `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
 	// The source's own id of the job.
 	SourceJob string `protobuf:"bytes,2,opt,name=source_job,json=sourceJob,proto3" json:"source_job,omitempty"`
 	// Failed attempts by class since the last human intervention.
@@ -447,9 +449,16 @@ type JobRecord struct {
 	Starter string `protobuf:"bytes,11,opt,name=starter,proto3" json:"starter,omitempty"`
 	// The W3C trace context of the last transition that was traced; empty without
 	// tracing.
-	Traceparent   string `protobuf:"bytes,12,opt,name=traceparent,proto3" json:"traceparent,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Traceparent string `protobuf:"bytes,12,opt,name=traceparent,proto3" json:"traceparent,omitempty"`
+	// The configurations of the job and of its attempts, each one once, as
+	// encoded google.protobuf.Struct: whoever only passes them on copies bytes.
+	Configs [][]byte `protobuf:"bytes,13,rep,name=configs,proto3" json:"configs,omitempty"`
+	// Which of configs, counted from 1, is the job's; 0 is none.
+	Config int32 `protobuf:"varint,14,opt,name=config,proto3" json:"config,omitempty"`
+	// The same for the attempts, in their order.
+	AttemptConfigs []int32 `protobuf:"varint,15,rep,packed,name=attempt_configs,json=attemptConfigs,proto3" json:"attempt_configs,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *JobRecord) Reset() {
@@ -564,6 +573,27 @@ func (x *JobRecord) GetTraceparent() string {
 		return x.Traceparent
 	}
 	return ""
+}
+
+func (x *JobRecord) GetConfigs() [][]byte {
+	if x != nil {
+		return x.Configs
+	}
+	return nil
+}
+
+func (x *JobRecord) GetConfig() int32 {
+	if x != nil {
+		return x.Config
+	}
+	return 0
+}
+
+func (x *JobRecord) GetAttemptConfigs() []int32 {
+	if x != nil {
+		return x.AttemptConfigs
+	}
+	return nil
 }
 
 // Attempt is one execution of a job.
@@ -2168,7 +2198,7 @@ const file_redrive_v1_scheduler_proto_rawDesc = "" +
 	"\rSTATE_WAITING\x10\x04\x12\x13\n" +
 	"\x0fSTATE_SUCCEEDED\x10\x05\x12\x10\n" +
 	"\fSTATE_FAILED\x10\x06\x12\x13\n" +
-	"\x0fSTATE_CANCELLED\x10\a\"\xfd\x04\n" +
+	"\x0fSTATE_CANCELLED\x10\a\"\xd8\x05\n" +
 	"\tJobRecord\x12!\n" +
 	"\x03job\x18\x01 \x01(\v2\x0f.redrive.v1.JobR\x03job\x12\x1d\n" +
 	"\n" +
@@ -2185,7 +2215,10 @@ const file_redrive_v1_scheduler_proto_rawDesc = "" +
 	"\x0epostponed_time\x18\n" +
 	" \x01(\v2\x1a.google.protobuf.TimestampR\rpostponedTime\x12\x18\n" +
 	"\astarter\x18\v \x01(\tR\astarter\x12 \n" +
-	"\vtraceparent\x18\f \x01(\tR\vtraceparent\x1aB\n" +
+	"\vtraceparent\x18\f \x01(\tR\vtraceparent\x12\x18\n" +
+	"\aconfigs\x18\r \x03(\fR\aconfigs\x12\x16\n" +
+	"\x06config\x18\x0e \x01(\x05R\x06config\x12'\n" +
+	"\x0fattempt_configs\x18\x0f \x03(\x05R\x0eattemptConfigs\x1aB\n" +
 	"\x14FailuresByClassEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x05R\x05value:\x028\x01\"\xd0\x03\n" +

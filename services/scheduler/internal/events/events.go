@@ -52,9 +52,9 @@ func (h *Handler) Report(ctx context.Context, e bus.Event) error {
 		return err
 	}
 	r := runner.Report{
-		Ref: failure.AttemptFromProto(m.GetAttempt()), Config: wire.Map(m.GetAttemptConfig()),
+		Ref: failure.AttemptFromProto(m.GetAttempt()), Original: wire.Map(m.GetConfig()), Config: wire.Map(m.GetAttemptConfig()),
 		Job: job.Job{
-			Type: failure.TypeFromProto(m.GetType()), Config: wire.Map(m.GetConfig()), Overrides: wire.FromOverrides(m.GetRetryPolicy()),
+			Type: failure.TypeFromProto(m.GetType()), Overrides: wire.FromOverrides(m.GetRetryPolicy()),
 			Labels: m.GetLabels(), Owner: m.GetOwner(),
 		},
 		Evidence: redact.Evidence(failure.FromProto(m.GetEvidence())), Succeeded: succeeded,
@@ -71,9 +71,9 @@ func (h *Handler) Verdict(ctx context.Context, e bus.Event) error {
 	}
 	f := m.GetFailure()
 	r := runner.Report{
-		Ref: failure.AttemptFromProto(f.GetAttempt()), Config: wire.Map(f.GetAttemptConfig()),
+		Ref: failure.AttemptFromProto(f.GetAttempt()), Original: wire.Map(f.GetConfig()), Config: wire.Map(f.GetAttemptConfig()),
 		Job: job.Job{
-			Type: failure.TypeFromProto(f.GetType()), Config: wire.Map(f.GetConfig()), Overrides: wire.FromOverrides(f.GetRetryPolicy()),
+			Type: failure.TypeFromProto(f.GetType()), Overrides: wire.FromOverrides(f.GetRetryPolicy()),
 			Labels: f.GetLabels(), Owner: f.GetOwner(),
 		},
 		Evidence: redact.Evidence(failure.FromProto(f.GetEvidence())), Told: true,

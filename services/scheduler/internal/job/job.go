@@ -39,8 +39,8 @@ type Job struct {
 	Source    string // failure.Own, or the scheduler that runs the attempts
 	SourceJob string // the source's id of the job
 	Type      failure.Type
-	Task      *Task          // nil for jobs of other schedulers
-	Config    map[string]any // the original configuration
+	Task      *Task  // nil for jobs of other schedulers
+	Config    Config // the original one; without secrets for jobs of other schedulers
 	Overrides policy.Overrides
 	Labels    map[string]string
 	Owner     string
@@ -90,9 +90,9 @@ type Task struct {
 // Attempt is one execution of a job.
 type Attempt struct {
 	Number     int
-	Config     map[string]any // that it ran with
-	Start, End time.Time      // End is zero while it runs
-	Evidence   failure.Evidence
+	Config     Config           // that it ran with
+	Start, End time.Time        // End is zero while it runs
+	Evidence   failure.Evidence // its logs are kept until the decision
 	Succeeded  bool
 	Failure    string // "failures/{failure}" once it failed
 	Decision   string // "jobs/{job}/decisions/{attempt}" once made
@@ -112,6 +112,9 @@ const (
 	MaxAttempts = 100
 	MaxConfigs  = 20
 	maxSkips    = 50 // of one attempt
+	// maxLogBytes bounds the logs that are kept of failures without a decision.
+	// Of own jobs there is one at a time.
+	maxLogBytes = 4 * failure.MaxLogBytes
 )
 
 // Own reports whether Redrive runs the attempts.
@@ -173,7 +176,7 @@ func (j Job) insert(a Attempt) []Attempt {
 	}
 	all = all[max(0, len(all)-MaxAttempts):]
 	for i := range len(all) - MaxConfigs {
-		all[i].Config = nil
+		all[i].Config = Config{}
 	}
 	return all
 }
@@ -194,6 +197,28 @@ func (j Job) Undecided() (a Attempt, ok bool) {
 		}
 	}
 	return Attempt{}, false
+}
+
+// keepable returns what is to be kept of an attempt's evidence until the
+// decision: with the logs, so that the failure can be told again, as far as
+// there is room.
+func (j Job) keepable(e failure.Evidence) failure.Evidence {
+	room := maxLogBytes
+	for _, a := range j.Attempts {
+		room -= logBytes(a.Evidence)
+	}
+	if logBytes(e) > room {
+		return e.Facts()
+	}
+	return e
+}
+
+// logBytes is how much text the logs have.
+func logBytes(e failure.Evidence) (n int) {
+	for _, l := range e.Logs {
+		n += len(l.Head) + len(l.Tail)
+	}
+	return n
 }
 
 // Waits reports whether Redrive is to start the next attempt.

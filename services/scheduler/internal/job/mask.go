@@ -4,19 +4,27 @@ import "github.com/redrive-io/redrive/pkg/redact"
 
 // Masked returns the job as it is shown and told: without secrets in its
 // configurations, arguments and environment. What runs has the true values.
-func (j Job) Masked() Job {
-	j.Config = redact.Config(j.Config)
+func (j Job) Masked() (Job, error) {
 	if j.Task != nil {
 		task := j.Task.masked()
 		j.Task = &task
 	}
+	if !j.Own() { // its configurations were told without secrets
+		return j, nil
+	}
+	var err error
+	if j.Config, err = j.Config.Redacted(); err != nil {
+		return j, err
+	}
 	attempts := make([]Attempt, len(j.Attempts))
 	for i, a := range j.Attempts {
-		a.Config = redact.Config(a.Config)
+		if a.Config, err = a.Config.Redacted(); err != nil {
+			return j, err
+		}
 		attempts[i] = a
 	}
 	j.Attempts = attempts
-	return j
+	return j, nil
 }
 
 func (t Task) masked() Task {

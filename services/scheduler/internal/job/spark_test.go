@@ -14,7 +14,7 @@ import (
 func sparkJob() job.Job {
 	j := own()
 	j.Type.Engine = "spark"
-	j.Config = map[string]any{"spark.executor.memory": "1g", "day": "monday", "home": "/opt/spark"}
+	j.Config = configOf(map[string]any{"spark.executor.memory": "1g", "day": "monday", "home": "/opt/spark"})
 	j.Task = &job.Task{
 		Args: []string{"{{config.day}}"},
 		Spark: &job.Spark{
@@ -27,7 +27,7 @@ func sparkJob() job.Job {
 
 func TestASparkTaskIsLookedUpEverywhere(t *testing.T) {
 	j := sparkJob()
-	got, err := j.Task.Expand(j.Config)
+	got, err := j.Task.Expand(objectOf(t, j.Config))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +59,7 @@ func TestASparkTaskIsValidatedEverywhere(t *testing.T) {
 		"job.spark.args":        func(j *job.Job) { j.Task.Args = []string{"\x00"} },
 		"job.spark.env":         func(j *job.Job) { j.Task.Env = map[string]string{"REDRIVE_X": ""} },
 		"job.spark.work_dir":    func(j *job.Job) { j.Task.WorkDir = "here" },
-		"job.spark":             func(j *job.Job) { j.Config = nil },
+		"job.spark":             func(j *job.Job) { j.Config = job.Config{} },
 	} {
 		j := sparkJob()
 		j.Task.Spark.Home = ""
@@ -79,7 +79,10 @@ func TestASparkTaskIsValidatedEverywhere(t *testing.T) {
 func TestASparkTaskIsMaskedAndSentBackAsItWas(t *testing.T) {
 	j := sparkJob()
 	j.State = job.Failed
-	shown := j.Masked()
+	shown, err := j.Masked()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if text := fmt.Sprint(*shown.Task.Spark); strings.Contains(text, "hunter2") {
 		t.Errorf("shown with its secret: %s", text)
 	}

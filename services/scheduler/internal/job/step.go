@@ -63,7 +63,7 @@ func (j Job) touch(now time.Time) Job {
 
 // Started says that the next attempt begins with a configuration.
 type Started struct {
-	Config  map[string]any
+	Config  Config
 	Applied []string
 	Skipped []Skip
 	Replica string // that runs it
@@ -105,7 +105,7 @@ type Ended struct {
 	Succeeded bool
 	Evidence  failure.Evidence
 	// Config is what the attempt of another scheduler ran with.
-	Config map[string]any
+	Config Config
 	// Told is true when everybody else has the event that says so.
 	Told bool
 }
@@ -140,6 +140,7 @@ func (e Ended) apply(j Job, now time.Time) (Job, []Effect, error) {
 			j.Emissions = 1
 		}
 		a.Failure = "failures/" + j.Ref(a.Number).FailureID()
+		a.Evidence = j.keepable(e.Evidence)
 	}
 	j.Attempts = j.replace(a)
 	switch {
@@ -180,7 +181,7 @@ func (e Decided) apply(j Job, now time.Time) (Job, []Effect, error) {
 	case a.Decision != "" || a.Succeeded:
 		return j, nil, nil // decided before, or nothing to decide; the verdict is on record in the failure
 	}
-	a.Decision = j.Ref(a.Number).DecisionName()
+	a.Decision, a.Evidence = j.Ref(a.Number).DecisionName(), a.Evidence.Facts()
 	j.Attempts = j.replace(a)
 	j.FailuresByClass = maps.Clone(d.Inputs.FailuresByClass)
 	j.Consecutive = d.Inputs.Consecutive
@@ -299,7 +300,11 @@ func (e Unblocked) apply(j Job, now time.Time) (Job, []Effect, error) {
 			return j, nil, errs.Field(j.Task.Field(), "is what job %q runs: give that, or leave it as it is", j.ID)
 		}
 		task := e.Task.unmasked(*j.Task)
-		if err := task.checkLookups(j.Task.Field(), j.Config); err != nil {
+		config, err := j.Config.Object()
+		if err != nil {
+			return j, nil, err
+		}
+		if err := task.checkLookups(j.Task.Field(), config); err != nil {
 			return j, nil, err
 		}
 		j.Task = &task

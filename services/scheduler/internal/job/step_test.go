@@ -358,7 +358,7 @@ func TestThePastIsBounded(t *testing.T) {
 	j := own()
 	for n := 1; n <= job.MaxAttempts+5; n++ {
 		for _, e := range []job.Event{
-			job.Started{Config: map[string]any{"n": float64(n)}, Skipped: make([]job.Skip, 1000)}, failed(n), decided(j, n, failure.CodeBug, start),
+			job.Started{Config: configOf(map[string]any{"n": float64(n)}), Skipped: make([]job.Skip, 1000)}, failed(n), decided(j, n, failure.CodeBug, start),
 		} {
 			if d, ok := e.(job.Decided); ok {
 				d.Decision.Attempt, e = n, d
@@ -373,7 +373,7 @@ func TestThePastIsBounded(t *testing.T) {
 	}
 	configs := 0
 	for _, a := range j.Attempts {
-		if a.Config != nil {
+		if !a.Config.None() {
 			configs++
 		}
 		if len(a.Skipped) > 50 {
@@ -381,7 +381,7 @@ func TestThePastIsBounded(t *testing.T) {
 		}
 	}
 	last, _ := j.Last()
-	if len(j.Attempts) != job.MaxAttempts || configs != job.MaxConfigs || last.Config == nil || last.Number != job.MaxAttempts+5 {
+	if len(j.Attempts) != job.MaxAttempts || configs != job.MaxConfigs || last.Config.None() || last.Number != job.MaxAttempts+5 {
 		t.Errorf("%d attempts, %d with a configuration, the last %d", len(j.Attempts), configs, last.Number)
 	}
 }

@@ -40,12 +40,16 @@ func ValidateID(id string) error {
 
 // Validate names all that is wrong with a job that is to be submitted.
 func (j Job) Validate() error {
-	all := []error{j.Type.Validate("job.type"), ValidateConfig("job.config", j.Config), ValidateOverrides("job.retry_policy", j.Overrides), j.validateLabels("job.")}
+	config, err := j.Config.Object()
+	if err != nil {
+		return err
+	}
+	all := []error{j.Type.Validate("job.type"), ValidateConfig("job.config", config), ValidateOverrides("job.retry_policy", j.Overrides), j.validateLabels("job.")}
 	if j.Task == nil {
 		all = append(all, errs.Field("job.process", "is required: say what to run in job.process.args, or in job.spark"))
 	} else {
 		field := "job." + j.Task.Field()
-		all = append(all, j.checkEngine(), j.Task.Validate(field), j.Task.checkLookups(field, j.Config))
+		all = append(all, j.checkEngine(), j.Task.Validate(field), j.Task.checkLookups(field, config))
 	}
 	return errs.Fields(all...)
 }
@@ -111,9 +115,10 @@ func values(v any) int {
 	return n
 }
 
-// ValidateReport names what is wrong with what another scheduler says of a job.
+// ValidateReport names what is wrong with what another scheduler says of a job,
+// its configuration aside.
 func (j Job) ValidateReport() error {
-	return errs.Fields(j.Type.Validate("type"), ValidateConfig("config", j.Config), ValidateOverrides("retry_policy", j.Overrides), j.validateLabels(""))
+	return errs.Fields(j.Type.Validate("type"), ValidateOverrides("retry_policy", j.Overrides), j.validateLabels(""))
 }
 
 // Validate names all that is wrong with a task.

@@ -43,7 +43,7 @@ func TestValidateNamesEveryField(t *testing.T) {
 	j.Overrides.UserRetries = &many
 	j.Overrides.Deadline = -time.Second
 	j.Labels = map[string]string{"-": "x"}
-	j.Config = map[string]any{"big": strings.Repeat("x", job.MaxConfigBytes)}
+	j.Config = configOf(map[string]any{"big": strings.Repeat("x", job.MaxConfigBytes)})
 	e, _ := errors.AsType[*errs.Error](j.Validate())
 	if e == nil {
 		t.Fatal("a job that is wrong everywhere is valid")
@@ -70,7 +70,7 @@ func TestBoundsOfWhatAJobCarries(t *testing.T) {
 		field  string
 		change func(*job.Job)
 	}{
-		{"job.config", func(j *job.Job) { j.Config = map[string]any{"list": make([]any, job.MaxConfigValues)} }},
+		{"job.config", func(j *job.Job) { j.Config = configOf(map[string]any{"list": make([]any, job.MaxConfigValues)}) }},
 		{"job.process.args", func(j *job.Job) { j.Task = &job.Task{Args: make([]string, job.MaxArgs+1)} }},
 		{"job.process.args", func(j *job.Job) { j.Task = &job.Task{Args: []string{"x", strings.Repeat("x", job.MaxArgBytes)}} }},
 		{"job.process.work_dir", func(j *job.Job) {
@@ -100,20 +100,24 @@ func TestBoundsOfWhatAJobCarries(t *testing.T) {
 func TestSecretsAreMaskedAndSentBackAsTheyWere(t *testing.T) {
 	j := own()
 	j.State = job.Failed
-	j.Config = map[string]any{"memory_mb": 64.0, "db.password": "hunter2"}
+	j.Config = configOf(map[string]any{"memory_mb": 64.0, "db.password": "hunter2"})
 	j.Attempts = []job.Attempt{{Number: 1, Config: j.Config}}
 	j.Task = &job.Task{
 		Args: []string{"load", "--password", "hunter2", "--fast"}, WorkDir: "/w",
 		Env: map[string]string{"DB_PASSWORD": "hunter2", "MODE": "full"},
 	}
-	shown := j.Masked()
-	if text := fmt.Sprint(shown.Config, shown.Attempts, shown.Task); strings.Contains(text, "hunter2") {
+	shown, err := j.Masked()
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, attempt := objectOf(t, shown.Config), objectOf(t, shown.Attempts[0].Config)
+	if text := fmt.Sprint(config, attempt, shown.Task); strings.Contains(text, "hunter2") {
 		t.Errorf("shown with its secret: %s", text)
 	}
-	if shown.Config["memory_mb"] != 64.0 || shown.Task.Env["MODE"] != "full" || shown.Task.Args[3] != "--fast" {
-		t.Errorf("shown without what is no secret: %v %+v", shown.Config, shown.Task)
+	if config["memory_mb"] != 64.0 || attempt["memory_mb"] != 64.0 || shown.Task.Env["MODE"] != "full" || shown.Task.Args[3] != "--fast" {
+		t.Errorf("shown without what is no secret: %v %v %+v", config, attempt, shown.Task)
 	}
-	if j.Config["db.password"] != "hunter2" || j.Task.Args[2] != "hunter2" || j.Attempts[0].Config["db.password"] != "hunter2" {
+	if objectOf(t, j.Config)["db.password"] != "hunter2" || j.Task.Args[2] != "hunter2" || objectOf(t, j.Attempts[0].Config)["db.password"] != "hunter2" {
 		t.Fatal("masking changed the job itself")
 	}
 	sent := *shown.Task

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"reflect"
 	"slices"
 	"time"
 
@@ -169,15 +168,11 @@ func (r *Runner) giveUp(ctx context.Context, j job.Job, format string, args ...a
 func curative(j job.Job, res Resolution) bool {
 	for i, a := range j.Attempts {
 		last := i == len(j.Attempts)-1
-		if (last || !slices.Contains(res.Applied, j.RequiredPatch)) && same(a.Config, res.Config) {
+		if (last || !slices.Contains(res.Applied, j.RequiredPatch)) && a.Config.Same(res.Config) {
 			return false
 		}
 	}
 	return true
-}
-
-func same(a, b map[string]any) bool {
-	return len(a) == 0 && len(b) == 0 || reflect.DeepEqual(a, b)
 }
 
 func notApplied(patch string, skipped []job.Skip) string {
@@ -290,8 +285,7 @@ func (r *Runner) execute(ctx context.Context, j job.Job, id process.ID, until pr
 func (r *Runner) ended(j job.Job, id process.ID, res process.Result) job.Ended {
 	if j.Task.Spark != nil {
 		a, _ := j.Attempt(id.Attempt)
-		task, err := j.Task.Expand(a.Config)
-		if err == nil {
+		if task, _, err := expanded(j, a); err == nil {
 			res = spark.Complete(res, task, r.exec.Folder(id), sparkHome())
 		}
 	}
@@ -312,7 +306,7 @@ func notStarted(id process.ID, err error) job.Ended {
 // spec is what to run: the task with the values of the attempt's configuration.
 func (r *Runner) spec(j job.Job, id process.ID) (process.Spec, error) {
 	a, _ := j.Last()
-	task, err := j.Task.Expand(a.Config)
+	task, config, err := expanded(j, a)
 	if err != nil {
 		return process.Spec{}, err
 	}
@@ -320,18 +314,18 @@ func (r *Runner) spec(j job.Job, id process.ID) (process.Spec, error) {
 	if err != nil {
 		return process.Spec{}, err
 	}
-	limit, err := profile.ProcessLimit(a.Config)
+	limit, err := profile.ProcessLimit(config)
 	if err != nil {
 		return process.Spec{}, err
 	}
 	submission := spark.Submission{Args: task.Args}
 	if task.Spark != nil {
-		if submission, err = spark.Submit(task, a.Config, r.exec.Folder(id), sparkHome()); err != nil {
+		if submission, err = spark.Submit(task, config, r.exec.Folder(id), sparkHome()); err != nil {
 			return process.Spec{}, err
 		}
 		task.Env = submission.Env
 	}
-	env, err := environment(j, a, task)
+	env, err := environment(j, a, task, config)
 	if err != nil {
 		return process.Spec{}, err
 	}
@@ -339,6 +333,17 @@ func (r *Runner) spec(j job.Job, id process.ID) (process.Spec, error) {
 		Args: submission.Args, Env: env, WorkDir: task.WorkDir, Files: submission.Files, Folders: submission.Folders,
 		MemoryLimit: limit, RunTimeout: runTimeout(j, a),
 	}, nil
+}
+
+// expanded returns the task with the values of the attempt's configuration, and
+// that configuration.
+func expanded(j job.Job, a job.Attempt) (job.Task, map[string]any, error) {
+	config, err := a.Config.Object()
+	if err != nil {
+		return job.Task{}, nil, err
+	}
+	task, err := j.Task.Expand(config)
+	return task, config, err
 }
 
 // sparkHome is where the server's own environment says that Spark is.

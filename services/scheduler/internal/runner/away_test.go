@@ -142,9 +142,9 @@ func TestAConfigurationThatEverFailedIsNoCure(t *testing.T) {
 		want job.State
 	}{
 		{"the patch is gone", runner.Resolution{}, job.Failed},
-		{"the patch changes nothing", runner.Resolution{Config: map[string]any{"memory_mb": 128.0}, Applied: []string{"patches/2"}}, job.Failed},
-		{"another one took its place", runner.Resolution{Config: map[string]any{"memory_mb": 512.0}, Applied: []string{"patches/3"}}, job.Running},
-		{"the patch applies", runner.Resolution{Config: map[string]any{"memory_mb": 256.0}, Applied: []string{"patches/2"}}, job.Running},
+		{"the patch changes nothing", runner.Resolution{Config: configOf(map[string]any{"memory_mb": 128.0}), Applied: []string{"patches/2"}}, job.Failed},
+		{"another one took its place", runner.Resolution{Config: configOf(map[string]any{"memory_mb": 512.0}), Applied: []string{"patches/3"}}, job.Running},
+		{"the patch applies", runner.Resolution{Config: configOf(map[string]any{"memory_mb": 256.0}), Applied: []string{"patches/2"}}, job.Running},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			w := newWorld(t, runner.Options{})
@@ -154,7 +154,7 @@ func TestAConfigurationThatEverFailedIsNoCure(t *testing.T) {
 				w.until("etl", in(job.Classifying))
 				patch := fmt.Sprintf("patches/%d", n)
 				if n == 1 {
-					w.configs.set(runner.Resolution{Config: map[string]any{"memory_mb": 128.0}, Applied: []string{patch}}, nil)
+					w.configs.set(runner.Resolution{Config: configOf(map[string]any{"memory_mb": 128.0}), Applied: []string{patch}}, nil)
 				} else {
 					w.configs.set(tc.res, nil)
 				}

@@ -83,7 +83,11 @@ func validateEngine(j job.Job) error {
 	if err != nil {
 		return errs.Within("job", err)
 	}
-	return errs.Within("job", p.Validate(j.Config))
+	config, err := j.Config.Object()
+	if err != nil {
+		return err
+	}
+	return errs.Within("job", p.Validate(config))
 }
 
 // Cancel stops a job. The etag, when not empty, must be the job's.
@@ -124,8 +128,9 @@ func (r *Runner) call(ctx context.Context, id string, e job.Event, etag string, 
 // Report is what another scheduler says of one of its attempts.
 type Report struct {
 	Ref       failure.Attempt
-	Job       job.Job // type, configuration, overrides, labels, owner
-	Config    map[string]any
+	Job       job.Job          // type, overrides, labels, owner
+	Original  map[string]any   // the job's configuration
+	Config    map[string]any   // the attempt's; nil for the job's
 	Evidence  failure.Evidence // redacted
 	Succeeded bool
 	Told      bool // by an event that everybody gets
@@ -137,7 +142,8 @@ func (p Report) Validate() error {
 	if p.Ref.Source == failure.Own {
 		own = errs.Field("attempt.source", "%q is Redrive's own name; use the name of your scheduler", failure.Own)
 	}
-	return errs.Fields(p.Ref.Validate("attempt"), own, p.Job.ValidateReport(), job.ValidateConfig("attempt_config", p.Config), validateEvidence(p.Evidence))
+	return errs.Fields(p.Ref.Validate("attempt"), own, p.Job.ValidateReport(),
+		job.ValidateConfig("config", p.Original), job.ValidateConfig("attempt_config", p.Config), validateEvidence(p.Evidence))
 }
 
 func validateEvidence(e failure.Evidence) error {
@@ -157,30 +163,44 @@ func (r *Runner) Report(ctx context.Context, p Report) (job.Job, error) {
 	if err := p.Validate(); err != nil {
 		return job.Job{}, err
 	}
-	// Nothing here runs with these: what is kept needs no secrets.
-	p.Job.Config, p.Config = redact.Config(p.Job.Config), redact.Config(p.Config)
 	return r.transition(ctx, p.Ref.JobID(), func(j job.Job, now time.Time) (store.Put, bool, error) {
 		if err := belongs(p.Ref, j); err != nil {
 			return store.Put{}, false, err
 		}
-		return one(p.onto(j, now), p.ended(), now)
+		j, ended, err := p.onto(j, now)
+		if err != nil {
+			return store.Put{}, false, err
+		}
+		return one(j, ended, now)
 	})
 }
 
-func (p Report) ended() job.Ended {
-	config := p.Config
-	if config == nil {
-		config = p.Job.Config
+// onto returns the job that the report is about, j or a new one, and what the
+// report says of it. Nothing here runs with the configurations: what is kept of
+// them has no secrets.
+func (p Report) onto(j job.Job, now time.Time) (job.Job, job.Ended, error) {
+	ended := job.Ended{Attempt: p.Ref.Number, Succeeded: p.Succeeded, Evidence: p.Evidence, Told: p.Told}
+	var err error
+	if j.Revision == 0 {
+		j = p.begun(now)
+		if j.Config, err = job.NewConfig(redact.Config(p.Original)); err != nil {
+			return j, ended, err
+		}
 	}
-	return job.Ended{Attempt: p.Ref.Number, Succeeded: p.Succeeded, Evidence: p.Evidence, Config: config, Told: p.Told}
+	if _, known := j.Attempt(p.Ref.Number); known {
+		return j, ended, nil
+	}
+	told := p.Config
+	if told == nil {
+		told = p.Original
+	}
+	ended.Config, err = job.NewConfig(redact.Config(told))
+	return j, ended, err
 }
 
-// onto returns the job that the report is about: j, or a new one.
-func (p Report) onto(j job.Job, now time.Time) job.Job {
-	if j.Revision != 0 {
-		return j
-	}
-	j = p.Job
+// begun returns the job of the report as it was before.
+func (p Report) begun(now time.Time) job.Job {
+	j := p.Job
 	j.ID, j.Source, j.SourceJob = p.Ref.JobID(), p.Ref.Source, p.Ref.Job
 	j.State, j.Reason, j.StateSince = job.Running, "run by "+p.Ref.Source, now
 	j.Created, j.BudgetStart = now, now
@@ -218,7 +238,11 @@ func (r *Runner) Decide(ctx context.Context, c Classified) (after job.Job, err e
 			return store.Put{}, false, err
 		}
 		if ref.Source != failure.Own {
-			next, _, _, err := job.Step(c.Report.onto(j, now), c.Report.ended(), now)
+			told, ended, err := c.Report.onto(j, now)
+			if err != nil {
+				return store.Put{}, false, err
+			}
+			next, _, _, err := job.Step(told, ended, now)
 			if err != nil && !errs.Is(err, errs.FailedPrecondition) {
 				return store.Put{}, false, err
 			}

@@ -22,11 +22,11 @@ var inherited = []string{"PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR
 //	REDRIVE_ATTEMPT          counted from 1
 //	REDRIVE_IDEMPOTENCY_KEY  the same for all attempts of the job
 //	REDRIVE_CONFIG           the attempt's configuration as JSON
-func environment(j job.Job, a job.Attempt, task job.Task) ([]string, error) {
+func environment(j job.Job, a job.Attempt, task job.Task, object map[string]any) ([]string, error) {
 	config := []byte("{}")
-	if a.Config != nil {
+	if object != nil {
 		var err error
-		if config, err = json.Marshal(a.Config); err != nil {
+		if config, err = json.Marshal(object); err != nil {
 			return nil, fmt.Errorf("write configuration: %w", err)
 		}
 	}

@@ -158,7 +158,7 @@ func TestAConfigurationThatCannotBeResolvedIsGivenUp(t *testing.T) {
 
 func TestATaskThatDoesNotFitItsConfigurationIsAFailedAttempt(t *testing.T) {
 	w := newWorld(t, runner.Options{})
-	w.configs.set(runner.Resolution{Config: map[string]any{}}, nil)
+	w.configs.set(runner.Resolution{Config: configOf(map[string]any{})}, nil)
 	w.submit("etl")
 	j := w.until("etl", in(job.Classifying))
 	if a := j.Attempts[0]; a.Evidence.Reason != failure.NotStarted {

@@ -43,7 +43,7 @@ type Executor interface {
 
 // Resolution is the configuration that an attempt is to run with.
 type Resolution struct {
-	Config  map[string]any
+	Config  job.Config
 	Applied []string
 	Skipped []job.Skip
 }

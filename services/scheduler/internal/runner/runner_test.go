@@ -21,7 +21,7 @@ func TestFailedAttemptIsRetriedWithItsPatch(t *testing.T) {
 	first := <-w.machine.started
 	w.machine.end(first, failedRun)
 	w.until("etl", in(job.Classifying))
-	w.configs.set(runner.Resolution{Config: map[string]any{"memory_mb": 128.0}, Applied: []string{"patches/p"}}, nil)
+	w.configs.set(runner.Resolution{Config: configOf(map[string]any{"memory_mb": 128.0}), Applied: []string{"patches/p"}}, nil)
 	w.decide(j, 1, failure.MemoryContainer, func(v *policy.Verdict) { v.Patch = "patches/p" })
 	second := <-w.machine.started
 	if got := w.machine.spec(second); got.Args[1] != "128" || got.MemoryLimit != 128<<20 {

@@ -15,7 +15,7 @@ import (
 )
 
 func sparkSubmission(id string) runner.Submission {
-	config := map[string]any{"spark.executor.memory": "1g", "day": "monday"}
+	config := configOf(map[string]any{"spark.executor.memory": "1g", "day": "monday"})
 	return runner.Submission{JobID: id, Job: job.Job{
 		Type: failure.Type{Workflow: "w", Step: "s", Engine: engine.Spark}, Config: config,
 		Task: &job.Task{Args: []string{"{{config.day}}"}, Spark: &job.Spark{Application: "/srv/etl.py", Home: "/opt/spark"}},
@@ -43,7 +43,7 @@ func TestASparkApplicationRunsWithItsPatch(t *testing.T) {
 	}
 	w.machine.end(first, failedRun)
 	w.until("etl", in(job.Classifying))
-	w.configs.set(runner.Resolution{Config: map[string]any{"spark.executor.memory": "2g", "day": "monday"}, Applied: []string{"patches/p"}}, nil)
+	w.configs.set(runner.Resolution{Config: configOf(map[string]any{"spark.executor.memory": "2g", "day": "monday"}), Applied: []string{"patches/p"}}, nil)
 	w.decide(j, 1, failure.MemoryExecutor, func(v *policy.Verdict) { v.Patch = "patches/p" })
 	second := <-w.machine.started
 	if got := w.machine.spec(second); !slices.Contains(got.Args, "spark.executor.memory=2g") {

@@ -102,7 +102,7 @@ func (r *Runner) sweepStanding(ctx context.Context) error {
 // the failure and changes nothing.
 func (r *Runner) degrade(ctx context.Context, j job.Job, a job.Attempt) error {
 	_, err := r.Decide(ctx, Classified{
-		Report: Report{Ref: j.Ref(a.Number), Job: j, Config: a.Config, Evidence: a.Evidence, Told: true},
+		Report: Report{Ref: j.Ref(a.Number), Job: j, Evidence: a.Evidence, Told: true},
 		Verdict: policy.Verdict{
 			Failure: a.Failure, Class: failure.Unknown, Category: failure.CategoryUnknown,
 			Verdict: failure.VerdictUnknown, Degraded: true,

@@ -153,7 +153,7 @@ func (c *configs) Resolve(_ context.Context, j job.Job) (runner.Resolution, erro
 	if c.asked != nil {
 		c.asked()
 	}
-	if res.Config == nil {
+	if res.Config.None() {
 		res.Config = j.Config
 	}
 	return res, c.err
@@ -256,10 +256,19 @@ func (w *world) start(o runner.Options) {
 	w.t.Cleanup(func() { w.stop() })
 }
 
+// configOf returns an object as a configuration.
+func configOf(object map[string]any) job.Config {
+	c, err := job.NewConfig(object)
+	if err != nil {
+		panic(err) // the tests' own values
+	}
+	return c
+}
+
 func submission(id string) runner.Submission {
 	return runner.Submission{JobID: id, Job: job.Job{
 		Type: failure.Type{Workflow: "w", Step: "s", Engine: "process"}, Task: &job.Task{Args: []string{"x", "{{config.memory_mb}}"}},
-		Config: map[string]any{"memory_mb": 64.0},
+		Config: configOf(map[string]any{"memory_mb": 64.0}),
 	}}
 }
 

@@ -237,9 +237,13 @@ func TestResolver(t *testing.T) {
 	c := &configs{}
 	conn := dial(t, func(r grpc.ServiceRegistrar) { redrivev1.RegisterConfigServiceServer(r, c) })
 	resolver := server.NewResolver(redrivev1.NewConfigServiceClient(conn))
-	j := job.Job{ID: "etl", Config: map[string]any{"memory_mb": 64.0}}
+	config, err := job.NewConfig(map[string]any{"memory_mb": 64.0})
+	if err != nil {
+		t.Fatal(err)
+	}
+	j := job.Job{ID: "etl", Config: config}
 	res, err := resolver.Resolve(t.Context(), j)
-	if err != nil || res.Config["memory_mb"] != 128.0 || res.Applied[0] != "patches/p" || res.Skipped[0] != (job.Skip{Patch: "patches/q", Reason: "guard"}) {
+	if got, _ := res.Config.Object(); err != nil || got["memory_mb"] != 128.0 || res.Applied[0] != "patches/p" || res.Skipped[0] != (job.Skip{Patch: "patches/q", Reason: "guard"}) {
 		t.Errorf("resolved %+v (%v)", res, err)
 	}
 	for _, want := range []errs.Kind{errs.Invalid, errs.FailedPrecondition, errs.Unavailable} {

@@ -7,7 +7,6 @@ import (
 	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
 	"github.com/redrive-io/redrive/services/scheduler/internal/job"
 	"github.com/redrive-io/redrive/services/scheduler/internal/runner"
-	"github.com/redrive-io/redrive/services/scheduler/internal/wire"
 )
 
 // Resolver asks the config service. It implements runner.Resolver.
@@ -18,7 +17,7 @@ func NewResolver(client redrivev1.ConfigServiceClient) Resolver { return Resolve
 
 // Resolve implements runner.Resolver.
 func (r Resolver) Resolve(ctx context.Context, j job.Job) (runner.Resolution, error) {
-	config, err := wire.Struct(j.Config)
+	config, err := j.Config.Struct()
 	if err != nil {
 		return runner.Resolution{}, err
 	}
@@ -26,7 +25,13 @@ func (r Resolver) Resolve(ctx context.Context, j job.Job) (runner.Resolution, er
 	if err != nil {
 		return runner.Resolution{}, errs.FromStatus(err)
 	}
-	out := runner.Resolution{Config: res.GetConfig().AsMap(), Applied: res.GetApplied()}
+	out := runner.Resolution{Applied: res.GetApplied()}
+	if out.Config, err = job.ConfigOf(res.GetConfig()); err != nil {
+		return runner.Resolution{}, err
+	}
+	if out.Config.None() {
+		out.Config = job.EncodedConfig(nil) // it is known, and empty
+	}
 	for _, s := range res.GetSkipped() {
 		out.Skipped = append(out.Skipped, job.Skip{Patch: s.GetPatch(), Reason: s.GetReason()})
 	}

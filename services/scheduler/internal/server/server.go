@@ -44,8 +44,12 @@ func (s *Server) SubmitJob(ctx context.Context, req *redrivev1.SubmitJobRequest)
 	if len(req.GetRequestId()) > 128 {
 		return nil, errs.Field("request_id", "has %d characters, more than 128", len(req.GetRequestId()))
 	}
+	j, err := wire.FromJob(req.GetJob())
+	if err != nil {
+		return nil, err
+	}
 	return jobOf(s.runner.Submit(ctx, runner.Submission{
-		Job: wire.FromJob(req.GetJob()), JobID: req.GetJobId(), RequestID: req.GetRequestId(), CheckOnly: req.GetValidateOnly(),
+		Job: j, JobID: req.GetJobId(), RequestID: req.GetRequestId(), CheckOnly: req.GetValidateOnly(),
 	}))
 }
 
@@ -189,9 +193,9 @@ func (s *Server) ReportFailure(ctx context.Context, req *redrivev1.ReportFailure
 	}
 	ref := failure.AttemptFromProto(req.GetAttempt())
 	report := runner.Report{
-		Ref: ref, Config: wire.Map(req.GetAttemptConfig()), Evidence: redact.Evidence(failure.FromProto(req.GetEvidence())),
+		Ref: ref, Original: wire.Map(req.GetConfig()), Config: wire.Map(req.GetAttemptConfig()), Evidence: redact.Evidence(failure.FromProto(req.GetEvidence())),
 		Job: job.Job{
-			Type: failure.TypeFromProto(req.GetType()), Config: wire.Map(req.GetConfig()), Overrides: wire.FromOverrides(req.GetRetryPolicy()),
+			Type: failure.TypeFromProto(req.GetType()), Overrides: wire.FromOverrides(req.GetRetryPolicy()),
 			Labels: req.GetLabels(), Owner: req.GetOwner(),
 		},
 	}
@@ -226,7 +230,7 @@ func (s *Server) ReportSuccess(ctx context.Context, req *redrivev1.ReportSuccess
 	report := runner.Report{
 		Ref: failure.AttemptFromProto(req.GetAttempt()), Config: wire.Map(req.GetAttemptConfig()),
 		Evidence: redact.Evidence(failure.FromProto(req.GetEvidence())), Succeeded: true,
-		Job: job.Job{Type: failure.TypeFromProto(req.GetType()), Config: wire.Map(req.GetConfig())},
+		Job: job.Job{Type: failure.TypeFromProto(req.GetType())}, Original: wire.Map(req.GetConfig()),
 	}
 	return jobOf(s.runner.Report(ctx, report))
 }
@@ -290,7 +294,10 @@ func jobOf(j job.Job, err error) (*redrivev1.Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	return wire.Job(j.Masked())
+	if j, err = j.Masked(); err != nil {
+		return nil, err
+	}
+	return wire.Job(j)
 }
 
 // maxID bounds the ids of jobs: those of other schedulers' are the longest.

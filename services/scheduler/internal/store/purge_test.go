@@ -46,7 +46,6 @@ func TestPurgeTakesTheOldestWithAllThatIsTheirs(t *testing.T) {
 		id := fmt.Sprintf("j%d", n)
 		j := job.Job{ID: id, Source: failure.Own, SourceJob: id, Created: start}
 		ended(n)(&j)
-		evidence := &failure.Evidence{}
 		for attempt := range 3 {
 			var err error
 			p := store.Put{Job: j, Attempt: attempt + 1, Decision: &policy.Decision{Job: id, Attempt: attempt + 1}}
@@ -54,7 +53,7 @@ func TestPurgeTakesTheOldestWithAllThatIsTheirs(t *testing.T) {
 				p.RequestID = "request-" + id
 			}
 			if attempt == 2 {
-				p.Decision, p.Evidence = nil, evidence
+				p.Decision = nil
 			}
 			if j, err = w.docs.Put(t.Context(), p, start); err != nil {
 				t.Fatal(err)
@@ -71,7 +70,7 @@ func TestPurgeTakesTheOldestWithAllThatIsTheirs(t *testing.T) {
 	if n := w.purge(3, 100); n != 2 {
 		t.Errorf("%d purged, want the two that ended before", n)
 	}
-	for kind, want := range map[string]int{"scheduler.job": 2, "scheduler.decision": 2, "scheduler.evidence": 1, "scheduler.request": 1} {
+	for kind, want := range map[string]int{"scheduler.job": 2, "scheduler.decision": 2, "scheduler.request": 1} {
 		if got := w.left(kind); got != want {
 			t.Errorf("%d of %s left, want %d", got, kind, want)
 		}

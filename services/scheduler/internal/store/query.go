@@ -131,13 +131,12 @@ func (s *Store) Purge(ctx context.Context, before time.Time, limit int) (purged 
 	return purged, nil
 }
 
-// purge deletes a job with its decisions, evidence and requests: a request is
+// purge deletes a job with its decisions and requests: a request is
 // known for as long as the job that it made.
 func (s *Store) purge(ctx context.Context, j job.Job) error {
 	writes := []docstore.Write{s.jobs.Delete(j.ID, j.Revision)}
 	for _, q := range []docstore.Query{
 		{Kind: s.decisions.Kind(), From: j.ID + "/", Until: j.ID + "0"}, // '0' follows '/'
-		{Kind: s.evidence.Kind(), From: j.ID + "/", Until: j.ID + "0"},
 		{Kind: s.requests.Kind(), Index: byJob, From: j.ID, Until: j.ID + "\x00"},
 	} {
 		for more := true; more; {

@@ -1,5 +1,5 @@
-// Package store keeps the scheduler's documents: jobs, decisions, the evidence
-// of failures that are being classified, and the requests that made jobs.
+// Package store keeps the scheduler's documents: jobs, decisions, and the
+// requests that made jobs.
 package store
 
 import (
@@ -46,7 +46,6 @@ type Store struct {
 	out       Outbox
 	jobs      docstore.Collection[job.Job]
 	decisions docstore.Collection[policy.Decision]
-	evidence  docstore.Collection[failure.Evidence]
 	requests  docstore.Collection[string] // the ids of the jobs that they made
 	db        docstore.Store
 }
@@ -56,19 +55,13 @@ func New(db docstore.Store, out Outbox) *Store {
 	return &Store{
 		out: out, db: db,
 		jobs: docstore.NewCollection(db, "scheduler.job", docstore.Codec[job.Job]{
-			Encode: func(j job.Job) ([]byte, error) {
-				r, err := wire.Record(j)
-				if err != nil {
-					return nil, err
-				}
-				return proto.Marshal(r)
-			},
+			Encode: func(j job.Job) ([]byte, error) { return proto.Marshal(wire.Record(j)) },
 			Decode: func(d docstore.Doc) (job.Job, error) {
 				r := &redrivev1.JobRecord{}
 				if err := proto.Unmarshal(d.Value, r); err != nil {
 					return job.Job{}, err
 				}
-				return wire.FromRecord(r, d.Revision), nil
+				return wire.FromRecord(r, d.Revision)
 			},
 			Index: jobIndex,
 		}),
@@ -80,14 +73,6 @@ func New(db docstore.Store, out Outbox) *Store {
 				p := &redrivev1.Decision{}
 				err := proto.Unmarshal(d.Value, p)
 				return wire.FromDecision(p), err
-			},
-		}),
-		evidence: docstore.NewCollection(db, "scheduler.evidence", docstore.Codec[failure.Evidence]{
-			Encode: func(e failure.Evidence) ([]byte, error) { return proto.Marshal(e.Proto()) },
-			Decode: func(d docstore.Doc) (failure.Evidence, error) {
-				p := &redrivev1.Evidence{}
-				err := proto.Unmarshal(d.Value, p)
-				return failure.FromProto(p), err
 			},
 		}),
 		requests: docstore.NewCollection(db, "scheduler.request", docstore.Codec[string]{
@@ -139,7 +124,7 @@ type Put struct {
 	Effects []job.Effect
 	// Attempt is what the effects are about.
 	Attempt int
-	// Evidence, of a failed attempt, is kept until its decision.
+	// Evidence is what is told of an attempt that failed; nil is what is kept.
 	Evidence *failure.Evidence
 	// Decision is kept for good.
 	Decision *policy.Decision
@@ -175,13 +160,8 @@ func (s *Store) Put(ctx context.Context, p Put, now time.Time) (job.Job, error) 
 		if err := add(s.decisions.Write(attemptID(p.Job.ID, p.Attempt), docstore.Absent, *p.Decision)); err != nil {
 			return job.Job{}, err
 		}
-		writes = append(writes, s.evidence.Delete(attemptID(p.Job.ID, p.Attempt), docstore.AnyRevision))
-	} else if p.Evidence != nil {
-		if err := add(s.evidence.Write(attemptID(p.Job.ID, p.Attempt), docstore.AnyRevision, *p.Evidence)); err != nil {
-			return job.Job{}, err
-		}
 	}
-	events, err := s.events(ctx, p, now)
+	events, err := events(p, now)
 	if err != nil {
 		return job.Job{}, err
 	}
@@ -191,20 +171,19 @@ func (s *Store) Put(ctx context.Context, p Put, now time.Time) (job.Job, error) 
 	return p.Job, nil
 }
 
-func (s *Store) events(ctx context.Context, p Put, now time.Time) ([]bus.Event, error) {
+// events returns what the world is told of a transition.
+func events(p Put, now time.Time) ([]bus.Event, error) {
 	told := wire.Told{Job: p.Job, Attempt: p.Attempt, Summary: p.Summary, Runbook: p.Runbook, Excerpt: p.Excerpt}
 	if p.Decision != nil {
 		told.Decision = *p.Decision
 	}
+	if p.Evidence != nil {
+		told.Evidence = *p.Evidence
+	} else if a, ok := p.Job.Attempt(p.Attempt); ok {
+		told.Evidence = a.Evidence
+	}
 	var all []bus.Event
 	for _, effect := range p.Effects {
-		if effect == job.TellFailed {
-			e, err := s.failed(ctx, p)
-			if err != nil {
-				return nil, err
-			}
-			told.Evidence = e
-		}
 		event, err := wire.Event(effect, told, now)
 		if err != nil {
 			return nil, err
@@ -212,20 +191,6 @@ func (s *Store) events(ctx context.Context, p Put, now time.Time) ([]bus.Event, 
 		all = append(all, event)
 	}
 	return all, nil
-}
-
-// failed returns the evidence to tell: what comes with the transition, else
-// what was kept, else the facts in the attempt.
-func (s *Store) failed(ctx context.Context, p Put) (failure.Evidence, error) {
-	if p.Evidence != nil {
-		return *p.Evidence, nil
-	}
-	e, err := s.evidence.Get(ctx, attemptID(p.Job.ID, p.Attempt))
-	if errs.Is(err, errs.NotFound) {
-		a, _ := p.Job.Attempt(p.Attempt)
-		return a.Evidence, nil
-	}
-	return e, err
 }
 
 // Job returns one job, or errs.NotFound.

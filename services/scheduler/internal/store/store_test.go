@@ -122,41 +122,28 @@ func TestADecisionIsWrittenOnce(t *testing.T) {
 	}
 }
 
-// TestEvidenceIsKeptUntilTheDecision: what is told again has its logs.
-func TestEvidenceIsKeptUntilTheDecision(t *testing.T) {
+// TestAFailureThatIsToldAgainHasItsLogs: what comes with the transition is told
+// before what is kept.
+func TestAFailureThatIsToldAgainHasItsLogs(t *testing.T) {
 	w := newWorld(t)
-	j := w.put("etl", 0, func(j *job.Job) {
-		j.Attempts = []job.Attempt{{Number: 1, End: start, Evidence: failure.Evidence{Node: "n1"}}}
-	})
-	logs := func() int {
-		t.Helper()
-		var m redrivev1.AttemptFailed
-		if err := w.out.events[len(w.out.events)-1].Decode(&m); err != nil || m.GetEvidence().GetNode() != "n1" {
-			t.Fatalf("told %v (%v)", &m, err)
-		}
-		return len(m.GetEvidence().GetLogs())
-	}
-	tell := func(p store.Put) {
-		t.Helper()
-		p.Job, p.Attempt = j, 1
-		var err error
-		if j, err = w.docs.Put(t.Context(), p, start); err != nil {
+	kept := failure.Evidence{Node: "n1", Logs: []failure.Log{{Source: "stderr", Head: "kept"}}}
+	w.put("etl", 0, func(j *job.Job) { j.Attempts = []job.Attempt{{Number: 1, End: start, Evidence: kept}} })
+	fresh := failure.Evidence{Node: "n1", Logs: []failure.Log{{Source: "stderr", Head: "fresh"}}}
+	for _, tc := range []struct {
+		comes *failure.Evidence
+		want  string
+	}{{&fresh, "fresh"}, {nil, "kept"}} {
+		j, err := w.docs.Job(t.Context(), "etl")
+		if err != nil {
 			t.Fatal(err)
 		}
-	}
-	failed := []job.Effect{job.TellFailed}
-	tell(store.Put{Effects: failed, Evidence: &failure.Evidence{Node: "n1", Logs: []failure.Log{{Source: "stderr", Head: "x"}}}})
-	if logs() != 1 {
-		t.Error("the first telling has no logs")
-	}
-	tell(store.Put{Effects: failed})
-	if logs() != 1 {
-		t.Error("the second telling has no logs")
-	}
-	tell(store.Put{Decision: &policy.Decision{Job: "etl", Attempt: 1}})
-	tell(store.Put{Effects: failed})
-	if logs() != 0 {
-		t.Error("logs were kept beyond the decision")
+		if _, err = w.docs.Put(t.Context(), store.Put{Job: j, Attempt: 1, Effects: []job.Effect{job.TellFailed}, Evidence: tc.comes}, start); err != nil {
+			t.Fatal(err)
+		}
+		var m redrivev1.AttemptFailed
+		if err := w.out.events[len(w.out.events)-1].Decode(&m); err != nil || m.GetEvidence().GetNode() != "n1" || m.GetEvidence().GetLogs()[0].GetHead() != tc.want {
+			t.Errorf("told %v (%v), want %q", &m, err, tc.want)
+		}
 	}
 }
 

@@ -4,12 +4,12 @@ import (
 	"fmt"
 	"time"
 
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/structpb"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/redrive-io/redrive/pkg/bus"
 	"github.com/redrive-io/redrive/pkg/failure"
-	"github.com/redrive-io/redrive/pkg/redact"
 	"github.com/redrive-io/redrive/pkg/wellknown"
 	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
 	"github.com/redrive-io/redrive/services/scheduler/internal/job"
@@ -35,10 +35,6 @@ type Told struct {
 // Event writes an effect as the event that tells it, without secrets.
 func Event(e job.Effect, t Told, now time.Time) (bus.Event, error) {
 	a, _ := t.Job.Attempt(t.Attempt)
-	config, attemptConfig, err := configs(e, t.Job, a)
-	if err != nil {
-		return bus.Event{}, err
-	}
 	ref := t.Job.Ref(t.Attempt)
 	id := fmt.Sprintf("%s/%d", t.Job.ID, t.Attempt)
 	revision := t.Job.Revision
@@ -48,18 +44,18 @@ func Event(e job.Effect, t Told, now time.Time) (bus.Event, error) {
 	switch e {
 	case job.TellStarted:
 		kind, id = bus.AttemptStarted, id+"/started"
-		m = &redrivev1.AttemptStarted{Attempt: ref.Proto(), Type: t.Job.Type.Proto(), AttemptConfig: attemptConfig, StartTime: wellknown.Timestamp(a.Start), JobRevision: revision}
+		m = &redrivev1.AttemptStarted{Attempt: ref.Proto(), Type: t.Job.Type.Proto(), StartTime: wellknown.Timestamp(a.Start), JobRevision: revision}
 	case job.TellFailed:
 		kind, id = bus.AttemptFailed, ref.FailureID()
 		emission = max(t.Job.Emissions-1, 0)
 		m = &redrivev1.AttemptFailed{
-			Attempt: ref.Proto(), Type: t.Job.Type.Proto(), Config: config, AttemptConfig: attemptConfig, Evidence: t.Evidence.Proto(),
+			Attempt: ref.Proto(), Type: t.Job.Type.Proto(), Evidence: t.Evidence.Proto(),
 			Labels: t.Job.Labels, Owner: t.Job.Owner, RetryPolicy: Overrides(t.Job.Overrides), JobRevision: revision,
 		}
 	case job.TellSucceeded:
 		kind, id = bus.AttemptSucceeded, id+"/succeeded"
 		m = &redrivev1.AttemptSucceeded{
-			Attempt: ref.Proto(), Type: t.Job.Type.Proto(), Config: config, AttemptConfig: attemptConfig,
+			Attempt: ref.Proto(), Type: t.Job.Type.Proto(),
 			Evidence: a.Evidence.Proto(), JobRevision: revision,
 		}
 	case job.TellDecided:
@@ -78,21 +74,34 @@ func Event(e job.Effect, t Told, now time.Time) (bus.Event, error) {
 		}
 	}
 	event, err := bus.NewEvent(kind, id, Source, t.Job.Name(), now, m)
+	if err != nil {
+		return bus.Event{}, err
+	}
 	event.Emission = emission
+	event.Data, err = appendConfigs(event.Data, m, t.Job, a)
 	return event, err
 }
 
-// configs returns the configurations, without secrets, that an effect tells.
-func configs(e job.Effect, j job.Job, a job.Attempt) (original, attempt *structpb.Struct, err error) {
-	switch e {
-	case job.TellFailed, job.TellSucceeded:
-		if original, err = Struct(redact.Config(j.Config)); err != nil {
-			return nil, nil, err
+// appendConfigs appends to an encoded message those of its fields that are
+// configurations, without secrets. The fields of a message may come in any
+// order, and the configurations are encoded already.
+func appendConfigs(data []byte, m proto.Message, j job.Job, a job.Attempt) ([]byte, error) {
+	for _, f := range []struct {
+		name   protoreflect.Name
+		config job.Config
+	}{{"config", j.Config}, {"attempt_config", a.Config}} {
+		field := m.ProtoReflect().Descriptor().Fields().ByName(f.name)
+		if field == nil || f.config.None() {
+			continue
 		}
-	case job.TellStarted:
-	default:
-		return nil, nil, nil
+		told := f.config
+		if j.Own() { // another scheduler's are kept without secrets
+			var err error
+			if told, err = told.Redacted(); err != nil {
+				return nil, err
+			}
+		}
+		data = protowire.AppendBytes(protowire.AppendTag(data, field.Number(), protowire.BytesType), told.Encoded())
 	}
-	attempt, err = Struct(redact.Config(a.Config))
-	return original, attempt, err
+	return data, nil
 }

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/types/known/structpb"
+
 	"github.com/redrive-io/redrive/pkg/bus"
 	"github.com/redrive-io/redrive/pkg/failure"
 	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
@@ -19,7 +21,10 @@ var effects = map[job.Effect]bus.Type{
 }
 
 func told() wire.Told {
-	secret := map[string]any{"memory_mb": 64.0, "db.password": "hunter2"}
+	secret, err := job.NewConfig(map[string]any{"memory_mb": 64.0, "db.password": "hunter2"})
+	if err != nil {
+		panic(err) // the test's own values
+	}
 	return wire.Told{
 		Attempt: 2, Decision: policy.Decision{Job: "etl", Attempt: 2, Action: policy.Stop},
 		Job: job.Job{
@@ -96,5 +101,45 @@ func TestAJobThatEndsBeforeItsFirstAttempt(t *testing.T) {
 	var m redrivev1.JobFinished
 	if err := e.Decode(&m); err != nil || m.GetState() != redrivev1.Job_STATE_CANCELLED || m.GetJobRevision() != 7 {
 		t.Errorf("event %v (%v)", &m, err)
+	}
+}
+
+// TestConfigurationsAreTold, those of other schedulers as they are kept.
+func TestConfigurationsAreTold(t *testing.T) {
+	for _, source := range []string{failure.Own, "airflow"} {
+		for _, effect := range []job.Effect{job.TellStarted, job.TellFailed, job.TellSucceeded} {
+			w := told()
+			w.Job.Source = source
+			w.Job.Attempts[1].Config, _ = job.NewConfig(map[string]any{"memory_mb": 128.0})
+			e, err := wire.Event(effect, w, time.Now())
+			if err != nil {
+				t.Fatal(err)
+			}
+			var original, attempt *structpb.Struct
+			switch effect {
+			case job.TellStarted:
+				var m redrivev1.AttemptStarted
+				err = e.Decode(&m)
+				attempt = m.GetAttemptConfig()
+			case job.TellFailed:
+				var m redrivev1.AttemptFailed
+				err = e.Decode(&m)
+				original, attempt = m.GetConfig(), m.GetAttemptConfig()
+			case job.TellSucceeded:
+				var m redrivev1.AttemptSucceeded
+				err = e.Decode(&m)
+				original, attempt = m.GetConfig(), m.GetAttemptConfig()
+			}
+			if err != nil || attempt.GetFields()["memory_mb"].GetNumberValue() != 128 {
+				t.Errorf("%s tells that the attempt ran with %v (%v)", e.Type, attempt, err)
+			}
+			if effect != job.TellStarted && original.GetFields()["memory_mb"].GetNumberValue() != 64 {
+				t.Errorf("%s tells the original configuration %v", e.Type, original)
+			}
+			w.Job.Config, w.Job.Attempts[1].Config = job.Config{}, job.Config{}
+			if e, err = wire.Event(effect, w, time.Now()); err != nil || strings.Contains(string(e.Data), "memory_mb") {
+				t.Errorf("%s tells a configuration that there is not (%v)", e.Type, err)
+			}
+		}
 	}
 }

@@ -3,12 +3,13 @@
 package wire
 
 import (
+	"bytes"
+	"fmt"
 	"strconv"
 	"strings"
 
 	"google.golang.org/protobuf/types/known/structpb"
 
-	"github.com/redrive-io/redrive/pkg/errs"
 	"github.com/redrive-io/redrive/pkg/failure"
 	"github.com/redrive-io/redrive/pkg/wellknown"
 	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
@@ -16,14 +17,28 @@ import (
 	"github.com/redrive-io/redrive/services/scheduler/internal/policy"
 )
 
-// Job writes a job for callers.
+// Job writes a job for callers: all of it, and the facts of its attempts.
 func Job(j job.Job) (*redrivev1.Job, error) {
-	config, err := Struct(j.Config)
-	if err != nil {
+	p := jobProto(j)
+	var err error
+	if p.Config, err = j.Config.Struct(); err != nil {
 		return nil, err
 	}
+	for i, a := range j.Attempts {
+		if p.Attempts[i].Config, err = a.Config.Struct(); err != nil {
+			return nil, err
+		}
+		if e := p.Attempts[i].Evidence; e != nil {
+			e.Logs = nil
+		}
+	}
+	return p, nil
+}
+
+// jobProto writes a job without its configurations.
+func jobProto(j job.Job) *redrivev1.Job {
 	p := &redrivev1.Job{
-		Name: j.Name(), Source: j.Source, Type: j.Type.Proto(), Config: config,
+		Name: j.Name(), Source: j.Source, Type: j.Type.Proto(),
 		RetryPolicy: Overrides(j.Overrides), Labels: j.Labels, Owner: j.Owner,
 		State: redrivev1.Job_State(j.State), DueTime: wellknown.Timestamp(j.Due), StateReason: j.Reason,
 		CreateTime: wellknown.Timestamp(j.Created), UpdateTime: wellknown.Timestamp(j.Updated), EndTime: wellknown.Timestamp(j.Ended),
@@ -31,25 +46,17 @@ func Job(j job.Job) (*redrivev1.Job, error) {
 	}
 	p.Process, p.Spark = taskProto(j.Task)
 	for _, a := range j.Attempts {
-		attempt, err := attemptProto(a)
-		if err != nil {
-			return nil, err
-		}
-		p.Attempts = append(p.Attempts, attempt)
+		p.Attempts = append(p.Attempts, attemptProto(a))
 	}
-	return p, nil
+	return p
 }
 
 // Etag names a revision for callers.
 func Etag(revision int64) string { return strconv.FormatInt(revision, 10) }
 
-func attemptProto(a job.Attempt) (*redrivev1.Attempt, error) {
-	config, err := Struct(a.Config)
-	if err != nil {
-		return nil, err
-	}
+func attemptProto(a job.Attempt) *redrivev1.Attempt {
 	p := &redrivev1.Attempt{
-		Number: int32(a.Number), Config: config, StartTime: wellknown.Timestamp(a.Start), EndTime: wellknown.Timestamp(a.End),
+		Number: int32(a.Number), StartTime: wellknown.Timestamp(a.Start), EndTime: wellknown.Timestamp(a.End),
 		Succeeded: a.Succeeded, Failure: a.Failure, Decision: a.Decision, AppliedPatches: a.Applied,
 		Replica: a.Replica,
 	}
@@ -59,27 +66,60 @@ func attemptProto(a job.Attempt) (*redrivev1.Attempt, error) {
 	for _, s := range a.Skipped {
 		p.SkippedPatches = append(p.SkippedPatches, &redrivev1.SkippedPatch{Patch: s.Patch, Reason: s.Reason})
 	}
-	return p, nil
+	return p
 }
 
 // Record writes a job for the store.
-func Record(j job.Job) (*redrivev1.JobRecord, error) {
-	p, err := Job(j)
-	if err != nil {
-		return nil, err
-	}
+func Record(j job.Job) *redrivev1.JobRecord {
 	r := &redrivev1.JobRecord{
-		Job: p, SourceJob: j.SourceJob, ConsecutiveFailures: int32(j.Consecutive), StateTime: wellknown.Timestamp(j.StateSince),
+		Job: jobProto(j), SourceJob: j.SourceJob, ConsecutiveFailures: int32(j.Consecutive), StateTime: wellknown.Timestamp(j.StateSince),
 		Emissions: int32(j.Emissions), BudgetTime: wellknown.Timestamp(j.BudgetStart), CancelReason: j.CancelReason,
 		RequiredPatch: j.RequiredPatch, Starter: j.Starter, Traceparent: j.Trace, PostponedTime: wellknown.Timestamp(j.PostponedSince), FailuresByClass: counts(j.FailuresByClass),
 	}
-	return r, nil
+	r.Config = keep(r, j.Config)
+	for _, a := range j.Attempts {
+		r.AttemptConfigs = append(r.AttemptConfigs, keep(r, a.Config))
+	}
+	return r
+}
+
+// keep puts a configuration into the record, unless it is there, and returns its
+// place, counted from 1; 0 for none at all.
+func keep(r *redrivev1.JobRecord, c job.Config) int32 {
+	if c.None() {
+		return 0
+	}
+	for i, kept := range r.Configs {
+		if bytes.Equal(kept, c.Encoded()) {
+			return int32(i + 1)
+		}
+	}
+	r.Configs = append(r.Configs, c.Encoded())
+	return int32(len(r.Configs))
+}
+
+// kept returns the configuration at a place in the record.
+func kept(r *redrivev1.JobRecord, place int32) (job.Config, error) {
+	switch {
+	case place == 0:
+		return job.Config{}, nil
+	case place < 0 || int(place) > len(r.GetConfigs()):
+		return job.Config{}, fmt.Errorf("there is no configuration %d", place)
+	}
+	return job.EncodedConfig(r.GetConfigs()[place-1]), nil
 }
 
 // FromRecord reads a job off the store.
-func FromRecord(r *redrivev1.JobRecord, revision int64) job.Job {
-	j := FromJob(r.GetJob())
+func FromRecord(r *redrivev1.JobRecord, revision int64) (job.Job, error) {
 	p := r.GetJob()
+	if len(r.GetAttemptConfigs()) != len(p.GetAttempts()) {
+		return job.Job{}, fmt.Errorf("%d attempts have %d configurations", len(p.GetAttempts()), len(r.GetAttemptConfigs()))
+	}
+	j := told(p)
+	var err error
+	if j.Config, err = kept(r, r.GetConfig()); err != nil {
+		return job.Job{}, err
+	}
 	j.ID, j.SourceJob, j.Revision = strings.TrimPrefix(p.GetName(), "jobs/"), r.GetSourceJob(), revision
 	j.Source, j.State, j.Reason = p.GetSource(), job.State(p.GetState()), p.GetStateReason()
 	j.Due, j.Created, j.Updated, j.Ended = wellknown.Time(p.GetDueTime()), wellknown.Time(p.GetCreateTime()), wellknown.Time(p.GetUpdateTime()), wellknown.Time(p.GetEndTime())
@@ -88,15 +128,19 @@ func FromRecord(r *redrivev1.JobRecord, revision int64) job.Job {
 	j.StateSince, j.BudgetStart, j.PostponedSince = wellknown.Time(r.GetStateTime()), wellknown.Time(r.GetBudgetTime()), wellknown.Time(r.GetPostponedTime())
 	j.RequiredPatch, j.Starter, j.Trace = r.GetRequiredPatch(), r.GetStarter(), r.GetTraceparent()
 	j.FailuresByClass = classCounts(r.GetFailuresByClass())
-	for _, a := range p.GetAttempts() {
-		j.Attempts = append(j.Attempts, attemptFrom(a))
+	for i, p := range p.GetAttempts() {
+		a := attemptFrom(p)
+		if a.Config, err = kept(r, r.GetAttemptConfigs()[i]); err != nil {
+			return job.Job{}, err
+		}
+		j.Attempts = append(j.Attempts, a)
 	}
-	return j
+	return j, nil
 }
 
 func attemptFrom(p *redrivev1.Attempt) job.Attempt {
 	a := job.Attempt{
-		Number: int(p.GetNumber()), Config: Map(p.GetConfig()), Start: wellknown.Time(p.GetStartTime()), End: wellknown.Time(p.GetEndTime()),
+		Number: int(p.GetNumber()), Start: wellknown.Time(p.GetStartTime()), End: wellknown.Time(p.GetEndTime()),
 		Succeeded: p.GetSucceeded(), Failure: p.GetFailure(), Decision: p.GetDecision(), Applied: p.GetAppliedPatches(),
 		Evidence: failure.FromProto(p.GetEvidence()), Replica: p.GetReplica(),
 	}
@@ -107,9 +151,16 @@ func attemptFrom(p *redrivev1.Attempt) job.Attempt {
 }
 
 // FromJob reads what a caller may say of a job; output-only fields are left out.
-func FromJob(p *redrivev1.Job) job.Job {
+func FromJob(p *redrivev1.Job) (j job.Job, err error) {
+	j = told(p)
+	j.Config, err = job.ConfigOf(p.GetConfig())
+	return j, err
+}
+
+// told reads what a caller may say, but for the configuration.
+func told(p *redrivev1.Job) job.Job {
 	return job.Job{
-		Type: failure.TypeFromProto(p.GetType()), Task: FromTask(p.GetProcess(), p.GetSpark()), Config: Map(p.GetConfig()),
+		Type: failure.TypeFromProto(p.GetType()), Task: FromTask(p.GetProcess(), p.GetSpark()),
 		Overrides: FromOverrides(p.GetRetryPolicy()), Labels: p.GetLabels(), Owner: p.GetOwner(),
 	}
 }
@@ -139,18 +190,6 @@ func FromOverrides(p *redrivev1.RetryPolicy) policy.Overrides {
 		MinBackoff: p.GetMinBackoff().AsDuration(), MaxBackoff: p.GetMaxBackoff().AsDuration(), RunTimeout: p.GetRunTimeout().AsDuration(),
 		QueueTimeout: p.GetQueueTimeout().AsDuration(), Deadline: p.GetDeadline().AsDuration(),
 	}
-}
-
-// Struct writes a JSON object; nil stays nil.
-func Struct(m map[string]any) (*structpb.Struct, error) {
-	if m == nil {
-		return nil, nil
-	}
-	s, err := structpb.NewStruct(m)
-	if err != nil {
-		return nil, errs.Field("config", "is not a JSON object: %w", err)
-	}
-	return s, nil
 }
 
 // Map reads a JSON object; nil stays nil.

@@ -17,7 +17,10 @@ func TestAJobRunsOneOfBoth(t *testing.T) {
 		if err := wire.CheckTask("job.spark", one.GetProcess(), one.GetSpark()); err != nil {
 			t.Errorf("%v: %v", one, err)
 		}
-		j := wire.FromJob(one)
+		j, err := wire.FromJob(one)
+		if err != nil {
+			t.Fatal(err)
+		}
 		switch {
 		case j.Task == nil:
 			if one.GetProcess() != nil || one.GetSpark() != nil {

@@ -4,7 +4,6 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -66,13 +65,17 @@ func (r random) value(depth int) any {
 	}
 }
 
-func (r random) config() map[string]any {
-	return some(r, func() map[string]any {
+func (r random) config() job.Config {
+	return some(r, func() job.Config {
 		m := map[string]any{}
 		for i := range r.IntN(4) {
 			m["key."+strconv.Itoa(i)] = r.value(2)
 		}
-		return m
+		c, err := job.NewConfig(m)
+		if err != nil {
+			panic(err) // the test's own values
+		}
+		return c
 	})
 }
 
@@ -104,7 +107,10 @@ func (r random) overrides() policy.Overrides {
 func (r random) evidence() failure.Evidence {
 	return failure.Evidence{
 		ExitCode: r.pointer(), Signal: r.count(), Reason: failure.Reason(r.IntN(int(failure.Lost) + 1)), Proof: r.text(),
-		PeakBytes:  some(r, func() *int64 { n := r.Int64(); return &n }),
+		PeakBytes: some(r, func() *int64 { n := r.Int64(); return &n }),
+		Logs: some(r, func() []failure.Log {
+			return []failure.Log{{Source: r.text(), Head: r.text(), Tail: r.text(), SizeBytes: r.Int64(), Truncated: r.flag(), URI: r.text()}}
+		}),
 		PartPeaks:  some(r, func() map[string]int64 { return map[string]int64{"driver.heap": r.Int64()} }),
 		LimitBytes: r.Int64(), MemoryDriver: r.text(), InputBytes: r.Int64(), Node: r.text(), Start: r.moment(), End: r.moment(), Duration: r.span(),
 	}
@@ -178,14 +184,24 @@ func through[M proto.Message](t *testing.T, from, to M) M {
 func TestAJobIsKeptWhole(t *testing.T) {
 	for seed := range uint64(500) {
 		want := random{rand.New(rand.NewPCG(seed, 1))}.job()
-		r, err := wire.Record(want)
-		if err != nil {
-			t.Fatalf("seed %d: %v", seed, err)
+		got, err := wire.FromRecord(through(t, wire.Record(want), &redrivev1.JobRecord{}), want.Revision)
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Fatalf("seed %d:\n got %+v (%v)\nwant %+v", seed, got, err, want)
 		}
-		got := wire.FromRecord(through(t, r, &redrivev1.JobRecord{}), want.Revision)
-		if !reflect.DeepEqual(got, want) {
-			t.Fatalf("seed %d:\n got %+v\nwant %+v", seed, got, want)
-		}
+	}
+}
+
+// TestAConfigurationIsKeptOnce, however many attempts ran with it.
+func TestAConfigurationIsKeptOnce(t *testing.T) {
+	one, _ := job.NewConfig(map[string]any{"memory_mb": 64.0})
+	two, _ := job.NewConfig(map[string]any{"memory_mb": 128.0})
+	r := wire.Record(job.Job{Config: one, Attempts: []job.Attempt{{Config: one}, {Config: two}, {}, {Config: one}, {Config: two}}})
+	if len(r.GetConfigs()) != 2 {
+		t.Errorf("%d configurations are kept, want 2", len(r.GetConfigs()))
+	}
+	r.AttemptConfigs[2] = 3
+	if _, err := wire.FromRecord(r, 1); err == nil {
+		t.Error("a configuration that is not there was read")
 	}
 }
 
@@ -243,7 +259,7 @@ func TestEveryFieldOfAJobIsRandom(t *testing.T) {
 		t.Errorf("only %d fields were looked at", len(seen))
 	}
 	for path, set := range seen {
-		if !set && !strings.HasPrefix(path, "job.Attempts[].Evidence.Logs") { // logs are kept elsewhere
+		if !set {
 			t.Errorf("%s is never set", path)
 		}
 	}
