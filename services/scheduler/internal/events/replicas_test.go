@@ -10,6 +10,7 @@ import (
 	"github.com/redrive-io/redrive/pkg/docstore/storetest"
 	"github.com/redrive-io/redrive/pkg/failure"
 	"github.com/redrive-io/redrive/pkg/outbox"
+	"github.com/redrive-io/redrive/services/scheduler/internal/job"
 )
 
 // TestWhoWaitsHearsOfAnotherReplica's decision, without a look at the store.
@@ -43,7 +44,7 @@ func TestWhoWaitsHearsOfAnotherReplica(t *testing.T) {
 	}
 	<-changes
 	at := failure.AttemptFromProto(ref("dag", 1))
-	if _, ok, err := other.runner.Decision(ctx, at.JobID(), at.Number); !ok || err != nil {
+	if _, ok, err := other.runner.Decision(ctx, job.Job{ID: at.JobID()}, at.Number, changes); !ok || err != nil {
 		t.Errorf("decision: %v (%v)", ok, err)
 	}
 }

@@ -2,6 +2,7 @@ package runner
 
 import (
 	"context"
+	"maps"
 	"math/rand/v2"
 	"time"
 
@@ -201,6 +202,7 @@ func (p Report) onto(j job.Job, now time.Time) (job.Job, job.Ended, error) {
 // begun returns the job of the report as it was before.
 func (p Report) begun(now time.Time) job.Job {
 	j := p.Job
+	j.Labels = maps.Clone(j.Labels) // the caller's
 	j.ID, j.Source, j.SourceJob = p.Ref.JobID(), p.Ref.Source, p.Ref.Job
 	j.State, j.Reason, j.StateSince = job.Running, "run by "+p.Ref.Source, now
 	j.Created, j.BudgetStart = now, now
@@ -263,28 +265,30 @@ func (r *Runner) Decide(ctx context.Context, c Classified) (after job.Job, err e
 	})
 }
 
-// Decision waits for the decision on an attempt, until ctx ends: then ok is
-// false.
-func (r *Runner) Decision(ctx context.Context, jobID string, attempt int) (d policy.Decision, ok bool, err error) {
-	changes, end, err := r.Watch(jobID)
-	if err != nil {
-		return d, false, err
-	}
-	defer end()
-	for {
-		d, err := r.store.Decision(ctx, jobID, attempt)
-		switch {
-		case err == nil:
-			return d, true, nil
-		case ctx.Err() != nil:
-			return d, false, nil
-		case !errs.Is(err, errs.NotFound):
-			return d, false, err
+// Decision waits for the decision on an attempt of j until ctx ends: then ok is
+// false. The changes are those of the job since before it was j.
+func (r *Runner) Decision(ctx context.Context, j job.Job, attempt int, changes <-chan Change) (d policy.Decision, ok bool, err error) {
+	a, known := j.Attempt(attempt)
+	for look := !known || a.Decision != ""; ; {
+		if look {
+			d, err := r.store.Decision(ctx, j.ID, attempt)
+			switch {
+			case err == nil:
+				return d, true, nil
+			case ctx.Err() != nil:
+				return d, false, nil
+			case !errs.Is(err, errs.NotFound):
+				return d, false, err
+			}
 		}
 		select {
 		case <-ctx.Done():
 			return d, false, nil
-		case <-changes:
+		case c := <-changes:
+			if c.Decision != nil && c.Decision.Attempt == attempt {
+				return *c.Decision, true, nil
+			}
+			look = c.Revision == 0 || c.Revision > j.Revision
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/redrive-io/redrive/pkg/docstore"
 	"github.com/redrive-io/redrive/pkg/errs"
 	"github.com/redrive-io/redrive/pkg/failure"
+	"github.com/redrive-io/redrive/pkg/outbox"
 	"github.com/redrive-io/redrive/services/scheduler/internal/job"
 	"github.com/redrive-io/redrive/services/scheduler/internal/policy"
 	"github.com/redrive-io/redrive/services/scheduler/internal/runner"
@@ -45,8 +46,8 @@ func TestEveryFailureIsDecidedWithoutAClassifier(t *testing.T) {
 	}
 	decided := w.until(j.ID, func(j job.Job) bool { _, pending := j.Undecided(); return !pending })
 	for n := 1; n <= 2; n++ {
-		d, ok, err := w.runner.Decision(t.Context(), j.ID, n)
-		if err != nil || !ok || !d.Inputs.Verdict.Degraded {
+		d, err := w.docs.Decision(t.Context(), j.ID, n)
+		if err != nil || !d.Inputs.Verdict.Degraded {
 			t.Errorf("decision %d = %+v (%v), want a degraded one", n, d, err)
 		}
 	}
@@ -154,8 +155,63 @@ func TestDecisionIsUnsetWhenTheWaitEnds(t *testing.T) {
 	j := w.report(1, false)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 	defer cancel()
-	if _, ok, err := w.runner.Decision(ctx, j.ID, 1); ok || err != nil {
+	if _, ok, err := w.runner.Decision(ctx, j, 1, nil); ok || err != nil {
 		t.Errorf("decision: %v (%v), want none and no error", ok, err)
+	}
+}
+
+// TestWhoWaitsGetsTheDecision: whatever is heard of before it, and after it.
+func TestWhoWaitsGetsTheDecision(t *testing.T) {
+	w := newWorld(t, runner.Options{})
+	for n, tell := range []func(id string){
+		func(string) {},
+		w.runner.Noticed, // nobody knows of what
+		func(string) { w.report(7, true) },
+	} {
+		p := report(n+1, false)
+		changes, end, err := w.runner.Watch(p.Ref.JobID())
+		if err != nil {
+			t.Fatal(err)
+		}
+		j := w.report(n+1, false)
+		want := make(chan job.Job, 1)
+		go func() {
+			j := w.decide(j, n+1, failure.NetworkTransient, nil)
+			tell(j.ID)
+			want <- j
+		}()
+		d, ok, err := w.runner.Decision(t.Context(), j, n+1, changes)
+		if err != nil || !ok || d.Attempt != n+1 {
+			t.Errorf("decision %+v, %v (%v), want that on attempt %d", d, ok, err, n+1)
+		}
+		after := <-want
+		if d, ok, err := w.runner.Decision(t.Context(), after, n+1, nil); err != nil || !ok || d.Attempt != n+1 {
+			t.Errorf("decision %+v, %v (%v), want that on attempt %d at once", d, ok, err, n+1)
+		}
+		end()
+	}
+}
+
+// TestWhatIsRecentMayBeOld: somebody else changed the job, or deleted it.
+func TestWhatIsRecentMayBeOld(t *testing.T) {
+	w := newWorld(t, runner.Options{})
+	other := store.New(w.db, outbox.New(w.db, nil, "scheduler", nil, nil))
+	j := w.report(1, false)
+	if _, err := other.Put(t.Context(), store.Put{Job: j}, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if after := w.decide(j, 1, failure.NetworkTransient, nil); after.Revision != j.Revision+2 {
+		t.Errorf("revision %d, want the other's put and the decision", after.Revision)
+	}
+	j = w.report(2, true)
+	if n, err := other.Purge(t.Context(), time.Now().Add(time.Hour), 10); err != nil || n != 1 {
+		t.Fatalf("%d purged (%v), want the job", n, err)
+	}
+	if again := w.report(2, true); again.Revision != 1 {
+		t.Errorf("told again after it was deleted: revision %d, want a new job", again.Revision)
+	}
+	if again := w.report(3, false); again.Revision != 2 || len(again.Attempts) != 2 {
+		t.Errorf("revision %d with %d attempts, want what became of the new job", again.Revision, len(again.Attempts))
 	}
 }
 

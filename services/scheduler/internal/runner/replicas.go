@@ -290,7 +290,7 @@ func proven(e failure.Evidence) failure.Evidence {
 }
 
 // Noticed says that another replica may have changed a job.
-func (r *Runner) Noticed(jobID string) { r.watches.tell(jobID) }
+func (r *Runner) Noticed(jobID string) { r.watches.tell(jobID, Change{}) }
 
 // NoticedAll says that another replica may have changed any job.
 func (r *Runner) NoticedAll() { r.watches.tellAll() }

@@ -191,21 +191,20 @@ func (r *Runner) nudge() {
 	}
 }
 
+// step changes a job at a time; changed is false when there is nothing to put.
+type step func(j job.Job, now time.Time) (p store.Put, changed bool, err error)
+
 // transition reads a job, lets step change it, and puts it, again from the start
 // when another transition came in between. A step that changes nothing puts
 // nothing. Jobs that do not exist are step's to make: it gets the zero Job.
-func (r *Runner) transition(ctx context.Context, id string, step func(j job.Job, now time.Time) (store.Put, bool, error)) (job.Job, error) {
+func (r *Runner) transition(ctx context.Context, id string, step step) (job.Job, error) {
 	const tries = 20
 	for try := 1; ; try++ {
-		before, err := r.store.Job(ctx, id)
-		if err != nil && !errs.Is(err, errs.NotFound) {
-			return job.Job{}, err
-		}
 		now := time.Now().UTC()
-		p, changed, err := step(before, now)
+		before, p, changed, err := r.made(ctx, id, step, now, try == 1)
 		if err != nil || !changed {
 			// Perhaps it is done already, by a put that the store denied.
-			r.watches.tell(id)
+			r.watches.tell(id, Change{})
 			return before, err
 		}
 		p.Job.Starter = r.starter(p.Job, now)
@@ -228,12 +227,31 @@ func (r *Runner) transition(ctx context.Context, id string, step func(j job.Job,
 	}
 }
 
+// made is a job and what step makes of it: of the job as it was put here a moment
+// ago, if something is to be put then, for the put is refused when the stored one
+// is another; else of the stored one.
+func (r *Runner) made(ctx context.Context, id string, step step, now time.Time, recent bool) (before job.Job, p store.Put, changed bool, err error) {
+	if recent && r.o.Peers == nil { // with peers, what is put next here was mostly put elsewhere meanwhile
+		if j, ok := r.store.Recent(id); ok {
+			if p, changed, err := step(j, now); err == nil && changed {
+				return j, p, true, nil
+			}
+		}
+	}
+	before, err = r.store.Job(ctx, id)
+	if err != nil && !errs.Is(err, errs.NotFound) {
+		return job.Job{}, p, false, err
+	}
+	p, changed, err = step(before, now)
+	return before, p, changed, err
+}
+
 // moved tells those in this process who wait for the job.
 func (r *Runner) moved(before, after job.Job, d *policy.Decision) {
 	if r.observer != nil {
 		r.observer.Moved(before, after, d)
 	}
-	r.watches.tell(after.ID)
+	r.watches.tell(after.ID, Change{Revision: after.Revision, Decision: d})
 	if after.Waits() {
 		r.nudge()
 	}

@@ -2,6 +2,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"strconv"
 	"strings"
@@ -199,13 +200,16 @@ func (s *Server) ReportFailure(ctx context.Context, req *redrivev1.ReportFailure
 			Labels: req.GetLabels(), Owner: req.GetOwner(),
 		},
 	}
-	if _, err := s.runner.Report(ctx, report); err != nil {
+	changes, end, full := s.runner.Watch(ref.JobID())
+	defer end()
+	j, err := s.runner.Report(ctx, report)
+	if err = cmp.Or(err, full); err != nil { // the failure is on record before the caller is told that too many wait
 		return nil, err
 	}
 	res := &redrivev1.ReportFailureResponse{Job: ref.JobName(), Failure: "failures/" + ref.FailureID()}
 	wait, cancel := waitForDecision(ctx)
 	defer cancel()
-	d, ok, err := s.runner.Decision(wait, ref.JobID(), ref.Number)
+	d, ok, err := s.runner.Decision(wait, j, ref.Number, changes)
 	if ok {
 		res.Decision = wire.Decision(ref.DecisionName(), d)
 	}

@@ -48,6 +48,7 @@ type Store struct {
 	decisions docstore.Collection[policy.Decision]
 	requests  docstore.Collection[string] // the ids of the jobs that they made
 	db        docstore.Store
+	recent    recent
 }
 
 // New returns the documents of db; transitions go through out.
@@ -166,8 +167,10 @@ func (s *Store) Put(ctx context.Context, p Put, now time.Time) (job.Job, error) 
 		return job.Job{}, err
 	}
 	if err := s.out.Commit(ctx, events, writes...); err != nil {
+		s.recent.forget(p.Job.ID)
 		return job.Job{}, fmt.Errorf("put job %q: %w", p.Job.ID, err)
 	}
+	s.recent.put(p.Job, len(writes[0].Value))
 	return p.Job, nil
 }
 
@@ -201,6 +204,11 @@ func (s *Store) Job(ctx context.Context, id string) (job.Job, error) {
 	}
 	return j, err
 }
+
+// Recent returns a job of another scheduler as it was when it was last put here,
+// if that was not long ago. Since then it may have changed elsewhere: a put of what was made from it
+// says so, and anything else that follows from it is to be checked with Job.
+func (s *Store) Recent(id string) (j job.Job, ok bool) { return s.recent.get(id) }
 
 // Requested returns the job that a request made, or errs.NotFound.
 func (s *Store) Requested(ctx context.Context, requestID string) (job.Job, error) {

@@ -5,6 +5,7 @@ package wire
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 
@@ -17,9 +18,11 @@ import (
 	"github.com/redrive-io/redrive/services/scheduler/internal/policy"
 )
 
-// Job writes a job for callers: all of it, and the facts of its attempts.
+// Job writes a job for callers: all of it, and the facts of its attempts. What
+// is written is theirs to change.
 func Job(j job.Job) (*redrivev1.Job, error) {
 	p := jobProto(j)
+	p.Labels = maps.Clone(p.GetLabels())
 	var err error
 	if p.Config, err = j.Config.Struct(); err != nil {
 		return nil, err
@@ -29,7 +32,7 @@ func Job(j job.Job) (*redrivev1.Job, error) {
 			return nil, err
 		}
 		if e := p.Attempts[i].Evidence; e != nil {
-			e.Logs = nil
+			e.Logs, e.PartPeakBytes = nil, maps.Clone(e.GetPartPeakBytes())
 		}
 	}
 	return p, nil
