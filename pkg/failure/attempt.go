@@ -3,9 +3,8 @@ package failure
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
-	"regexp"
 	"strconv"
+	"strings"
 
 	"github.com/redrive-io/redrive/pkg/errs"
 )
@@ -25,10 +24,29 @@ type Type struct {
 	Workflow, Step, Engine string
 }
 
-var (
-	sourcePattern = regexp.MustCompile(`^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`)
-	jobPattern    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$`)
-)
+// isSource reports whether s is 1 to 63 of [a-z0-9-], starts with a letter, and
+// does not end with a dash.
+func isSource(s string) bool {
+	return s != "" && len(s) <= 63 && 'a' <= s[0] && s[0] <= 'z' && s[len(s)-1] != '-' && consists(s, "-", false)
+}
+
+// isJob reports whether s is 1 to 128 of [A-Za-z0-9._:/-] and starts with a
+// letter or digit.
+func isJob(s string) bool {
+	return s != "" && len(s) <= 128 && consists(s[:1], "", true) && consists(s, "._:/-", true)
+}
+
+// consists reports whether s has only small letters, digits, what is in others,
+// and with capitals those too.
+func consists(s, others string, capitals bool) bool {
+	for i := range len(s) {
+		c := s[i]
+		if !('a' <= c && c <= 'z' || '0' <= c && c <= '9' || capitals && 'A' <= c && c <= 'Z' || strings.IndexByte(others, c) >= 0) {
+			return false
+		}
+	}
+	return true
+}
 
 // MaxAttempt bounds Attempt.Number.
 const MaxAttempt = 10_000
@@ -36,10 +54,10 @@ const MaxAttempt = 10_000
 // Validate names what is wrong with a; field is the name of a in the request.
 func (a Attempt) Validate(field string) error {
 	var source, job, number error
-	if !sourcePattern.MatchString(a.Source) {
+	if !isSource(a.Source) {
 		source = errs.Field(field+".source", "%q is not 1 to 63 of [a-z0-9-] that starts with a letter", a.Source)
 	}
-	if !jobPattern.MatchString(a.Job) {
+	if !isJob(a.Job) {
 		job = errs.Field(field+".job", "%q is not 1 to 128 of [A-Za-z0-9._:/-] that starts with a letter or digit", a.Job)
 	}
 	if a.Number < 1 || a.Number > MaxAttempt {
@@ -82,15 +100,17 @@ func (a Attempt) FailureID() string {
 
 // DecisionName returns the resource name of the decision on this attempt.
 func (a Attempt) DecisionName() string {
-	return fmt.Sprintf("jobs/%s/decisions/%d", a.JobID(), a.Number)
+	return a.JobName() + "/decisions/" + strconv.Itoa(a.Number)
 }
 
 // digest returns 24 hex digits of the parts; no two lists of parts are joined
 // to the same text.
 func digest(parts ...string) string {
-	h := sha256.New()
+	var room [256]byte
+	text := room[:0]
 	for _, p := range parts {
-		h.Write(fmt.Appendf(nil, "%d:%s,", len(p), p))
+		text = append(append(append(strconv.AppendInt(text, int64(len(p)), 10), ':'), p...), ',')
 	}
-	return hex.EncodeToString(h.Sum(nil))[:24]
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:12])
 }

@@ -64,10 +64,18 @@ func parts(peaks map[string]int64) map[string]int64 {
 // partName is what a part of an engine may be called.
 var partName = regexp.MustCompile(`^[a-z][a-z.]{0,62}$`)
 
-func text(s string) string { return Text(strings.ToValidUTF8(s, string(utf8.RuneError))) }
+func text(s string) string { return Text(valid(s, string(utf8.RuneError))) }
+
+// valid is strings.ToValidUTF8, for texts that nearly always are.
+func valid(s, replacement string) string {
+	if utf8.ValidString(s) {
+		return s
+	}
+	return strings.ToValidUTF8(s, replacement)
+}
 
 // word is the beginning of s, at most n bytes.
-func word(s string, n int) string { return head(strings.ToValidUTF8(s, ""), n) }
+func word(s string, n int) string { return head(valid(s, ""), n) }
 
 // fairShare returns the largest n such that the sizes, each cut to n, fit into
 // total.

@@ -29,8 +29,10 @@ var (
 
 // kindOf looks at the last 64 letters and digits of a name.
 func kindOf(name string) kind {
-	name = strings.TrimRight(name, "0123456789")
-	if name == "" || !strings.Contains("dDeEyYnNtTgGsSlL", name[len(name)-1:]) && !strings.Contains(name, "key.") {
+	for name != "" && isDigit(name[len(name)-1]) {
+		name = name[:len(name)-1]
+	}
+	if name == "" || strings.IndexByte("deyntgsl", small(name[len(name)-1])) < 0 && !strings.Contains(name, "key.") {
 		return ordinary
 	}
 	var buf [64]byte
@@ -102,7 +104,9 @@ func (x *scanner) nameBefore(i int) name {
 		return n
 	}
 	text := x.s[n.start:end]
-	n.kind = kindOf(text)
+	if n.kind = kindOf(text); n.kind == ordinary {
+		return n
+	}
 	n.pascal = isPascal(text)
 	n.path = text == "PWD"
 	return n

@@ -34,26 +34,58 @@ const (
 	maxPEM   = 16 << 10
 )
 
+// What a byte means to pass.
+const (
+	between = iota // nothing begins with it
+	inWord         // letters, digits and underscores
+	special        // something may stand before it or begin with it
+)
+
+// means has the meaning of every byte.
+var means = func() (t [256]uint8) {
+	for c := range t {
+		if isAlnum(byte(c)) || c == '_' {
+			t[c] = inWord
+		}
+	}
+	for _, c := range []byte("=:->") {
+		t[c] = special
+	}
+	return t
+}()
+
 // pass looks at s once, from left to right.
 func pass(s string) string {
 	x := &scanner{s: s}
 	for i := 0; i < len(s); {
-		switch s[i] {
-		case '=', ':':
-			i = x.separator(i)
-		case '-':
-			i = x.dash(i)
-		case '>':
-			i = x.element(i)
+		switch means[s[i]] {
+		case between:
+			i++
+		case special:
+			i = x.special(i)
 		default:
 			if starts[s[i]] && x.wordStart(i) {
-				i = x.word(i)
-			} else {
+				if i = x.word(i); i == x.floor {
+					continue // a secret ends here, and a word may begin
+				}
+			}
+			for i < len(s) && means[s[i]] == inWord {
 				i++
 			}
 		}
 	}
 	return x.result()
+}
+
+// special handles one of "=:->", and returns where to go on.
+func (x *scanner) special(i int) int {
+	switch x.s[i] {
+	case '-':
+		return x.dash(i)
+	case '>':
+		return x.element(i)
+	}
+	return x.separator(i)
 }
 
 // scanner copies s, with a mask in the place of each secret.

@@ -39,16 +39,18 @@ var forms = byFirst(
 	form{"SG.", 20, isDotted, true}, form{"hvs.", 20, isToken, false}, form{"dop_v1_", 64, isHex, false},
 )
 
-// starts has the first bytes of all that word looks for.
-var starts = func() (t [256]bool) {
-	for first := range forms {
-		t[first] = len(forms[first]) > 0
-	}
-	for _, c := range []byte("eBbPpIi") {
-		t[c] = true
-	}
-	return t
-}()
+// words has the first bytes of what word looks for besides the forms, and
+// starts those of both.
+var (
+	words = [256]bool{'e': true, 'B': true, 'b': true, 'P': true, 'p': true, 'I': true, 'i': true}
+
+	starts = func() (t [256]bool) {
+		for first := range forms {
+			t[first] = len(forms[first]) > 0 || words[first]
+		}
+		return t
+	}()
+)
 
 func byFirst(all ...form) (t [256][]form) {
 	for _, f := range all {
@@ -77,6 +79,7 @@ func (x *scanner) word(i int) int {
 		}
 	}
 	switch {
+	case !words[s[i]]:
 	case strings.HasPrefix(s[i:], "eyJ"):
 		return x.jwt(i)
 	case x.at(i, "bearer "), x.at(i, "basic "):

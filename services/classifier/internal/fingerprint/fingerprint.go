@@ -36,7 +36,7 @@ var masks = []struct {
 	{regexp.MustCompile(`\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b|\[?\b(?:[0-9a-fA-F]{1,4}:){3,7}[0-9a-fA-F]{1,4}\b\]?(?::\d+)?`), "<ip>", has(".:")},
 	{regexp.MustCompile(`(^|[\s=:('\[,])(?:[A-Za-z]:\\|\\\\|~?/|\.{1,2}/)[^\s:'"|,;()\[\]]+`), "$1<path>", has("/\\")},
 	{regexp.MustCompile(`\b[\w.-]+(?:/[\w.=<>-]+){2,}`), "<path>", has("/")},
-	{regexp.MustCompile(`\b0[xX][0-9a-fA-F]+\b|@[0-9a-f]{5,16}\b|\b[0-9a-f]*(?:[0-9][a-f]|[a-f][0-9])[0-9a-f]{5,}\b`), "<hex>", has("0123456789@")},
+	{regexp.MustCompile(`\b0[xX][0-9a-fA-F]+\b|@[0-9a-f]{5,16}\b|\b[0-9a-f]*(?:[0-9][a-f]|[a-f][0-9])[0-9a-f]{5,}\b`), "<hex>", hexadecimal},
 	{regexp.MustCompile(`[-+]?\d+(?:[.,]\d+)*(?:[eE][-+]?\d+)?`), "#", digit},
 	{regexp.MustCompile(`#(?:\s?#)+`), "#", contains("#")},
 }
@@ -50,6 +50,26 @@ func contains(all string) func(string) bool {
 }
 
 func digit(text string) bool { return strings.ContainsAny(text, "0123456789") }
+
+// hexadecimal reports whether "0x", "@", or seven small hexadecimal digits one
+// after another are in text.
+func hexadecimal(text string) bool {
+	run := 0
+	for i := range len(text) {
+		switch c := text[i]; {
+		case c == '@', (c == 'x' || c == 'X') && i > 0 && text[i-1] == '0':
+			return true
+		case '0' <= c && c <= '9' || 'a' <= c && c <= 'f':
+			run++
+		default:
+			run = 0
+		}
+		if run == 7 {
+			return true
+		}
+	}
+	return false
+}
 
 var names = []string{
 	"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",

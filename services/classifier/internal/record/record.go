@@ -6,6 +6,7 @@ package record
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/redrive-io/redrive/pkg/errs"
@@ -115,6 +116,9 @@ func (r *Report) Validate() error {
 }
 
 func checkConfig(field string, config map[string]any) error {
+	if longest(config) <= MaxConfigBytes {
+		return nil
+	}
 	text, err := json.Marshal(config)
 	if err != nil {
 		return errs.Field(field, "is not JSON: %w", err)
@@ -123,6 +127,35 @@ func checkConfig(field string, config map[string]any) error {
 		return errs.Field(field, "has %d bytes as JSON, at most %d are allowed", len(text), MaxConfigBytes)
 	}
 	return nil
+}
+
+// longest bounds from above how long v is as JSON. Of what may not be JSON it is
+// more than is allowed.
+func longest(v any) int {
+	const escaped = 6 // bytes that one byte of a string takes at most
+	switch v := v.(type) {
+	case string:
+		return escaped*len(v) + len(`""`)
+	case bool, nil:
+		return len("false")
+	case float64:
+		if !math.IsNaN(v) && !math.IsInf(v, 0) {
+			return len("-0.0000012345678901234567890")
+		}
+	case map[string]any:
+		n := len("{}")
+		for key, member := range v {
+			n += escaped*len(key) + len(`"":,`) + longest(member)
+		}
+		return n
+	case []any:
+		n := len("[]")
+		for _, member := range v {
+			n += len(",") + longest(member)
+		}
+		return n
+	}
+	return MaxConfigBytes + 1
 }
 
 func (r *Report) checkEvidence() error {
@@ -148,10 +181,12 @@ func (r *Report) checkEvidence() error {
 
 // masked is r without secrets; its evidence is the collector's.
 func (r Report) masked() Report {
+	r.Config = redact.Config(r.Config)
 	if r.AttemptConfig == nil {
 		r.AttemptConfig = r.Config
+	} else {
+		r.AttemptConfig = redact.Config(r.AttemptConfig)
 	}
-	r.Config, r.AttemptConfig = redact.Config(r.Config), redact.Config(r.AttemptConfig)
 	labels := make(map[string]string, len(r.Labels))
 	for k, v := range r.Labels {
 		labels[k] = redact.Text(v)
