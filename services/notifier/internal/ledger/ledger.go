@@ -32,6 +32,7 @@ const DecisionGrace = 30 * time.Second
 // Ledger changes alerts. Its methods may be called concurrently.
 type Ledger struct {
 	store   *store.Store
+	memory  memory
 	policy  policy.Policy
 	nudge   func(receiver string)
 	log     *slog.Logger
@@ -43,7 +44,7 @@ type Ledger struct {
 // a receiver; it must not block.
 func New(s *store.Store, p policy.Policy, nudge func(receiver string), log *slog.Logger, reg prometheus.Registerer) (*Ledger, error) {
 	l := &Ledger{
-		store: s, policy: p, nudge: nudge, log: log,
+		store: s, memory: newMemory(), policy: p, nudge: nudge, log: log,
 		opened: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "redrive_notifier_alerts_total", Help: "Alerts that reached a severity, whether or not a receiver was to be told.",
 		}, []string{"severity"}),
@@ -95,57 +96,80 @@ func (l *Ledger) end(x *alert.Facts, e alert.End) {
 	x.AddEnd(e, l.policy.Severity)
 }
 
-// learn adds to what is known of a job and brings its alerts up to date.
+// learn adds to what is known of a job and brings its alerts up to date. It tries
+// what is remembered first. Unless that ends in a commit, it reads.
 func (l *Ledger) learn(ctx context.Context, job string, now time.Time, add func(*alert.Facts) error) error {
+	if k, ok := l.memory.of(job, now); ok {
+		if changed, err := l.update(ctx, k, now, add); changed && err == nil {
+			return nil
+		}
+		l.memory.Drop(job)
+	}
+	complete := true
 	return again(func() error {
 		h, err := l.store.History(ctx, job)
 		if err != nil {
 			return err
 		}
-		next := h
-		if err := add(&next.Facts); err != nil {
-			return err
-		}
-		c := l.changing()
-		after := next.Facts.Episodes(l.policy.Severity)
-		for _, ep := range alert.Changed(h.Facts.Episodes(l.policy.Severity), after) {
-			old, err := l.alert(ctx, job, ep.After)
-			if err != nil {
-				return err
-			}
-			a, news := alert.Update(old, job, ep, now)
-			next.Facts.Track(a)
-			if err := c.put(ctx, old, a, news, now); err != nil {
-				return err
-			}
-		}
-		for _, p := range next.Facts.Gone(after) {
-			old, err := l.alert(ctx, job, p)
-			if err != nil {
-				return err
-			}
-			a, news := alert.Vanish(old, now)
-			a.After = p
-			next.Facts.Track(a)
-			if old.ID == "" {
-				continue // deleted behind our back
-			}
-			if err := c.put(ctx, old, a, news, now); err != nil {
-				return err
-			}
-		}
-		if reflect.DeepEqual(h.Facts, next.Facts) {
-			return nil
-		}
-		next.Facts.Updated = now
-		c.History = &next
-		return c.commit(ctx, now)
+		_, err = l.update(ctx, known{History: h, complete: complete}, now, add)
+		complete = false
+		return err
 	})
 }
 
+// update adds to what is known of a job. changed is false when there is nothing
+// new.
+func (l *Ledger) update(ctx context.Context, k known, now time.Time, add func(*alert.Facts) error) (changed bool, err error) {
+	next := k.History
+	if err := add(&next.Facts); err != nil {
+		return false, err
+	}
+	c, job := l.changing(), next.Facts.Job
+	after := next.Facts.Episodes(l.policy.Severity)
+	for _, ep := range alert.Changed(k.Facts.Episodes(l.policy.Severity), after) {
+		old, err := l.alert(ctx, k, ep.After)
+		if err != nil {
+			return false, err
+		}
+		a, news := alert.Update(old, job, ep, now)
+		next.Facts.Track(a)
+		if err := c.put(ctx, old, a, news, now); err != nil {
+			return false, err
+		}
+	}
+	for _, p := range next.Facts.Gone(after) {
+		old, err := l.alert(ctx, k, p)
+		if err != nil {
+			return false, err
+		}
+		a, news := alert.Vanish(old, now)
+		a.After = p
+		next.Facts.Track(a)
+		if old.ID == "" {
+			continue // deleted behind our back
+		}
+		if err := c.put(ctx, old, a, news, now); err != nil {
+			return false, err
+		}
+	}
+	if reflect.DeepEqual(k.Facts, next.Facts) {
+		return false, nil
+	}
+	next.Facts.Updated = now
+	c.History = &next
+	if err := c.commit(ctx, now); err != nil {
+		return false, err
+	}
+	l.memory.committed(c.Change)
+	return true, nil
+}
+
 // alert returns the alert of an episode, the zero one when it is new.
-func (l *Ledger) alert(ctx context.Context, job string, after alert.Point) (alert.Alert, error) {
-	a, err := l.store.Alert(ctx, alert.ID(job, after))
+func (l *Ledger) alert(ctx context.Context, k known, after alert.Point) (alert.Alert, error) {
+	if a, ok := k.alert(after); ok {
+		return a, nil
+	}
+	a, err := l.store.Alert(ctx, alert.ID(k.Facts.Job, after))
 	if errs.Is(err, errs.NotFound) {
 		return alert.Alert{}, nil
 	}

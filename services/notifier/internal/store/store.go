@@ -71,7 +71,8 @@ func New(db docstore.Store, out Outbox) *Store {
 				return History{wire.FromHistory(&r), d.Revision}, err
 			},
 			Index: func(h History) []docstore.Entry {
-				return []docstore.Entry{{Name: byUpdated, Value: docstore.TimeKey(h.Facts.Updated)}}
+				// To the hour, so that most changes leave it: it is looked at after days.
+				return []docstore.Entry{{Name: byUpdated, Value: docstore.TimeKey(h.Facts.Updated.Truncate(time.Hour))}}
 			},
 		}),
 		lanes: docstore.NewCollection(db, "notifier.lane", docstore.Codec[delivery.Lane]{

@@ -67,7 +67,8 @@ func Success(m *redrivev1.AttemptSucceeded, at time.Time) (job string, e alert.E
 }
 
 // Finished reads how a job ended: as the end of what was wrong, or as a stop.
-// Both are nil when the job did not end.
+// Both are nil when the job did not end, and when it succeeded: the event of the
+// attempt's success, which is told together with this one, says that already.
 func Finished(m *redrivev1.JobFinished, at time.Time) (job string, e *alert.End, s *alert.Stop, err error) {
 	ref := failure.AttemptFromProto(m.GetAttempt())
 	check := ref
@@ -80,8 +81,6 @@ func Finished(m *redrivev1.JobFinished, at time.Time) (job string, e *alert.End,
 	}
 	number := max(ref.Number, 0)
 	switch m.GetState() {
-	case redrivev1.Job_STATE_SUCCEEDED:
-		e = &alert.End{Point: alert.Through(number), Cause: alert.Recovered, Time: at}
 	case redrivev1.Job_STATE_CANCELLED:
 		e = &alert.End{Point: alert.Through(number), Cause: alert.Cancelled, Time: at}
 	case redrivev1.Job_STATE_FAILED:

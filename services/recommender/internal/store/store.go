@@ -53,7 +53,7 @@ type stored struct {
 // so that much of it is one commit; 0 is no moment.
 func New(s docstore.Store, moment time.Duration) *Histories {
 	return &Histories{
-		store: s, classes: classes{moment: moment}, maxTypes: MaxTypes,
+		store: s, classes: classes{moment: moment}, cache: newCache(), maxTypes: MaxTypes,
 		documents: docstore.NewCollection(s, kind, docstore.Codec[stored]{Encode: encode, Decode: decode, Index: index}),
 	}
 }
@@ -70,8 +70,9 @@ func decode(doc docstore.Doc) (stored, error) {
 	return stored{wire.HistoryFromProto(&p), doc.Revision}, nil
 }
 
+// index is to the hour, so that most changes leave it: it is for Purge alone.
 func index(h stored) []docstore.Entry {
-	return []docstore.Entry{{Name: byUpdated, Value: docstore.TimeKey(h.Updated)}}
+	return []docstore.Entry{{Name: byUpdated, Value: docstore.TimeKey(h.Updated.Truncate(time.Hour))}}
 }
 
 // Get returns the history of a job type; it is errs.NotFound when nothing is

@@ -208,7 +208,7 @@ func TestPurgeKeepsTheTypesThatWereHeardOfLastAndReadsNoOthers(t *testing.T) {
 	var wg sync.WaitGroup
 	for n := range types {
 		wg.Go(func() {
-			if err := s.Learn(t.Context(), of(n), attempt(1), start.Add(time.Duration(n)*time.Second)); err != nil {
+			if err := s.Learn(t.Context(), of(n), attempt(1), start.Add(time.Duration(n)*time.Hour)); err != nil {
 				t.Error(err)
 			}
 		})
