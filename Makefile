@@ -68,7 +68,7 @@ test-needs:
 
 # What keeps documents is tested on an embedded store by all of the above; here
 # the same tests run on real Redis servers.
-REDIS_TESTED := ./pkg/docstore ./pkg/inbox ./pkg/lease ./pkg/outbox $(addsuffix /...,$(wildcard ./services/*/internal/store ./services/*/internal/ledger))
+REDIS_TESTED := ./pkg/docstore ./pkg/lease ./pkg/outbox $(addsuffix /...,$(wildcard ./services/*/internal/store ./services/*/internal/ledger))
 .PHONY: test-redis
 test-redis: test-needs ## Run the tests of all that keeps documents on Redis
 	REDRIVE_TEST_STORE=redis go test -race -timeout 20m $(REDIS_TESTED)
