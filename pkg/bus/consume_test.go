@@ -37,7 +37,7 @@ func jetStream(t *testing.T, s *natsserver.Server) jetstream.JetStream {
 func deadLetters(t *testing.T, b *bus.Bus, n int) []bus.DeadLetter {
 	t.Helper()
 	for {
-		all, err := b.DeadLetters(t.Context(), 100)
+		all, err := b.DeadLetters(t.Context(), 0, 100)
 		if err != nil {
 			t.Fatalf("DeadLetters: %v", err)
 		}
@@ -194,11 +194,20 @@ func TestADeadLetterIsSentAgain(t *testing.T) {
 		<-events
 	}
 	letters := deadLetters(t, b, 3)
-	if newest, err := b.DeadLetters(t.Context(), 2); err != nil || len(newest) != 2 || newest[0].Sequence != 3 {
+	if newest, err := b.DeadLetters(t.Context(), 0, 2); err != nil || len(newest) != 2 || newest[0].Sequence != 3 {
 		t.Errorf("the newest two = %+v, %v; want 3 and 2", newest, err)
 	}
-	if _, err := b.DeadLetters(t.Context(), 0); !errs.Is(err, errs.Invalid) {
-		t.Errorf("DeadLetters(0) = %v, want Invalid", err)
+	if next, err := b.DeadLetters(t.Context(), 2, 2); err != nil || len(next) != 1 || next[0].Sequence != 1 {
+		t.Errorf("the next two = %+v, %v; want 1", next, err)
+	}
+	if one, err := b.DeadLetter(t.Context(), 2); err != nil || one.Event.ID != "2" {
+		t.Errorf("dead letter 2 = %+v, %v", one, err)
+	}
+	if _, err := b.DeadLetter(t.Context(), 99); !errs.Is(err, errs.NotFound) {
+		t.Errorf("DeadLetter(99) = %v, want NotFound", err)
+	}
+	if _, err := b.DeadLetters(t.Context(), 0, 0); !errs.Is(err, errs.Invalid) {
+		t.Errorf("DeadLetters(0, 0) = %v, want Invalid", err)
 	}
 	healed.Store(true)
 	middle := letters[1]
@@ -213,7 +222,7 @@ func TestADeadLetterIsSentAgain(t *testing.T) {
 			t.Errorf("Reemit(%d) = %v, want NotFound", sequence, err)
 		}
 	}
-	if left, err := b.DeadLetters(t.Context(), 100); err != nil || len(left) != 2 || left[0].Sequence != 3 || left[1].Sequence != 1 {
+	if left, err := b.DeadLetters(t.Context(), 0, 100); err != nil || len(left) != 2 || left[0].Sequence != 3 || left[1].Sequence != 1 {
 		t.Errorf("dead letters left = %+v, %v; want 3 and 1", left, err)
 	}
 }

@@ -67,9 +67,22 @@ func copyHeaders(to, from nats.Header) {
 	}
 }
 
-// DeadLetters returns the newest dead letters, newest first, at most limit and
-// at most 1000.
-func (b *Bus) DeadLetters(ctx context.Context, limit int) ([]DeadLetter, error) {
+// DeadLetter returns the dead letter with this sequence, or errs.NotFound.
+func (b *Bus) DeadLetter(ctx context.Context, sequence uint64) (DeadLetter, error) {
+	stream, _, err := b.deadLetterStream(ctx)
+	if err != nil {
+		return DeadLetter{}, err
+	}
+	raw, err := getMessage(ctx, stream, sequence)
+	if err != nil {
+		return DeadLetter{}, err
+	}
+	return deadLetterOf(raw), nil
+}
+
+// DeadLetters returns the newest dead letters of a sequence below before, of all
+// when it is 0, newest first, at most limit and at most 1000.
+func (b *Bus) DeadLetters(ctx context.Context, before uint64, limit int) ([]DeadLetter, error) {
 	if limit < 1 {
 		return nil, errs.Field("limit", "%d is not between 1 and %d", limit, maxDeadLetters)
 	}
@@ -78,8 +91,12 @@ func (b *Bus) DeadLetters(ctx context.Context, limit int) ([]DeadLetter, error) 
 	if err != nil {
 		return nil, err
 	}
+	last := info.State.LastSeq
+	if before > 0 {
+		last = min(last, before-1)
+	}
 	var all []DeadLetter
-	for seq := info.State.LastSeq; seq >= max(info.State.FirstSeq, 1) && len(all) < limit; seq-- {
+	for seq := last; seq >= max(info.State.FirstSeq, 1) && len(all) < limit; seq-- {
 		if _, gone := slices.BinarySearch(info.State.Deleted, seq); gone {
 			continue
 		}

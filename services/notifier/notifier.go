@@ -113,7 +113,7 @@ func New(o Options, d Deps) (*Service, error) {
 		return nil, fmt.Errorf("notifier: %w", err)
 	}
 	s := &Service{
-		bus: d.Bus, outbox: box, ledger: l, dispatcher: dispatcher, events: events.New(l), server: server.New(l), log: log,
+		bus: d.Bus, outbox: box, ledger: l, dispatcher: dispatcher, events: events.New(l), server: server.New(l, d.Bus), log: log,
 		leases: leases,
 		keep:   ledger.Keep{Age: o.KeepFor, Count: o.Keep},
 	}

@@ -321,7 +321,7 @@ func TestShuffledAndRepeatedEventsOverTheBus(t *testing.T) {
 				t.Errorf("round %d: %s was told %d times", round, key, n)
 			}
 		}
-		if letters, err := b.DeadLetters(t.Context(), 10); err != nil || len(letters) > 0 {
+		if letters, err := b.DeadLetters(t.Context(), 0, 10); err != nil || len(letters) > 0 {
 			t.Errorf("round %d: dead letters %v, %v", round, letters, err)
 		}
 	}

@@ -785,6 +785,350 @@ func (x *ResolveAlertRequest) GetBy() string {
 	return ""
 }
 
+// DeadLetter is an event that a service gave up: what it says cannot be, or it
+// was tried in vain five times. It is kept for 30 days.
+type DeadLetter struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "deadLetters/{number}".
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Who gave it up, such as "classifier-failures".
+	Consumer   string `protobuf:"bytes,2,opt,name=consumer,proto3" json:"consumer,omitempty"`
+	Reason     string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	Deliveries int32  `protobuf:"varint,4,opt,name=deliveries,proto3" json:"deliveries,omitempty"`
+	// When it was given up.
+	CreateTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	// The NATS subject that it came by.
+	NatsSubject string `protobuf:"bytes,6,opt,name=nats_subject,json=natsSubject,proto3" json:"nats_subject,omitempty"`
+	// Of the event, as far as it could be read: the attributes of CloudEvents.
+	EventId      string                 `protobuf:"bytes,7,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
+	EventSource  string                 `protobuf:"bytes,8,opt,name=event_source,json=eventSource,proto3" json:"event_source,omitempty"`
+	EventType    string                 `protobuf:"bytes,9,opt,name=event_type,json=eventType,proto3" json:"event_type,omitempty"`
+	EventSubject string                 `protobuf:"bytes,10,opt,name=event_subject,json=eventSubject,proto3" json:"event_subject,omitempty"`
+	EventTime    *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=event_time,json=eventTime,proto3" json:"event_time,omitempty"`
+	// "application/protobuf" or "application/json".
+	ContentType string `protobuf:"bytes,12,opt,name=content_type,json=contentType,proto3" json:"content_type,omitempty"`
+	// The payload. Only GetDeadLetter fills it in.
+	Data          []byte `protobuf:"bytes,13,opt,name=data,proto3" json:"data,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeadLetter) Reset() {
+	*x = DeadLetter{}
+	mi := &file_redrive_v1_notifier_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeadLetter) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeadLetter) ProtoMessage() {}
+
+func (x *DeadLetter) ProtoReflect() protoreflect.Message {
+	mi := &file_redrive_v1_notifier_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeadLetter.ProtoReflect.Descriptor instead.
+func (*DeadLetter) Descriptor() ([]byte, []int) {
+	return file_redrive_v1_notifier_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *DeadLetter) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *DeadLetter) GetConsumer() string {
+	if x != nil {
+		return x.Consumer
+	}
+	return ""
+}
+
+func (x *DeadLetter) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *DeadLetter) GetDeliveries() int32 {
+	if x != nil {
+		return x.Deliveries
+	}
+	return 0
+}
+
+func (x *DeadLetter) GetCreateTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CreateTime
+	}
+	return nil
+}
+
+func (x *DeadLetter) GetNatsSubject() string {
+	if x != nil {
+		return x.NatsSubject
+	}
+	return ""
+}
+
+func (x *DeadLetter) GetEventId() string {
+	if x != nil {
+		return x.EventId
+	}
+	return ""
+}
+
+func (x *DeadLetter) GetEventSource() string {
+	if x != nil {
+		return x.EventSource
+	}
+	return ""
+}
+
+func (x *DeadLetter) GetEventType() string {
+	if x != nil {
+		return x.EventType
+	}
+	return ""
+}
+
+func (x *DeadLetter) GetEventSubject() string {
+	if x != nil {
+		return x.EventSubject
+	}
+	return ""
+}
+
+func (x *DeadLetter) GetEventTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.EventTime
+	}
+	return nil
+}
+
+func (x *DeadLetter) GetContentType() string {
+	if x != nil {
+		return x.ContentType
+	}
+	return ""
+}
+
+func (x *DeadLetter) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+type GetDeadLetterRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "deadLetters/{number}".
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetDeadLetterRequest) Reset() {
+	*x = GetDeadLetterRequest{}
+	mi := &file_redrive_v1_notifier_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetDeadLetterRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetDeadLetterRequest) ProtoMessage() {}
+
+func (x *GetDeadLetterRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_redrive_v1_notifier_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetDeadLetterRequest.ProtoReflect.Descriptor instead.
+func (*GetDeadLetterRequest) Descriptor() ([]byte, []int) {
+	return file_redrive_v1_notifier_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *GetDeadLetterRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+type ListDeadLettersRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// At most 1000; 50 when 0.
+	PageSize      int32  `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	PageToken     string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListDeadLettersRequest) Reset() {
+	*x = ListDeadLettersRequest{}
+	mi := &file_redrive_v1_notifier_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListDeadLettersRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListDeadLettersRequest) ProtoMessage() {}
+
+func (x *ListDeadLettersRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_redrive_v1_notifier_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListDeadLettersRequest.ProtoReflect.Descriptor instead.
+func (*ListDeadLettersRequest) Descriptor() ([]byte, []int) {
+	return file_redrive_v1_notifier_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *ListDeadLettersRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListDeadLettersRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+type ListDeadLettersResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	DeadLetters   []*DeadLetter          `protobuf:"bytes,1,rep,name=dead_letters,json=deadLetters,proto3" json:"dead_letters,omitempty"`
+	NextPageToken string                 `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListDeadLettersResponse) Reset() {
+	*x = ListDeadLettersResponse{}
+	mi := &file_redrive_v1_notifier_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListDeadLettersResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListDeadLettersResponse) ProtoMessage() {}
+
+func (x *ListDeadLettersResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_redrive_v1_notifier_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListDeadLettersResponse.ProtoReflect.Descriptor instead.
+func (*ListDeadLettersResponse) Descriptor() ([]byte, []int) {
+	return file_redrive_v1_notifier_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *ListDeadLettersResponse) GetDeadLetters() []*DeadLetter {
+	if x != nil {
+		return x.DeadLetters
+	}
+	return nil
+}
+
+func (x *ListDeadLettersResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+type ReemitDeadLetterRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "deadLetters/{number}".
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReemitDeadLetterRequest) Reset() {
+	*x = ReemitDeadLetterRequest{}
+	mi := &file_redrive_v1_notifier_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReemitDeadLetterRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReemitDeadLetterRequest) ProtoMessage() {}
+
+func (x *ReemitDeadLetterRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_redrive_v1_notifier_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReemitDeadLetterRequest.ProtoReflect.Descriptor instead.
+func (*ReemitDeadLetterRequest) Descriptor() ([]byte, []int) {
+	return file_redrive_v1_notifier_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *ReemitDeadLetterRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
 var File_redrive_v1_notifier_proto protoreflect.FileDescriptor
 
 const file_redrive_v1_notifier_proto_rawDesc = "" +
@@ -861,13 +1205,48 @@ const file_redrive_v1_notifier_proto_rawDesc = "" +
 	"\x02by\x18\x02 \x01(\tR\x02by\"9\n" +
 	"\x13ResolveAlertRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x0e\n" +
-	"\x02by\x18\x02 \x01(\tR\x02by2\xaa\x02\n" +
+	"\x02by\x18\x02 \x01(\tR\x02by\"\xc8\x03\n" +
+	"\n" +
+	"DeadLetter\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
+	"\bconsumer\x18\x02 \x01(\tR\bconsumer\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\x12\x1e\n" +
+	"\n" +
+	"deliveries\x18\x04 \x01(\x05R\n" +
+	"deliveries\x12;\n" +
+	"\vcreate_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"createTime\x12!\n" +
+	"\fnats_subject\x18\x06 \x01(\tR\vnatsSubject\x12\x19\n" +
+	"\bevent_id\x18\a \x01(\tR\aeventId\x12!\n" +
+	"\fevent_source\x18\b \x01(\tR\veventSource\x12\x1d\n" +
+	"\n" +
+	"event_type\x18\t \x01(\tR\teventType\x12#\n" +
+	"\revent_subject\x18\n" +
+	" \x01(\tR\feventSubject\x129\n" +
+	"\n" +
+	"event_time\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\teventTime\x12!\n" +
+	"\fcontent_type\x18\f \x01(\tR\vcontentType\x12\x12\n" +
+	"\x04data\x18\r \x01(\fR\x04data\"*\n" +
+	"\x14GetDeadLetterRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\"T\n" +
+	"\x16ListDeadLettersRequest\x12\x1b\n" +
+	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x02 \x01(\tR\tpageToken\"|\n" +
+	"\x17ListDeadLettersResponse\x129\n" +
+	"\fdead_letters\x18\x01 \x03(\v2\x16.redrive.v1.DeadLetterR\vdeadLetters\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"-\n" +
+	"\x17ReemitDeadLetterRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name2\xa2\x04\n" +
 	"\x0fNotifierService\x12:\n" +
 	"\bGetAlert\x12\x1b.redrive.v1.GetAlertRequest\x1a\x11.redrive.v1.Alert\x12K\n" +
 	"\n" +
 	"ListAlerts\x12\x1d.redrive.v1.ListAlertsRequest\x1a\x1e.redrive.v1.ListAlertsResponse\x12J\n" +
 	"\x10AcknowledgeAlert\x12#.redrive.v1.AcknowledgeAlertRequest\x1a\x11.redrive.v1.Alert\x12B\n" +
-	"\fResolveAlert\x12\x1f.redrive.v1.ResolveAlertRequest\x1a\x11.redrive.v1.AlertB\xa2\x01\n" +
+	"\fResolveAlert\x12\x1f.redrive.v1.ResolveAlertRequest\x1a\x11.redrive.v1.Alert\x12I\n" +
+	"\rGetDeadLetter\x12 .redrive.v1.GetDeadLetterRequest\x1a\x16.redrive.v1.DeadLetter\x12Z\n" +
+	"\x0fListDeadLetters\x12\".redrive.v1.ListDeadLettersRequest\x1a#.redrive.v1.ListDeadLettersResponse\x12O\n" +
+	"\x10ReemitDeadLetter\x12#.redrive.v1.ReemitDeadLetterRequest\x1a\x16.redrive.v1.DeadLetterB\xa2\x01\n" +
 	"\x0ecom.redrive.v1B\rNotifierProtoP\x01Z8github.com/redrive-io/redrive/proto/redrive/v1;redrivev1\xa2\x02\x03RXX\xaa\x02\n" +
 	"Redrive.V1\xca\x02\n" +
 	"Redrive\\V1\xe2\x02\x16Redrive\\V1\\GPBMetadata\xea\x02\vRedrive::V1b\x06proto3"
@@ -885,7 +1264,7 @@ func file_redrive_v1_notifier_proto_rawDescGZIP() []byte {
 }
 
 var file_redrive_v1_notifier_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_redrive_v1_notifier_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_redrive_v1_notifier_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_redrive_v1_notifier_proto_goTypes = []any{
 	(Alert_State)(0),                // 0: redrive.v1.Alert.State
 	(Alert_Severity)(0),             // 1: redrive.v1.Alert.Severity
@@ -897,35 +1276,49 @@ var file_redrive_v1_notifier_proto_goTypes = []any{
 	(*ListAlertsResponse)(nil),      // 7: redrive.v1.ListAlertsResponse
 	(*AcknowledgeAlertRequest)(nil), // 8: redrive.v1.AcknowledgeAlertRequest
 	(*ResolveAlertRequest)(nil),     // 9: redrive.v1.ResolveAlertRequest
-	(*JobType)(nil),                 // 10: redrive.v1.JobType
-	(*timestamppb.Timestamp)(nil),   // 11: google.protobuf.Timestamp
+	(*DeadLetter)(nil),              // 10: redrive.v1.DeadLetter
+	(*GetDeadLetterRequest)(nil),    // 11: redrive.v1.GetDeadLetterRequest
+	(*ListDeadLettersRequest)(nil),  // 12: redrive.v1.ListDeadLettersRequest
+	(*ListDeadLettersResponse)(nil), // 13: redrive.v1.ListDeadLettersResponse
+	(*ReemitDeadLetterRequest)(nil), // 14: redrive.v1.ReemitDeadLetterRequest
+	(*JobType)(nil),                 // 15: redrive.v1.JobType
+	(*timestamppb.Timestamp)(nil),   // 16: google.protobuf.Timestamp
 }
 var file_redrive_v1_notifier_proto_depIdxs = []int32{
 	0,  // 0: redrive.v1.Alert.state:type_name -> redrive.v1.Alert.State
 	1,  // 1: redrive.v1.Alert.severity:type_name -> redrive.v1.Alert.Severity
-	10, // 2: redrive.v1.Alert.type:type_name -> redrive.v1.JobType
-	11, // 3: redrive.v1.Alert.next_retry_time:type_name -> google.protobuf.Timestamp
-	11, // 4: redrive.v1.Alert.create_time:type_name -> google.protobuf.Timestamp
-	11, // 5: redrive.v1.Alert.update_time:type_name -> google.protobuf.Timestamp
-	11, // 6: redrive.v1.Alert.resolve_time:type_name -> google.protobuf.Timestamp
+	15, // 2: redrive.v1.Alert.type:type_name -> redrive.v1.JobType
+	16, // 3: redrive.v1.Alert.next_retry_time:type_name -> google.protobuf.Timestamp
+	16, // 4: redrive.v1.Alert.create_time:type_name -> google.protobuf.Timestamp
+	16, // 5: redrive.v1.Alert.update_time:type_name -> google.protobuf.Timestamp
+	16, // 6: redrive.v1.Alert.resolve_time:type_name -> google.protobuf.Timestamp
 	4,  // 7: redrive.v1.Alert.deliveries:type_name -> redrive.v1.Delivery
 	2,  // 8: redrive.v1.Delivery.state:type_name -> redrive.v1.Delivery.State
-	11, // 9: redrive.v1.Delivery.update_time:type_name -> google.protobuf.Timestamp
+	16, // 9: redrive.v1.Delivery.update_time:type_name -> google.protobuf.Timestamp
 	0,  // 10: redrive.v1.ListAlertsRequest.state:type_name -> redrive.v1.Alert.State
 	3,  // 11: redrive.v1.ListAlertsResponse.alerts:type_name -> redrive.v1.Alert
-	5,  // 12: redrive.v1.NotifierService.GetAlert:input_type -> redrive.v1.GetAlertRequest
-	6,  // 13: redrive.v1.NotifierService.ListAlerts:input_type -> redrive.v1.ListAlertsRequest
-	8,  // 14: redrive.v1.NotifierService.AcknowledgeAlert:input_type -> redrive.v1.AcknowledgeAlertRequest
-	9,  // 15: redrive.v1.NotifierService.ResolveAlert:input_type -> redrive.v1.ResolveAlertRequest
-	3,  // 16: redrive.v1.NotifierService.GetAlert:output_type -> redrive.v1.Alert
-	7,  // 17: redrive.v1.NotifierService.ListAlerts:output_type -> redrive.v1.ListAlertsResponse
-	3,  // 18: redrive.v1.NotifierService.AcknowledgeAlert:output_type -> redrive.v1.Alert
-	3,  // 19: redrive.v1.NotifierService.ResolveAlert:output_type -> redrive.v1.Alert
-	16, // [16:20] is the sub-list for method output_type
-	12, // [12:16] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	16, // 12: redrive.v1.DeadLetter.create_time:type_name -> google.protobuf.Timestamp
+	16, // 13: redrive.v1.DeadLetter.event_time:type_name -> google.protobuf.Timestamp
+	10, // 14: redrive.v1.ListDeadLettersResponse.dead_letters:type_name -> redrive.v1.DeadLetter
+	5,  // 15: redrive.v1.NotifierService.GetAlert:input_type -> redrive.v1.GetAlertRequest
+	6,  // 16: redrive.v1.NotifierService.ListAlerts:input_type -> redrive.v1.ListAlertsRequest
+	8,  // 17: redrive.v1.NotifierService.AcknowledgeAlert:input_type -> redrive.v1.AcknowledgeAlertRequest
+	9,  // 18: redrive.v1.NotifierService.ResolveAlert:input_type -> redrive.v1.ResolveAlertRequest
+	11, // 19: redrive.v1.NotifierService.GetDeadLetter:input_type -> redrive.v1.GetDeadLetterRequest
+	12, // 20: redrive.v1.NotifierService.ListDeadLetters:input_type -> redrive.v1.ListDeadLettersRequest
+	14, // 21: redrive.v1.NotifierService.ReemitDeadLetter:input_type -> redrive.v1.ReemitDeadLetterRequest
+	3,  // 22: redrive.v1.NotifierService.GetAlert:output_type -> redrive.v1.Alert
+	7,  // 23: redrive.v1.NotifierService.ListAlerts:output_type -> redrive.v1.ListAlertsResponse
+	3,  // 24: redrive.v1.NotifierService.AcknowledgeAlert:output_type -> redrive.v1.Alert
+	3,  // 25: redrive.v1.NotifierService.ResolveAlert:output_type -> redrive.v1.Alert
+	10, // 26: redrive.v1.NotifierService.GetDeadLetter:output_type -> redrive.v1.DeadLetter
+	13, // 27: redrive.v1.NotifierService.ListDeadLetters:output_type -> redrive.v1.ListDeadLettersResponse
+	10, // 28: redrive.v1.NotifierService.ReemitDeadLetter:output_type -> redrive.v1.DeadLetter
+	22, // [22:29] is the sub-list for method output_type
+	15, // [15:22] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_redrive_v1_notifier_proto_init() }
@@ -940,7 +1333,7 @@ func file_redrive_v1_notifier_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_redrive_v1_notifier_proto_rawDesc), len(file_redrive_v1_notifier_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   7,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

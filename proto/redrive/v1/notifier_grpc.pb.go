@@ -23,13 +23,17 @@ const (
 	NotifierService_ListAlerts_FullMethodName       = "/redrive.v1.NotifierService/ListAlerts"
 	NotifierService_AcknowledgeAlert_FullMethodName = "/redrive.v1.NotifierService/AcknowledgeAlert"
 	NotifierService_ResolveAlert_FullMethodName     = "/redrive.v1.NotifierService/ResolveAlert"
+	NotifierService_GetDeadLetter_FullMethodName    = "/redrive.v1.NotifierService/GetDeadLetter"
+	NotifierService_ListDeadLetters_FullMethodName  = "/redrive.v1.NotifierService/ListDeadLetters"
+	NotifierService_ReemitDeadLetter_FullMethodName = "/redrive.v1.NotifierService/ReemitDeadLetter"
 )
 
 // NotifierServiceClient is the client API for NotifierService service.
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// NotifierService owns alerts.
+// NotifierService owns alerts, and shows the events that no service could
+// handle.
 type NotifierServiceClient interface {
 	// GetAlert returns one alert.
 	GetAlert(ctx context.Context, in *GetAlertRequest, opts ...grpc.CallOption) (*Alert, error)
@@ -40,6 +44,15 @@ type NotifierServiceClient interface {
 	AcknowledgeAlert(ctx context.Context, in *AcknowledgeAlertRequest, opts ...grpc.CallOption) (*Alert, error)
 	// ResolveAlert closes an alert by hand. Resolving twice changes nothing.
 	ResolveAlert(ctx context.Context, in *ResolveAlertRequest, opts ...grpc.CallOption) (*Alert, error)
+	// GetDeadLetter returns one dead letter.
+	GetDeadLetter(ctx context.Context, in *GetDeadLetterRequest, opts ...grpc.CallOption) (*DeadLetter, error)
+	// ListDeadLetters lists the events that a service gave up, newest first.
+	ListDeadLetters(ctx context.Context, in *ListDeadLettersRequest, opts ...grpc.CallOption) (*ListDeadLettersResponse, error)
+	// ReemitDeadLetter sends the event again, to all services that hear its type,
+	// and removes the dead letter. Those that had handled it know it and do
+	// nothing. What is no event of Redrive is FAILED_PRECONDITION: whoever sent
+	// it has to send it rightly.
+	ReemitDeadLetter(ctx context.Context, in *ReemitDeadLetterRequest, opts ...grpc.CallOption) (*DeadLetter, error)
 }
 
 type notifierServiceClient struct {
@@ -90,11 +103,42 @@ func (c *notifierServiceClient) ResolveAlert(ctx context.Context, in *ResolveAle
 	return out, nil
 }
 
+func (c *notifierServiceClient) GetDeadLetter(ctx context.Context, in *GetDeadLetterRequest, opts ...grpc.CallOption) (*DeadLetter, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DeadLetter)
+	err := c.cc.Invoke(ctx, NotifierService_GetDeadLetter_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *notifierServiceClient) ListDeadLetters(ctx context.Context, in *ListDeadLettersRequest, opts ...grpc.CallOption) (*ListDeadLettersResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListDeadLettersResponse)
+	err := c.cc.Invoke(ctx, NotifierService_ListDeadLetters_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *notifierServiceClient) ReemitDeadLetter(ctx context.Context, in *ReemitDeadLetterRequest, opts ...grpc.CallOption) (*DeadLetter, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DeadLetter)
+	err := c.cc.Invoke(ctx, NotifierService_ReemitDeadLetter_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // NotifierServiceServer is the server API for NotifierService service.
 // All implementations must embed UnimplementedNotifierServiceServer
 // for forward compatibility.
 //
-// NotifierService owns alerts.
+// NotifierService owns alerts, and shows the events that no service could
+// handle.
 type NotifierServiceServer interface {
 	// GetAlert returns one alert.
 	GetAlert(context.Context, *GetAlertRequest) (*Alert, error)
@@ -105,6 +149,15 @@ type NotifierServiceServer interface {
 	AcknowledgeAlert(context.Context, *AcknowledgeAlertRequest) (*Alert, error)
 	// ResolveAlert closes an alert by hand. Resolving twice changes nothing.
 	ResolveAlert(context.Context, *ResolveAlertRequest) (*Alert, error)
+	// GetDeadLetter returns one dead letter.
+	GetDeadLetter(context.Context, *GetDeadLetterRequest) (*DeadLetter, error)
+	// ListDeadLetters lists the events that a service gave up, newest first.
+	ListDeadLetters(context.Context, *ListDeadLettersRequest) (*ListDeadLettersResponse, error)
+	// ReemitDeadLetter sends the event again, to all services that hear its type,
+	// and removes the dead letter. Those that had handled it know it and do
+	// nothing. What is no event of Redrive is FAILED_PRECONDITION: whoever sent
+	// it has to send it rightly.
+	ReemitDeadLetter(context.Context, *ReemitDeadLetterRequest) (*DeadLetter, error)
 	mustEmbedUnimplementedNotifierServiceServer()
 }
 
@@ -126,6 +179,15 @@ func (UnimplementedNotifierServiceServer) AcknowledgeAlert(context.Context, *Ack
 }
 func (UnimplementedNotifierServiceServer) ResolveAlert(context.Context, *ResolveAlertRequest) (*Alert, error) {
 	return nil, status.Error(codes.Unimplemented, "method ResolveAlert not implemented")
+}
+func (UnimplementedNotifierServiceServer) GetDeadLetter(context.Context, *GetDeadLetterRequest) (*DeadLetter, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetDeadLetter not implemented")
+}
+func (UnimplementedNotifierServiceServer) ListDeadLetters(context.Context, *ListDeadLettersRequest) (*ListDeadLettersResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListDeadLetters not implemented")
+}
+func (UnimplementedNotifierServiceServer) ReemitDeadLetter(context.Context, *ReemitDeadLetterRequest) (*DeadLetter, error) {
+	return nil, status.Error(codes.Unimplemented, "method ReemitDeadLetter not implemented")
 }
 func (UnimplementedNotifierServiceServer) mustEmbedUnimplementedNotifierServiceServer() {}
 func (UnimplementedNotifierServiceServer) testEmbeddedByValue()                         {}
@@ -220,6 +282,60 @@ func _NotifierService_ResolveAlert_Handler(srv interface{}, ctx context.Context,
 	return interceptor(ctx, in, info, handler)
 }
 
+func _NotifierService_GetDeadLetter_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetDeadLetterRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(NotifierServiceServer).GetDeadLetter(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: NotifierService_GetDeadLetter_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(NotifierServiceServer).GetDeadLetter(ctx, req.(*GetDeadLetterRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _NotifierService_ListDeadLetters_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListDeadLettersRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(NotifierServiceServer).ListDeadLetters(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: NotifierService_ListDeadLetters_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(NotifierServiceServer).ListDeadLetters(ctx, req.(*ListDeadLettersRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _NotifierService_ReemitDeadLetter_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ReemitDeadLetterRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(NotifierServiceServer).ReemitDeadLetter(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: NotifierService_ReemitDeadLetter_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(NotifierServiceServer).ReemitDeadLetter(ctx, req.(*ReemitDeadLetterRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // NotifierService_ServiceDesc is the grpc.ServiceDesc for NotifierService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -242,6 +358,18 @@ var NotifierService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ResolveAlert",
 			Handler:    _NotifierService_ResolveAlert_Handler,
+		},
+		{
+			MethodName: "GetDeadLetter",
+			Handler:    _NotifierService_GetDeadLetter_Handler,
+		},
+		{
+			MethodName: "ListDeadLetters",
+			Handler:    _NotifierService_ListDeadLetters_Handler,
+		},
+		{
+			MethodName: "ReemitDeadLetter",
+			Handler:    _NotifierService_ReemitDeadLetter_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

@@ -5,6 +5,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/redrive-io/redrive/pkg/bus"
 	"github.com/redrive-io/redrive/pkg/docstore"
 	"github.com/redrive-io/redrive/pkg/errs"
 	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
@@ -18,10 +19,11 @@ import (
 type Server struct {
 	redrivev1.UnimplementedNotifierServiceServer
 	ledger *ledger.Ledger
+	bus    *bus.Bus
 }
 
-// New returns a server that answers from l.
-func New(l *ledger.Ledger) *Server { return &Server{ledger: l} }
+// New returns a server that answers from l, and with the dead letters of b.
+func New(l *ledger.Ledger, b *bus.Bus) *Server { return &Server{ledger: l, bus: b} }
 
 var _ redrivev1.NotifierServiceServer = (*Server)(nil)
 

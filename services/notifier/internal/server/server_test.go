@@ -27,7 +27,7 @@ func open(t *testing.T) *server.Server {
 	if err := w.Ended(t.Context(), "jobs/b", end, began); err != nil {
 		t.Fatal(err)
 	}
-	return server.New(w.Ledger)
+	return server.New(w.Ledger, nil)
 }
 
 func TestListFiltersAndPages(t *testing.T) {
