@@ -14,7 +14,7 @@ import (
 
 func deadLetterResource() resource[*redrivev1.DeadLetter] {
 	return resource[*redrivev1.DeadLetter]{
-		one: "number", many: "deadLetters",
+		one: "name", many: "dead letters", names: "deadLetters",
 		get: func(ctx context.Context, conn *grpc.ClientConn, name string) (*redrivev1.DeadLetter, error) {
 			return redrivev1.NewNotifierServiceClient(conn).GetDeadLetter(ctx, &redrivev1.GetDeadLetterRequest{Name: name})
 		},

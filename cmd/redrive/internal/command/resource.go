@@ -14,13 +14,22 @@ import (
 
 // resource is what `list` and `get` need to know of one kind of thing.
 type resource[T proto.Message] struct {
-	one, many string // "job", "jobs": the collection of the names, too
+	one, many string // "job", "jobs"
+	names     string // the collection of the names, where it is not many
 	get       func(ctx context.Context, conn *grpc.ClientConn, name string) (T, error)
 	// filters adds the flags of list and returns the call that honours them.
 	filters func(cmd *cobra.Command) pageOf[T]
 	heading []string
 	row     func(a *app, t T) []string
 	show    func(a *app, t T) error
+}
+
+// collection is what the names begin with.
+func (r resource[T]) collection() string {
+	if r.names != "" {
+		return r.names
+	}
+	return r.many
 }
 
 // pageOf gets one page.
@@ -82,7 +91,7 @@ func collect[T proto.Message](ctx context.Context, conn *grpc.ClientConn, page p
 
 func (r resource[T]) print(a *app, f format, all []T) error {
 	if f != "table" {
-		return writeList(f, a.stdout, r.many, all)
+		return writeList(f, a.stdout, r.collection(), all)
 	}
 	if len(all) == 0 {
 		a.say("There are no such %s.", r.many)
@@ -100,7 +109,7 @@ func (r resource[T]) getCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "get NAME…",
 		Short: "Show one or more " + r.many,
-		Long:  fmt.Sprintf("Show one or more %s. A NAME is \"%[1]s/ID\", or the ID alone.", r.many),
+		Long:  fmt.Sprintf("Show one or more %s. A NAME is \"%s/ID\", or the ID alone.", r.many, r.collection()),
 		Args:  takes(1, -1),
 	}
 	f := addFormat(cmd)
@@ -110,7 +119,7 @@ func (r resource[T]) getCommand(a *app) *cobra.Command {
 			return err
 		}
 		for i, arg := range args {
-			t, err := r.get(cmd.Context(), conn, nameOf(r.many, arg))
+			t, err := r.get(cmd.Context(), conn, nameOf(r.collection(), arg))
 			if err != nil {
 				return err
 			}
@@ -151,7 +160,7 @@ func (r resource[T]) change(a *app, use, short, long string, flags func(cmd *cob
 		if err != nil {
 			return err
 		}
-		t, err := do(cmd.Context(), conn, nameOf(r.many, args[0]))
+		t, err := do(cmd.Context(), conn, nameOf(r.collection(), args[0]))
 		if err != nil {
 			return err
 		}
