@@ -40,8 +40,9 @@ func isJob(s string) bool {
 // and with capitals those too.
 func consists(s, others string, capitals bool) bool {
 	for i := range len(s) {
-		c := s[i]
-		if !('a' <= c && c <= 'z' || '0' <= c && c <= '9' || capitals && 'A' <= c && c <= 'Z' || strings.IndexByte(others, c) >= 0) {
+		switch c := s[i]; {
+		case 'a' <= c && c <= 'z', '0' <= c && c <= '9', capitals && 'A' <= c && c <= 'Z', strings.IndexByte(others, c) >= 0:
+		default:
 			return false
 		}
 	}
