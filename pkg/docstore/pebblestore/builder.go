@@ -9,6 +9,7 @@ import (
 	"github.com/redrive-io/redrive/pkg/docstore"
 	"github.com/redrive-io/redrive/pkg/docstore/internal/driver"
 	"github.com/redrive-io/redrive/pkg/errs"
+	"github.com/redrive-io/redrive/pkg/recent"
 )
 
 // builder puts the commits of a group into one batch, each on top of those
@@ -16,19 +17,19 @@ import (
 type builder struct {
 	db    *pebble.DB
 	batch *pebble.Batch
-	// changed are the documents as the batch leaves them, by key.
-	changed map[string]state
+	known *recent.Values[state]
 }
+
+// mostKnown documents that were written last are known without a look into the
+// database: these are probably the next to be changed or deleted. What a batch
+// has changed is not in the database yet, so they are more than a group may have.
+const mostKnown = 2 * maxGroupWrites
 
 // state is what is known about a stored document.
 type state struct {
 	stored   bool
 	revision int64
 	entries  []docstore.Entry
-}
-
-func newBuilder(db *pebble.DB) *builder {
-	return &builder{db: db, batch: db.NewBatch(), changed: map[string]state{}}
 }
 
 // add adds all writes of a commit, or none: then it returns why.
@@ -53,7 +54,7 @@ func (b *builder) add(writes []docstore.Write) error {
 
 // current returns a document as the commits before leave it.
 func (b *builder) current(key []byte) (state, error) {
-	if s, ok := b.changed[string(key)]; ok {
+	if s, ok := b.known.Get(string(key)); ok {
 		return s, nil
 	}
 	stored, closer, err := b.db.Get(key)
@@ -91,7 +92,7 @@ func (b *builder) write(key []byte, w docstore.Write, before state) {
 		if before.stored {
 			b.replaceEntries(w.Kind, w.ID, before.entries, nil)
 			_ = b.batch.Delete(key, nil)
-			b.changed[string(key)] = state{}
+			b.known.Put(string(key), state{})
 		}
 		return
 	}
@@ -101,7 +102,7 @@ func (b *builder) write(key []byte, w docstore.Write, before state) {
 	copy(op.Key, key)
 	next.AppendTo(op.Value[:0])
 	_ = op.Finish()
-	b.changed[string(key)] = state{stored: true, revision: next.Revision, entries: w.Index}
+	b.known.Put(string(key), state{stored: true, revision: next.Revision, entries: slices.Clone(w.Index)})
 }
 
 // replaceEntries touches only what differs: most writes leave most entries.

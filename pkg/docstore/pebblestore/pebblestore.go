@@ -24,6 +24,7 @@ import (
 	"github.com/redrive-io/redrive/pkg/docstore"
 	"github.com/redrive-io/redrive/pkg/docstore/internal/driver"
 	"github.com/redrive-io/redrive/pkg/errs"
+	"github.com/redrive-io/redrive/pkg/recent"
 )
 
 // defaultLockTimeout outlasts the last moments of a process that is being
@@ -48,6 +49,7 @@ type Store struct {
 	db      *pebble.DB
 	metrics *driver.Metrics
 	views   views
+	known   *recent.Values[state] // documents as the writer leaves them, by key
 	queue   chan *request
 	written chan *group   // from the writer to the one who waits for their syncs
 	closing chan struct{} // closed when Close begins
@@ -87,6 +89,7 @@ func open(dir string, o Options, p *pebble.Options) (*Store, error) {
 	s := &Store{
 		db:      db,
 		metrics: metrics,
+		known:   recent.New[state](mostKnown),
 		queue:   make(chan *request, maxQueue),
 		written: make(chan *group, maxUnsynced),
 		closing: make(chan struct{}),

@@ -21,8 +21,9 @@ const (
 	// maxQueue commits wait; further ones wait to get into the queue.
 	maxQueue = 1024
 	// A group ends with the commit that reaches one of these.
-	maxGroup      = 1024
-	maxGroupBytes = 16 << 20
+	maxGroup       = 1024
+	maxGroupWrites = 4 * docstore.MaxWrites
+	maxGroupBytes  = 16 << 20
 	// maxUnsynced groups are written and wait for their syncs.
 	maxUnsynced = 4
 )
@@ -127,18 +128,19 @@ func (s *Store) write() {
 // gather returns first and those that wait behind it.
 func (s *Store) gather(first *request) []*request {
 	var group []*request
-	size := 0
+	writes, size := 0, 0
 	add := func(r *request) {
 		if !r.state.CompareAndSwap(waiting, taken) {
 			return
 		}
 		group = append(group, r)
+		writes += len(r.writes)
 		for _, w := range r.writes {
 			size += len(w.Value)
 		}
 	}
 	add(first)
-	for len(group) < maxGroup && size < maxGroupBytes {
+	for len(group) < maxGroup && writes < maxGroupWrites && size < maxGroupBytes {
 		select {
 		case r := <-s.queue:
 			add(r)
@@ -154,7 +156,7 @@ func (s *Store) gather(first *request) []*request {
 // told only after the sync.
 func (s *Store) writeGroup(requests []*request) {
 	g := &group{requests: requests}
-	b := newBuilder(s.db)
+	b := builder{s.db, s.db.NewBatch(), s.known}
 	for _, r := range requests {
 		if r.answer = b.add(r.writes); r.answer == nil {
 			driver.Hit("commit.before", r.writes)
