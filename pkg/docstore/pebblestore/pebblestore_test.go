@@ -201,3 +201,37 @@ func BenchmarkCommit(b *testing.B) {
 		}
 	})
 }
+
+// More documents are written than the writer knows by heart, by commits that
+// form groups; then each is changed, and its old place in the index must go.
+func TestManyDocumentsAreChanged(t *testing.T) {
+	const commits, each = 20, docstore.MaxWrites
+	s := storetest.Open(t)
+	all := func(revision int64, place string) {
+		t.Helper()
+		var wait sync.WaitGroup
+		for c := range commits {
+			wait.Go(func() {
+				writes := make([]docstore.Write, each)
+				for i := range writes {
+					writes[i] = docstore.Write{
+						Kind: "job", ID: strconv.Itoa(c*each + i), Revision: revision, Value: []byte("v"),
+						Index: []docstore.Entry{{Name: "place", Value: place}},
+					}
+				}
+				if err := s.Commit(t.Context(), writes...); err != nil {
+					t.Errorf("commit %d at revision %d: %v", c, revision, err)
+				}
+			})
+		}
+		wait.Wait()
+	}
+	all(docstore.Absent, "first")
+	all(1, "second")
+	for place, want := range map[string]int{"first": 0, "second": commits * each} {
+		n, err := s.Count(t.Context(), docstore.Query{Kind: "job", Index: "place", From: place, Until: place + "\x00"}, 0)
+		if err != nil || n != want {
+			t.Errorf("%d documents (%v) are at the %s place, want %d", n, err, place, want)
+		}
+	}
+}
