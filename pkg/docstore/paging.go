@@ -66,9 +66,11 @@ func (p Paging) Query(q Query) Query {
 	return q
 }
 
-// Limit is the page's size, and After where it begins: the cursor of the page
-// before, empty for the first. They are for lists that are not of documents.
-func (p Paging) Limit() int    { return p.limit }
+// Limit is the page's size, for a list that is not of documents.
+func (p Paging) Limit() int { return p.limit }
+
+// After is where the page begins, for a list that is not of documents: what Token
+// was given for the page before; empty for the first.
 func (p Paging) After() string { return p.after }
 
 // Token returns the next_page_token for the cursor next of a page; empty, the
