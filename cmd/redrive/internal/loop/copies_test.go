@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
 )
 
 // A store of any size is made of one that a real run left: its documents again
@@ -60,7 +61,11 @@ func copyStore(from, to, kind string, n int) (err error) {
 	}
 	// Everything is written in the order of the keys and once, so that nothing
 	// has to be sorted.
-	if c.to, err = pebble.Open(to, &pebble.Options{DisableWAL: true, FormatMajorVersion: c.from.FormatMajorVersion()}); err != nil {
+	o := &pebble.Options{DisableWAL: true, FormatMajorVersion: c.from.FormatMajorVersion()}
+	for i := range o.Levels {
+		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10) // as the store has
+	}
+	if c.to, err = pebble.Open(to, o); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, c.to.Flush(), c.to.Close()) }()
