@@ -220,7 +220,7 @@ bench-loop: bench-build ## Compare whole cycles with other systems: a few minute
 	bin/bench/bench loop -redrive bin/bench/contestant -serve bin/redrive -nats bin/nats-server -dir bin/bench/data $(BENCH_FLAGS)
 
 .PHONY: bench-growth
-bench-growth: bench-build ## Compare cycles on large stores with cycles on an empty one; some 15 GB of disk
+bench-growth: bench-build ## Compare cycles on large stores with cycles on an empty one; some 4 GB of disk
 	bin/bench/bench growth -redrive bin/bench/contestant -dir bin/bench/data $(BENCH_FLAGS)
 
 .PHONY: bench-memory
