@@ -6,11 +6,11 @@ package record
 import (
 	"encoding/json"
 	"fmt"
-	"math"
 	"time"
 
 	"github.com/redrive-io/redrive/pkg/errs"
 	"github.com/redrive-io/redrive/pkg/failure"
+	"github.com/redrive-io/redrive/pkg/jsonvalue"
 	"github.com/redrive-io/redrive/pkg/redact"
 	"github.com/redrive-io/redrive/services/classifier/internal/finalize"
 	"github.com/redrive-io/redrive/services/classifier/internal/rule"
@@ -116,7 +116,7 @@ func (r *Report) Validate() error {
 }
 
 func checkConfig(field string, config map[string]any) error {
-	if longest(config) <= MaxConfigBytes {
+	if n, ok := jsonvalue.Bound(config); ok && n <= MaxConfigBytes {
 		return nil
 	}
 	text, err := json.Marshal(config)
@@ -127,35 +127,6 @@ func checkConfig(field string, config map[string]any) error {
 		return errs.Field(field, "has %d bytes as JSON, at most %d are allowed", len(text), MaxConfigBytes)
 	}
 	return nil
-}
-
-// longest bounds from above how long v is as JSON. Of what may not be JSON it is
-// more than is allowed.
-func longest(v any) int {
-	const escaped = 6 // bytes that one byte of a string takes at most
-	switch v := v.(type) {
-	case string:
-		return escaped*len(v) + len(`""`)
-	case bool, nil:
-		return len("false")
-	case float64:
-		if !math.IsNaN(v) && !math.IsInf(v, 0) {
-			return len("-0.0000012345678901234567890")
-		}
-	case map[string]any:
-		n := len("{}")
-		for key, member := range v {
-			n += escaped*len(key) + len(`"":,`) + longest(member)
-		}
-		return n
-	case []any:
-		n := len("[]")
-		for _, member := range v {
-			n += len(",") + longest(member)
-		}
-		return n
-	}
-	return MaxConfigBytes + 1
 }
 
 func (r *Report) checkEvidence() error {

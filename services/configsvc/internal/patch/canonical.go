@@ -2,16 +2,15 @@ package patch
 
 import (
 	"encoding/json"
-	"math"
-	"unicode/utf8"
 
 	"github.com/redrive-io/redrive/pkg/errs"
+	"github.com/redrive-io/redrive/pkg/jsonvalue"
 )
 
 // canonical returns a copy of a configuration as encoding/json decodes it, so
 // that values compare by what they are.
 func canonical(config map[string]any) (map[string]any, error) {
-	if n, ok := bound(config); ok && n <= MaxConfig {
+	if n, ok := jsonvalue.Bound(config); ok && n <= MaxConfig {
 		return copied(config).(map[string]any), nil
 	}
 	text, err := json.Marshal(config)
@@ -30,7 +29,7 @@ func canonical(config map[string]any) (map[string]any, error) {
 
 // canonicalValue returns a value as encoding/json decodes it.
 func canonicalValue(v any) (any, error) {
-	if _, ok := bound(v); ok {
+	if _, ok := jsonvalue.Bound(v); ok {
 		return v, nil
 	}
 	encoded, err := json.Marshal(v)
@@ -42,47 +41,7 @@ func canonicalValue(v any) (any, error) {
 	return decoded, err
 }
 
-// Most bytes that encoding/json writes: for a byte of a text ("\u0000"), and for
-// a number, a literal or what stands around a value.
-const (
-	mostByte  = 6
-	mostValue = 32
-)
-
-// bound returns a number of bytes that v does not exceed as JSON; ok is false
-// when v is not as encoding/json decodes it, and encoding/json must be asked.
-// Nearly all configurations are far below their bounds, and need no encoding.
-func bound(v any) (n int, ok bool) {
-	n = mostValue
-	switch v := v.(type) {
-	case nil, bool:
-	case float64:
-		return n, !math.IsNaN(v) && !math.IsInf(v, 0)
-	case string:
-		return n + mostByte*len(v), utf8.ValidString(v)
-	case []any:
-		for _, element := range v {
-			m, ok := bound(element)
-			if !ok {
-				return 0, false
-			}
-			n += m
-		}
-	case map[string]any:
-		for name, member := range v {
-			m, ok := bound(member)
-			if !ok || !utf8.ValidString(name) {
-				return 0, false
-			}
-			n += m + mostByte*len(name)
-		}
-	default:
-		return 0, false
-	}
-	return n, true
-}
-
-// copied returns a deep copy of what bound knows.
+// copied returns a deep copy of what jsonvalue.Bound knows.
 func copied(v any) any {
 	switch v := v.(type) {
 	case []any:

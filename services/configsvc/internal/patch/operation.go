@@ -8,6 +8,7 @@ import (
 
 	"github.com/redrive-io/redrive/pkg/engine"
 	"github.com/redrive-io/redrive/pkg/errs"
+	"github.com/redrive-io/redrive/pkg/jsonvalue"
 )
 
 // Bounds of the operations of one patch.
@@ -76,8 +77,8 @@ func ValidateOperations(field string, ops []Operation, p engine.Profile, c Ceili
 func validateSize(field string, ops []Operation) error {
 	n, ok := 0, true
 	for _, o := range ops {
-		value, known := bound(o.Value)
-		n, ok = n+value+mostValue+mostByte*(len(o.Op)+len(o.Path)), ok && known
+		value, known := jsonvalue.Bound(o.Value)
+		n, ok = n+value+jsonvalue.MostValue+jsonvalue.MostByte*(len(o.Op)+len(o.Path)), ok && known
 	}
 	if ok && n <= MaxBytes {
 		return nil

@@ -3,15 +3,14 @@
 package wire
 
 import (
-	"errors"
 	"fmt"
-	"math"
 	"strconv"
 
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/redrive-io/redrive/pkg/errs"
 	"github.com/redrive-io/redrive/pkg/failure"
+	"github.com/redrive-io/redrive/pkg/jsonvalue"
 	"github.com/redrive-io/redrive/pkg/wellknown"
 	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
 	"github.com/redrive-io/redrive/services/configsvc/internal/patch"
@@ -73,7 +72,7 @@ func Operations(field string, list []*redrivev1.PatchOperation) ([]patch.Operati
 		case o.GetOp() != "remove" && none:
 			wrong = append(wrong, errs.Field(at(), "is required; null is a value"))
 		case !none:
-			if err := notJSON(o.GetValue()); err != nil {
+			if err := jsonvalue.CheckValue(o.GetValue()); err != nil {
 				wrong = append(wrong, errs.Field(at(), "is not JSON: %w", err))
 			}
 		}
@@ -83,41 +82,10 @@ func Operations(field string, list []*redrivev1.PatchOperation) ([]patch.Operati
 
 // Config reads a configuration; nil is an empty one.
 func Config(field string, p *structpb.Struct) (map[string]any, error) {
-	if err := notJSONStruct(p); err != nil {
+	if err := jsonvalue.CheckStruct(p); err != nil {
 		return nil, errs.Field(field, "is not JSON: %w", err)
 	}
 	return p.AsMap(), nil
-}
-
-// notJSON says what of a value JSON has no words for: protobuf can hold infinite
-// numbers and values of no kind, and would turn them into something else.
-func notJSON(v *structpb.Value) error {
-	switch kind := v.GetKind().(type) {
-	case nil:
-		return errors.New("a value has no kind")
-	case *structpb.Value_NumberValue:
-		if n := kind.NumberValue; math.IsNaN(n) || math.IsInf(n, 0) {
-			return fmt.Errorf("it has no %v", n)
-		}
-	case *structpb.Value_ListValue:
-		for _, element := range kind.ListValue.GetValues() {
-			if err := notJSON(element); err != nil {
-				return err
-			}
-		}
-	case *structpb.Value_StructValue:
-		return notJSONStruct(kind.StructValue)
-	}
-	return nil
-}
-
-func notJSONStruct(p *structpb.Struct) error {
-	for _, member := range p.GetFields() {
-		if err := notJSON(member); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func values(list []*redrivev1.PatchOperation) []patch.Operation {

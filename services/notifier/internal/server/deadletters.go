@@ -34,7 +34,7 @@ func (s *Server) ListDeadLetters(ctx context.Context, req *redrivev1.ListDeadLet
 	var before uint64
 	if page.After() != "" {
 		if before, err = strconv.ParseUint(page.After(), 10, 64); err != nil {
-			return nil, errs.Field("page_token", "is not a token of this list")
+			return nil, errs.Field("page_token", "is not the next_page_token of a page of dead letters")
 		}
 	}
 	letters, err := s.bus.DeadLetters(ctx, before, page.Limit())

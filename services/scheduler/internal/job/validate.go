@@ -3,12 +3,12 @@ package job
 import (
 	"encoding/json"
 	"fmt"
-	"math"
 	"regexp"
 	"strings"
 	"time"
 
 	"github.com/redrive-io/redrive/pkg/errs"
+	"github.com/redrive-io/redrive/pkg/jsonvalue"
 	"github.com/redrive-io/redrive/services/scheduler/internal/policy"
 )
 
@@ -56,7 +56,7 @@ func (j Job) Validate() error {
 
 // ValidateConfig names what is wrong with a configuration.
 func ValidateConfig(field string, config map[string]any) error {
-	if room := MaxConfigBytes; short(config, &room) && values(config) <= MaxConfigValues {
+	if n, ok := jsonvalue.Bound(config); ok && n <= MaxConfigBytes && values(config) <= MaxConfigValues {
 		return nil
 	}
 	text, err := json.Marshal(config)
@@ -70,33 +70,6 @@ func ValidateConfig(field string, config map[string]any) error {
 		return errs.Field(field, "has %d values, more than %d", n, MaxConfigValues)
 	}
 	return nil
-}
-
-// short reports whether v is surely less than room as JSON, whatever its texts
-// have in them, and can be written; it takes from room what v may need.
-func short(v any, room *int) bool {
-	const escaped, mark = 6, 32 // bytes that a byte of a text may take; bytes of a number, or of what stands around a value
-	*room -= mark
-	ok := *room > 0
-	switch v := v.(type) {
-	case nil, bool:
-	case float64:
-		ok = ok && !math.IsNaN(v) && !math.IsInf(v, 0)
-	case string:
-		*room -= escaped * len(v)
-	case []any:
-		for _, member := range v {
-			ok = ok && short(member, room)
-		}
-	case map[string]any:
-		for name, member := range v {
-			*room -= escaped * len(name)
-			ok = ok && short(member, room)
-		}
-	default:
-		return false
-	}
-	return ok && *room > 0
 }
 
 // values counts the values in v, itself included.

@@ -1,4 +1,4 @@
-package wire_test
+package jsonvalue_test
 
 import (
 	"math"
@@ -7,12 +7,11 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
 
-	"github.com/redrive-io/redrive/pkg/errs"
-	"github.com/redrive-io/redrive/services/scheduler/internal/wire"
+	"github.com/redrive-io/redrive/pkg/jsonvalue"
 )
 
-// CheckJSON says what protobuf's own writer of JSON would say.
-func TestCheckJSON(t *testing.T) {
+// CheckStruct says what protobuf's own writer of JSON would say.
+func TestCheckStruct(t *testing.T) {
 	number, text := structpb.NewNumberValue, structpb.NewStringValue
 	for name, v := range map[string]*structpb.Value{
 		"number": number(1.5), "text": text("é"), "null": structpb.NewNullValue(), "bool": structpb.NewBoolValue(true),
@@ -24,20 +23,20 @@ func TestCheckJSON(t *testing.T) {
 			"in list": {Fields: map[string]*structpb.Value{"a": structpb.NewListValue(&structpb.ListValue{Values: []*structpb.Value{number(1), v}})}},
 		} {
 			_, want := s.MarshalJSON()
-			if got := wire.CheckJSON("config", s); (got == nil) != (want == nil) || got != nil && !errs.Is(got, errs.Invalid) {
-				t.Errorf("%s, %s: CheckJSON = %v, protojson says %v", name, where, got, want)
+			if got := jsonvalue.CheckStruct(s); (got == nil) != (want == nil) {
+				t.Errorf("%s, %s: CheckStruct = %v, protojson says %v", name, where, got, want)
 			}
 		}
 	}
-	if err := wire.CheckJSON("config", nil); err != nil {
-		t.Errorf("CheckJSON of none = %v", err)
+	if err := jsonvalue.CheckStruct(nil); err != nil {
+		t.Errorf("CheckStruct of none = %v", err)
 	}
-	if err := wire.CheckJSON("config", &structpb.Struct{Fields: map[string]*structpb.Value{"\xff": number(1)}}); err == nil {
-		t.Error("CheckJSON of a name that is not UTF-8 = nil")
+	if err := jsonvalue.CheckStruct(&structpb.Struct{Fields: map[string]*structpb.Value{"\xff": number(1)}}); err == nil {
+		t.Error("CheckStruct of a name that is not UTF-8 = nil")
 	}
 }
 
-func FuzzCheckJSON(f *testing.F) {
+func FuzzCheckStruct(f *testing.F) {
 	for _, v := range []map[string]any{{"a": 1.5}, {"a": []any{nil, true, map[string]any{"b": "c"}}}} {
 		s, err := structpb.NewStruct(v)
 		if err != nil {
@@ -55,8 +54,8 @@ func FuzzCheckJSON(f *testing.F) {
 			return
 		}
 		_, want := s.MarshalJSON()
-		if got := wire.CheckJSON("config", s); (got == nil) != (want == nil) {
-			t.Errorf("CheckJSON = %v, protojson says %v", got, want)
+		if got := jsonvalue.CheckStruct(s); (got == nil) != (want == nil) {
+			t.Errorf("CheckStruct = %v, protojson says %v", got, want)
 		}
 	})
 }
