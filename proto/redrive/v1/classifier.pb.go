@@ -81,62 +81,6 @@ func (Failure_State) EnumDescriptor() ([]byte, []int) {
 	return file_redrive_v1_classifier_proto_rawDescGZIP(), []int{0, 0}
 }
 
-// Mode is what a match does.
-type Rule_Mode int32
-
-const (
-	Rule_MODE_UNSPECIFIED Rule_Mode = 0
-	// Not tried.
-	Rule_MODE_OFF Rule_Mode = 1
-	// Tried and recorded, never decisive.
-	Rule_MODE_SHADOW Rule_Mode = 2
-	// Decisive.
-	Rule_MODE_ENFORCE Rule_Mode = 3
-)
-
-// Enum value maps for Rule_Mode.
-var (
-	Rule_Mode_name = map[int32]string{
-		0: "MODE_UNSPECIFIED",
-		1: "MODE_OFF",
-		2: "MODE_SHADOW",
-		3: "MODE_ENFORCE",
-	}
-	Rule_Mode_value = map[string]int32{
-		"MODE_UNSPECIFIED": 0,
-		"MODE_OFF":         1,
-		"MODE_SHADOW":      2,
-		"MODE_ENFORCE":     3,
-	}
-)
-
-func (x Rule_Mode) Enum() *Rule_Mode {
-	p := new(Rule_Mode)
-	*p = x
-	return p
-}
-
-func (x Rule_Mode) String() string {
-	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
-}
-
-func (Rule_Mode) Descriptor() protoreflect.EnumDescriptor {
-	return file_redrive_v1_classifier_proto_enumTypes[1].Descriptor()
-}
-
-func (Rule_Mode) Type() protoreflect.EnumType {
-	return &file_redrive_v1_classifier_proto_enumTypes[1]
-}
-
-func (x Rule_Mode) Number() protoreflect.EnumNumber {
-	return protoreflect.EnumNumber(x)
-}
-
-// Deprecated: Use Rule_Mode.Descriptor instead.
-func (Rule_Mode) EnumDescriptor() ([]byte, []int) {
-	return file_redrive_v1_classifier_proto_rawDescGZIP(), []int{2, 0}
-}
-
 // Failure is the record of one failed attempt.
 type Failure struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -179,9 +123,14 @@ type Failure struct {
 	Excerpt []string `protobuf:"bytes,26,rep,name=excerpt,proto3" json:"excerpt,omitempty"`
 	// The configuration key that the log names as too small, such as
 	// "spark.driver.maxResultSize": the capture "setting" of the winning rule.
-	Setting       string `protobuf:"bytes,27,opt,name=setting,proto3" json:"setting,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Setting string `protobuf:"bytes,27,opt,name=setting,proto3" json:"setting,omitempty"`
+	// What the failure reached for and did not get, as far as the winning rule
+	// captured it: how far the damage may go.
+	Dependency *Dependency `protobuf:"bytes,28,opt,name=dependency,proto3" json:"dependency,omitempty"`
+	// What the rules of a later time say, where they were run over it again.
+	Reclassification *Reclassification `protobuf:"bytes,29,opt,name=reclassification,proto3" json:"reclassification,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *Failure) Reset() {
@@ -396,48 +345,44 @@ func (x *Failure) GetSetting() string {
 	return ""
 }
 
-// RuleMatch is one rule that matched.
-type RuleMatch struct {
+func (x *Failure) GetDependency() *Dependency {
+	if x != nil {
+		return x.Dependency
+	}
+	return nil
+}
+
+func (x *Failure) GetReclassification() *Reclassification {
+	if x != nil {
+		return x.Reclassification
+	}
+	return nil
+}
+
+// Dependency is a thing outside of the job that a failure is about.
+type Dependency struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// "rules/{rule}".
-	Rule         string    `protobuf:"bytes,1,opt,name=rule,proto3" json:"rule,omitempty"`
-	RuleRevision int64     `protobuf:"varint,2,opt,name=rule_revision,json=ruleRevision,proto3" json:"rule_revision,omitempty"`
-	Order        int32     `protobuf:"varint,3,opt,name=order,proto3" json:"order,omitempty"`
-	Class        string    `protobuf:"bytes,4,opt,name=class,proto3" json:"class,omitempty"`
-	Verdict      Verdict   `protobuf:"varint,5,opt,name=verdict,proto3,enum=redrive.v1.Verdict" json:"verdict,omitempty"`
-	Mode         Rule_Mode `protobuf:"varint,6,opt,name=mode,proto3,enum=redrive.v1.Rule_Mode" json:"mode,omitempty"`
-	// The log and the line, counted from 1, of the match; empty and 0 when only
-	// facts matched.
-	Source   string            `protobuf:"bytes,7,opt,name=source,proto3" json:"source,omitempty"`
-	Line     int32             `protobuf:"varint,8,opt,name=line,proto3" json:"line,omitempty"`
-	Text     string            `protobuf:"bytes,9,opt,name=text,proto3" json:"text,omitempty"`
-	Captures map[string]string `protobuf:"bytes,10,rep,name=captures,proto3" json:"captures,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	Summary  string            `protobuf:"bytes,11,opt,name=summary,proto3" json:"summary,omitempty"`
-	// True when the line is in the tail of a cut log: it is counted on from the
-	// head as though nothing were missing.
-	Tail bool `protobuf:"varint,12,opt,name=tail,proto3" json:"tail,omitempty"`
-	// The rest of what a decision takes from the rule as it was then.
-	Runbook       string               `protobuf:"bytes,13,opt,name=runbook,proto3" json:"runbook,omitempty"`
-	RetryAfter    *durationpb.Duration `protobuf:"bytes,14,opt,name=retry_after,json=retryAfter,proto3" json:"retry_after,omitempty"`
-	Remedy        []*PatchOperation    `protobuf:"bytes,15,rep,name=remedy,proto3" json:"remedy,omitempty"`
+	// "bucket", "host", "table", "warehouse" and the like: the capture's name.
+	Kind          string `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
+	Name          string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *RuleMatch) Reset() {
-	*x = RuleMatch{}
+func (x *Dependency) Reset() {
+	*x = Dependency{}
 	mi := &file_redrive_v1_classifier_proto_msgTypes[1]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *RuleMatch) String() string {
+func (x *Dependency) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*RuleMatch) ProtoMessage() {}
+func (*Dependency) ProtoMessage() {}
 
-func (x *RuleMatch) ProtoReflect() protoreflect.Message {
+func (x *Dependency) ProtoReflect() protoreflect.Message {
 	mi := &file_redrive_v1_classifier_proto_msgTypes[1]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -449,376 +394,52 @@ func (x *RuleMatch) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use RuleMatch.ProtoReflect.Descriptor instead.
-func (*RuleMatch) Descriptor() ([]byte, []int) {
+// Deprecated: Use Dependency.ProtoReflect.Descriptor instead.
+func (*Dependency) Descriptor() ([]byte, []int) {
 	return file_redrive_v1_classifier_proto_rawDescGZIP(), []int{1}
 }
 
-func (x *RuleMatch) GetRule() string {
+func (x *Dependency) GetKind() string {
 	if x != nil {
-		return x.Rule
+		return x.Kind
 	}
 	return ""
 }
 
-func (x *RuleMatch) GetRuleRevision() int64 {
-	if x != nil {
-		return x.RuleRevision
-	}
-	return 0
-}
-
-func (x *RuleMatch) GetOrder() int32 {
-	if x != nil {
-		return x.Order
-	}
-	return 0
-}
-
-func (x *RuleMatch) GetClass() string {
-	if x != nil {
-		return x.Class
-	}
-	return ""
-}
-
-func (x *RuleMatch) GetVerdict() Verdict {
-	if x != nil {
-		return x.Verdict
-	}
-	return Verdict_VERDICT_UNSPECIFIED
-}
-
-func (x *RuleMatch) GetMode() Rule_Mode {
-	if x != nil {
-		return x.Mode
-	}
-	return Rule_MODE_UNSPECIFIED
-}
-
-func (x *RuleMatch) GetSource() string {
-	if x != nil {
-		return x.Source
-	}
-	return ""
-}
-
-func (x *RuleMatch) GetLine() int32 {
-	if x != nil {
-		return x.Line
-	}
-	return 0
-}
-
-func (x *RuleMatch) GetText() string {
-	if x != nil {
-		return x.Text
-	}
-	return ""
-}
-
-func (x *RuleMatch) GetCaptures() map[string]string {
-	if x != nil {
-		return x.Captures
-	}
-	return nil
-}
-
-func (x *RuleMatch) GetSummary() string {
-	if x != nil {
-		return x.Summary
-	}
-	return ""
-}
-
-func (x *RuleMatch) GetTail() bool {
-	if x != nil {
-		return x.Tail
-	}
-	return false
-}
-
-func (x *RuleMatch) GetRunbook() string {
-	if x != nil {
-		return x.Runbook
-	}
-	return ""
-}
-
-func (x *RuleMatch) GetRetryAfter() *durationpb.Duration {
-	if x != nil {
-		return x.RetryAfter
-	}
-	return nil
-}
-
-func (x *RuleMatch) GetRemedy() []*PatchOperation {
-	if x != nil {
-		return x.Remedy
-	}
-	return nil
-}
-
-// Rule is an ordered, versioned statement: where this pattern is found and
-// these facts hold, the failure is of this class.
-type Rule struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// "rules/{rule}".
-	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// Rules are tried from the smallest order on, then by name; 0 to 1,000,000.
-	Order int32 `protobuf:"varint,2,opt,name=order,proto3" json:"order,omitempty"`
-	// Only logs of these sources, such as "stderr"; all when empty.
-	Sources []string `protobuf:"bytes,3,rep,name=sources,proto3" json:"sources,omitempty"`
-	// RE2 patterns, tried on every line; each at most 1,000 characters. One must
-	// match when there are any.
-	Any []string `protobuf:"bytes,4,rep,name=any,proto3" json:"any,omitempty"`
-	// Every one of these must match somewhere in the logs.
-	All []string `protobuf:"bytes,5,rep,name=all,proto3" json:"all,omitempty"`
-	// None of these may match anywhere in the logs.
-	None []string `protobuf:"bytes,6,rep,name=none,proto3" json:"none,omitempty"`
-	// Facts that must hold besides.
-	Facts *RuleFacts `protobuf:"bytes,7,opt,name=facts,proto3" json:"facts,omitempty"`
-	// The class, one of the taxonomy. Required.
-	Class string `protobuf:"bytes,8,opt,name=class,proto3" json:"class,omitempty"`
-	// The class's default when unset.
-	Verdict Verdict `protobuf:"varint,9,opt,name=verdict,proto3,enum=redrive.v1.Verdict" json:"verdict,omitempty"`
-	// A sentence; "{name}" is replaced by the capture of that name.
-	Summary string `protobuf:"bytes,10,opt,name=summary,proto3" json:"summary,omitempty"`
-	// What a human should do.
-	Runbook string `protobuf:"bytes,11,opt,name=runbook,proto3" json:"runbook,omitempty"`
-	// Wait at least this long before the retry. A capture named "retry_after"
-	// (seconds) wins.
-	RetryAfter *durationpb.Duration `protobuf:"bytes,12,opt,name=retry_after,json=retryAfter,proto3" json:"retry_after,omitempty"`
-	// A configuration change that remedies it without asking the recommender.
-	Remedy []*PatchOperation `protobuf:"bytes,13,rep,name=remedy,proto3" json:"remedy,omitempty"`
-	Owner  string            `protobuf:"bytes,14,opt,name=owner,proto3" json:"owner,omitempty"`
-	Mode   Rule_Mode         `protobuf:"varint,15,opt,name=mode,proto3,enum=redrive.v1.Rule_Mode" json:"mode,omitempty"`
-	// Output only. Counts the changes of this rule, from 1.
-	Revision int64 `protobuf:"varint,16,opt,name=revision,proto3" json:"revision,omitempty"`
-	// Output only. True for a rule that came with Redrive.
-	BuiltIn bool `protobuf:"varint,17,opt,name=built_in,json=builtIn,proto3" json:"built_in,omitempty"`
-	// Output only. True for a built-in rule that was changed here.
-	Overridden bool                   `protobuf:"varint,18,opt,name=overridden,proto3" json:"overridden,omitempty"`
-	CreateTime *timestamppb.Timestamp `protobuf:"bytes,19,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
-	UpdateTime *timestamppb.Timestamp `protobuf:"bytes,20,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
-	Etag       string                 `protobuf:"bytes,21,opt,name=etag,proto3" json:"etag,omitempty"`
-	// A text that the rule must match; checked whenever the rule is stored.
-	Sample        string `protobuf:"bytes,22,opt,name=sample,proto3" json:"sample,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Rule) Reset() {
-	*x = Rule{}
-	mi := &file_redrive_v1_classifier_proto_msgTypes[2]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Rule) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Rule) ProtoMessage() {}
-
-func (x *Rule) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_classifier_proto_msgTypes[2]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Rule.ProtoReflect.Descriptor instead.
-func (*Rule) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_classifier_proto_rawDescGZIP(), []int{2}
-}
-
-func (x *Rule) GetName() string {
+func (x *Dependency) GetName() string {
 	if x != nil {
 		return x.Name
 	}
 	return ""
 }
 
-func (x *Rule) GetOrder() int32 {
-	if x != nil {
-		return x.Order
-	}
-	return 0
+// Reclassification is what later rules say of a failure.
+type Reclassification struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Class string                 `protobuf:"bytes,1,opt,name=class,proto3" json:"class,omitempty"`
+	// "rules/{rule}", or empty.
+	Rule          string                 `protobuf:"bytes,2,opt,name=rule,proto3" json:"rule,omitempty"`
+	RuleRevision  int64                  `protobuf:"varint,3,opt,name=rule_revision,json=ruleRevision,proto3" json:"rule_revision,omitempty"`
+	Time          *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=time,proto3" json:"time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
-func (x *Rule) GetSources() []string {
-	if x != nil {
-		return x.Sources
-	}
-	return nil
-}
-
-func (x *Rule) GetAny() []string {
-	if x != nil {
-		return x.Any
-	}
-	return nil
-}
-
-func (x *Rule) GetAll() []string {
-	if x != nil {
-		return x.All
-	}
-	return nil
-}
-
-func (x *Rule) GetNone() []string {
-	if x != nil {
-		return x.None
-	}
-	return nil
-}
-
-func (x *Rule) GetFacts() *RuleFacts {
-	if x != nil {
-		return x.Facts
-	}
-	return nil
-}
-
-func (x *Rule) GetClass() string {
-	if x != nil {
-		return x.Class
-	}
-	return ""
-}
-
-func (x *Rule) GetVerdict() Verdict {
-	if x != nil {
-		return x.Verdict
-	}
-	return Verdict_VERDICT_UNSPECIFIED
-}
-
-func (x *Rule) GetSummary() string {
-	if x != nil {
-		return x.Summary
-	}
-	return ""
-}
-
-func (x *Rule) GetRunbook() string {
-	if x != nil {
-		return x.Runbook
-	}
-	return ""
-}
-
-func (x *Rule) GetRetryAfter() *durationpb.Duration {
-	if x != nil {
-		return x.RetryAfter
-	}
-	return nil
-}
-
-func (x *Rule) GetRemedy() []*PatchOperation {
-	if x != nil {
-		return x.Remedy
-	}
-	return nil
-}
-
-func (x *Rule) GetOwner() string {
-	if x != nil {
-		return x.Owner
-	}
-	return ""
-}
-
-func (x *Rule) GetMode() Rule_Mode {
-	if x != nil {
-		return x.Mode
-	}
-	return Rule_MODE_UNSPECIFIED
-}
-
-func (x *Rule) GetRevision() int64 {
-	if x != nil {
-		return x.Revision
-	}
-	return 0
-}
-
-func (x *Rule) GetBuiltIn() bool {
-	if x != nil {
-		return x.BuiltIn
-	}
-	return false
-}
-
-func (x *Rule) GetOverridden() bool {
-	if x != nil {
-		return x.Overridden
-	}
-	return false
-}
-
-func (x *Rule) GetCreateTime() *timestamppb.Timestamp {
-	if x != nil {
-		return x.CreateTime
-	}
-	return nil
-}
-
-func (x *Rule) GetUpdateTime() *timestamppb.Timestamp {
-	if x != nil {
-		return x.UpdateTime
-	}
-	return nil
-}
-
-func (x *Rule) GetEtag() string {
-	if x != nil {
-		return x.Etag
-	}
-	return ""
-}
-
-func (x *Rule) GetSample() string {
-	if x != nil {
-		return x.Sample
-	}
-	return ""
-}
-
-// RuleFacts are predicates on evidence that is not text. All that are set must
-// hold.
-type RuleFacts struct {
-	state              protoimpl.MessageState `protogen:"open.v1"`
-	ExitCodes          []int32                `protobuf:"varint,1,rep,packed,name=exit_codes,json=exitCodes,proto3" json:"exit_codes,omitempty"`
-	Signals            []int32                `protobuf:"varint,2,rep,packed,name=signals,proto3" json:"signals,omitempty"`
-	TerminationReasons []TerminationReason    `protobuf:"varint,3,rep,packed,name=termination_reasons,json=terminationReasons,proto3,enum=redrive.v1.TerminationReason" json:"termination_reasons,omitempty"`
-	Engines            []string               `protobuf:"bytes,4,rep,name=engines,proto3" json:"engines,omitempty"`
-	unknownFields      protoimpl.UnknownFields
-	sizeCache          protoimpl.SizeCache
-}
-
-func (x *RuleFacts) Reset() {
-	*x = RuleFacts{}
-	mi := &file_redrive_v1_classifier_proto_msgTypes[3]
+func (x *Reclassification) Reset() {
+	*x = Reclassification{}
+	mi := &file_redrive_v1_classifier_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *RuleFacts) String() string {
+func (x *Reclassification) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*RuleFacts) ProtoMessage() {}
+func (*Reclassification) ProtoMessage() {}
 
-func (x *RuleFacts) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_classifier_proto_msgTypes[3]
+func (x *Reclassification) ProtoReflect() protoreflect.Message {
+	mi := &file_redrive_v1_classifier_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -829,35 +450,35 @@ func (x *RuleFacts) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use RuleFacts.ProtoReflect.Descriptor instead.
-func (*RuleFacts) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_classifier_proto_rawDescGZIP(), []int{3}
+// Deprecated: Use Reclassification.ProtoReflect.Descriptor instead.
+func (*Reclassification) Descriptor() ([]byte, []int) {
+	return file_redrive_v1_classifier_proto_rawDescGZIP(), []int{2}
 }
 
-func (x *RuleFacts) GetExitCodes() []int32 {
+func (x *Reclassification) GetClass() string {
 	if x != nil {
-		return x.ExitCodes
+		return x.Class
 	}
-	return nil
+	return ""
 }
 
-func (x *RuleFacts) GetSignals() []int32 {
+func (x *Reclassification) GetRule() string {
 	if x != nil {
-		return x.Signals
+		return x.Rule
 	}
-	return nil
+	return ""
 }
 
-func (x *RuleFacts) GetTerminationReasons() []TerminationReason {
+func (x *Reclassification) GetRuleRevision() int64 {
 	if x != nil {
-		return x.TerminationReasons
+		return x.RuleRevision
 	}
-	return nil
+	return 0
 }
 
-func (x *RuleFacts) GetEngines() []string {
+func (x *Reclassification) GetTime() *timestamppb.Timestamp {
 	if x != nil {
-		return x.Engines
+		return x.Time
 	}
 	return nil
 }
@@ -880,7 +501,7 @@ type ClassifyRequest struct {
 
 func (x *ClassifyRequest) Reset() {
 	*x = ClassifyRequest{}
-	mi := &file_redrive_v1_classifier_proto_msgTypes[4]
+	mi := &file_redrive_v1_classifier_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -892,7 +513,7 @@ func (x *ClassifyRequest) String() string {
 func (*ClassifyRequest) ProtoMessage() {}
 
 func (x *ClassifyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_classifier_proto_msgTypes[4]
+	mi := &file_redrive_v1_classifier_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -905,7 +526,7 @@ func (x *ClassifyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClassifyRequest.ProtoReflect.Descriptor instead.
 func (*ClassifyRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_classifier_proto_rawDescGZIP(), []int{4}
+	return file_redrive_v1_classifier_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *ClassifyRequest) GetAttempt() *AttemptRef {
@@ -974,7 +595,7 @@ type GetFailureRequest struct {
 
 func (x *GetFailureRequest) Reset() {
 	*x = GetFailureRequest{}
-	mi := &file_redrive_v1_classifier_proto_msgTypes[5]
+	mi := &file_redrive_v1_classifier_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -986,7 +607,7 @@ func (x *GetFailureRequest) String() string {
 func (*GetFailureRequest) ProtoMessage() {}
 
 func (x *GetFailureRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_classifier_proto_msgTypes[5]
+	mi := &file_redrive_v1_classifier_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -999,7 +620,7 @@ func (x *GetFailureRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetFailureRequest.ProtoReflect.Descriptor instead.
 func (*GetFailureRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_classifier_proto_rawDescGZIP(), []int{5}
+	return file_redrive_v1_classifier_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *GetFailureRequest) GetName() string {
@@ -1026,7 +647,7 @@ type ListFailuresRequest struct {
 
 func (x *ListFailuresRequest) Reset() {
 	*x = ListFailuresRequest{}
-	mi := &file_redrive_v1_classifier_proto_msgTypes[6]
+	mi := &file_redrive_v1_classifier_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1038,7 +659,7 @@ func (x *ListFailuresRequest) String() string {
 func (*ListFailuresRequest) ProtoMessage() {}
 
 func (x *ListFailuresRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_classifier_proto_msgTypes[6]
+	mi := &file_redrive_v1_classifier_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1051,7 +672,7 @@ func (x *ListFailuresRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListFailuresRequest.ProtoReflect.Descriptor instead.
 func (*ListFailuresRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_classifier_proto_rawDescGZIP(), []int{6}
+	return file_redrive_v1_classifier_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ListFailuresRequest) GetPageSize() int32 {
@@ -1099,7 +720,7 @@ type ListFailuresResponse struct {
 
 func (x *ListFailuresResponse) Reset() {
 	*x = ListFailuresResponse{}
-	mi := &file_redrive_v1_classifier_proto_msgTypes[7]
+	mi := &file_redrive_v1_classifier_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1111,7 +732,7 @@ func (x *ListFailuresResponse) String() string {
 func (*ListFailuresResponse) ProtoMessage() {}
 
 func (x *ListFailuresResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_classifier_proto_msgTypes[7]
+	mi := &file_redrive_v1_classifier_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1124,7 +745,7 @@ func (x *ListFailuresResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListFailuresResponse.ProtoReflect.Descriptor instead.
 func (*ListFailuresResponse) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_classifier_proto_rawDescGZIP(), []int{7}
+	return file_redrive_v1_classifier_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ListFailuresResponse) GetFailures() []*Failure {
@@ -1151,7 +772,7 @@ type ReplayFailureRequest struct {
 
 func (x *ReplayFailureRequest) Reset() {
 	*x = ReplayFailureRequest{}
-	mi := &file_redrive_v1_classifier_proto_msgTypes[8]
+	mi := &file_redrive_v1_classifier_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1163,7 +784,7 @@ func (x *ReplayFailureRequest) String() string {
 func (*ReplayFailureRequest) ProtoMessage() {}
 
 func (x *ReplayFailureRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_classifier_proto_msgTypes[8]
+	mi := &file_redrive_v1_classifier_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1176,7 +797,7 @@ func (x *ReplayFailureRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReplayFailureRequest.ProtoReflect.Descriptor instead.
 func (*ReplayFailureRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_classifier_proto_rawDescGZIP(), []int{8}
+	return file_redrive_v1_classifier_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ReplayFailureRequest) GetName() string {
@@ -1199,7 +820,7 @@ type ReplayFailureResponse struct {
 
 func (x *ReplayFailureResponse) Reset() {
 	*x = ReplayFailureResponse{}
-	mi := &file_redrive_v1_classifier_proto_msgTypes[9]
+	mi := &file_redrive_v1_classifier_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1211,7 +832,7 @@ func (x *ReplayFailureResponse) String() string {
 func (*ReplayFailureResponse) ProtoMessage() {}
 
 func (x *ReplayFailureResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_classifier_proto_msgTypes[9]
+	mi := &file_redrive_v1_classifier_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1224,7 +845,7 @@ func (x *ReplayFailureResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReplayFailureResponse.ProtoReflect.Descriptor instead.
 func (*ReplayFailureResponse) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_classifier_proto_rawDescGZIP(), []int{9}
+	return file_redrive_v1_classifier_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ReplayFailureResponse) GetFailure() *Failure {
@@ -1252,16 +873,21 @@ type CreateRuleRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Rule  *Rule                  `protobuf:"bytes,1,opt,name=rule,proto3" json:"rule,omitempty"`
 	// The id to give it: 1 to 63 of [a-z0-9-], starting with a letter. Required.
-	RuleId        string `protobuf:"bytes,2,opt,name=rule_id,json=ruleId,proto3" json:"rule_id,omitempty"`
-	RequestId     string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	ValidateOnly  bool   `protobuf:"varint,4,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
+	RuleId       string `protobuf:"bytes,2,opt,name=rule_id,json=ruleId,proto3" json:"rule_id,omitempty"`
+	RequestId    string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	ValidateOnly bool   `protobuf:"varint,4,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
+	// Enforce the rule although no backtest of it has ended.
+	Force bool `protobuf:"varint,5,opt,name=force,proto3" json:"force,omitempty"`
+	// Who makes the change, and why: for the audit trail.
+	Author        string `protobuf:"bytes,6,opt,name=author,proto3" json:"author,omitempty"`
+	Reason        string `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CreateRuleRequest) Reset() {
 	*x = CreateRuleRequest{}
-	mi := &file_redrive_v1_classifier_proto_msgTypes[10]
+	mi := &file_redrive_v1_classifier_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1273,7 +899,7 @@ func (x *CreateRuleRequest) String() string {
 func (*CreateRuleRequest) ProtoMessage() {}
 
 func (x *CreateRuleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_classifier_proto_msgTypes[10]
+	mi := &file_redrive_v1_classifier_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1286,7 +912,7 @@ func (x *CreateRuleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateRuleRequest.ProtoReflect.Descriptor instead.
 func (*CreateRuleRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_classifier_proto_rawDescGZIP(), []int{10}
+	return file_redrive_v1_classifier_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *CreateRuleRequest) GetRule() *Rule {
@@ -1317,6 +943,27 @@ func (x *CreateRuleRequest) GetValidateOnly() bool {
 	return false
 }
 
+func (x *CreateRuleRequest) GetForce() bool {
+	if x != nil {
+		return x.Force
+	}
+	return false
+}
+
+func (x *CreateRuleRequest) GetAuthor() string {
+	if x != nil {
+		return x.Author
+	}
+	return ""
+}
+
+func (x *CreateRuleRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 type GetRuleRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// "rules/{rule}".
@@ -1327,7 +974,7 @@ type GetRuleRequest struct {
 
 func (x *GetRuleRequest) Reset() {
 	*x = GetRuleRequest{}
-	mi := &file_redrive_v1_classifier_proto_msgTypes[11]
+	mi := &file_redrive_v1_classifier_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1339,7 +986,7 @@ func (x *GetRuleRequest) String() string {
 func (*GetRuleRequest) ProtoMessage() {}
 
 func (x *GetRuleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_classifier_proto_msgTypes[11]
+	mi := &file_redrive_v1_classifier_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1352,7 +999,7 @@ func (x *GetRuleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRuleRequest.ProtoReflect.Descriptor instead.
 func (*GetRuleRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_classifier_proto_rawDescGZIP(), []int{11}
+	return file_redrive_v1_classifier_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *GetRuleRequest) GetName() string {
@@ -1375,7 +1022,7 @@ type ListRulesRequest struct {
 
 func (x *ListRulesRequest) Reset() {
 	*x = ListRulesRequest{}
-	mi := &file_redrive_v1_classifier_proto_msgTypes[12]
+	mi := &file_redrive_v1_classifier_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1387,7 +1034,7 @@ func (x *ListRulesRequest) String() string {
 func (*ListRulesRequest) ProtoMessage() {}
 
 func (x *ListRulesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_classifier_proto_msgTypes[12]
+	mi := &file_redrive_v1_classifier_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1400,7 +1047,7 @@ func (x *ListRulesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRulesRequest.ProtoReflect.Descriptor instead.
 func (*ListRulesRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_classifier_proto_rawDescGZIP(), []int{12}
+	return file_redrive_v1_classifier_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ListRulesRequest) GetPageSize() int32 {
@@ -1434,7 +1081,7 @@ type ListRulesResponse struct {
 
 func (x *ListRulesResponse) Reset() {
 	*x = ListRulesResponse{}
-	mi := &file_redrive_v1_classifier_proto_msgTypes[13]
+	mi := &file_redrive_v1_classifier_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1446,7 +1093,7 @@ func (x *ListRulesResponse) String() string {
 func (*ListRulesResponse) ProtoMessage() {}
 
 func (x *ListRulesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_classifier_proto_msgTypes[13]
+	mi := &file_redrive_v1_classifier_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1459,7 +1106,7 @@ func (x *ListRulesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRulesResponse.ProtoReflect.Descriptor instead.
 func (*ListRulesResponse) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_classifier_proto_rawDescGZIP(), []int{13}
+	return file_redrive_v1_classifier_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ListRulesResponse) GetRules() []*Rule {
@@ -1481,15 +1128,20 @@ type UpdateRuleRequest struct {
 	// The rule, with its name; its etag, when set, must be the current one.
 	Rule *Rule `protobuf:"bytes,1,opt,name=rule,proto3" json:"rule,omitempty"`
 	// The fields to change; all that are set when empty, all when "*".
-	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,2,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
-	ValidateOnly  bool                   `protobuf:"varint,3,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
+	UpdateMask   *fieldmaskpb.FieldMask `protobuf:"bytes,2,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
+	ValidateOnly bool                   `protobuf:"varint,3,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
+	// Enforce the rule although no backtest of it has ended.
+	Force bool `protobuf:"varint,4,opt,name=force,proto3" json:"force,omitempty"`
+	// Who makes the change, and why: for the audit trail.
+	Author        string `protobuf:"bytes,5,opt,name=author,proto3" json:"author,omitempty"`
+	Reason        string `protobuf:"bytes,6,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *UpdateRuleRequest) Reset() {
 	*x = UpdateRuleRequest{}
-	mi := &file_redrive_v1_classifier_proto_msgTypes[14]
+	mi := &file_redrive_v1_classifier_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1501,7 +1153,7 @@ func (x *UpdateRuleRequest) String() string {
 func (*UpdateRuleRequest) ProtoMessage() {}
 
 func (x *UpdateRuleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_classifier_proto_msgTypes[14]
+	mi := &file_redrive_v1_classifier_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1514,7 +1166,7 @@ func (x *UpdateRuleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateRuleRequest.ProtoReflect.Descriptor instead.
 func (*UpdateRuleRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_classifier_proto_rawDescGZIP(), []int{14}
+	return file_redrive_v1_classifier_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *UpdateRuleRequest) GetRule() *Rule {
@@ -1538,18 +1190,42 @@ func (x *UpdateRuleRequest) GetValidateOnly() bool {
 	return false
 }
 
+func (x *UpdateRuleRequest) GetForce() bool {
+	if x != nil {
+		return x.Force
+	}
+	return false
+}
+
+func (x *UpdateRuleRequest) GetAuthor() string {
+	if x != nil {
+		return x.Author
+	}
+	return ""
+}
+
+func (x *UpdateRuleRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 type DeleteRuleRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// "rules/{rule}".
-	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Etag          string `protobuf:"bytes,2,opt,name=etag,proto3" json:"etag,omitempty"`
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Etag string `protobuf:"bytes,2,opt,name=etag,proto3" json:"etag,omitempty"`
+	// Who makes the change, and why: for the audit trail.
+	Author        string `protobuf:"bytes,3,opt,name=author,proto3" json:"author,omitempty"`
+	Reason        string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *DeleteRuleRequest) Reset() {
 	*x = DeleteRuleRequest{}
-	mi := &file_redrive_v1_classifier_proto_msgTypes[15]
+	mi := &file_redrive_v1_classifier_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1561,7 +1237,7 @@ func (x *DeleteRuleRequest) String() string {
 func (*DeleteRuleRequest) ProtoMessage() {}
 
 func (x *DeleteRuleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_classifier_proto_msgTypes[15]
+	mi := &file_redrive_v1_classifier_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1574,7 +1250,7 @@ func (x *DeleteRuleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteRuleRequest.ProtoReflect.Descriptor instead.
 func (*DeleteRuleRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_classifier_proto_rawDescGZIP(), []int{15}
+	return file_redrive_v1_classifier_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *DeleteRuleRequest) GetName() string {
@@ -1591,6 +1267,20 @@ func (x *DeleteRuleRequest) GetEtag() string {
 	return ""
 }
 
+func (x *DeleteRuleRequest) GetAuthor() string {
+	if x != nil {
+		return x.Author
+	}
+	return ""
+}
+
+func (x *DeleteRuleRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 type DeleteRuleResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1599,7 +1289,7 @@ type DeleteRuleResponse struct {
 
 func (x *DeleteRuleResponse) Reset() {
 	*x = DeleteRuleResponse{}
-	mi := &file_redrive_v1_classifier_proto_msgTypes[16]
+	mi := &file_redrive_v1_classifier_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1611,7 +1301,7 @@ func (x *DeleteRuleResponse) String() string {
 func (*DeleteRuleResponse) ProtoMessage() {}
 
 func (x *DeleteRuleResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_classifier_proto_msgTypes[16]
+	mi := &file_redrive_v1_classifier_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1624,7 +1314,7 @@ func (x *DeleteRuleResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteRuleResponse.ProtoReflect.Descriptor instead.
 func (*DeleteRuleResponse) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_classifier_proto_rawDescGZIP(), []int{16}
+	return file_redrive_v1_classifier_proto_rawDescGZIP(), []int{15}
 }
 
 type TestRuleRequest struct {
@@ -1635,15 +1325,17 @@ type TestRuleRequest struct {
 	// The log text to try it on.
 	Text string `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`
 	// Facts to try it with; its logs are ignored when text is set.
-	Evidence      *Evidence `protobuf:"bytes,4,opt,name=evidence,proto3" json:"evidence,omitempty"`
-	Engine        string    `protobuf:"bytes,5,opt,name=engine,proto3" json:"engine,omitempty"`
+	Evidence *Evidence `protobuf:"bytes,4,opt,name=evidence,proto3" json:"evidence,omitempty"`
+	Engine   string    `protobuf:"bytes,5,opt,name=engine,proto3" json:"engine,omitempty"`
+	// "failures/{failure}": try it on this stored failure instead.
+	Failure       string `protobuf:"bytes,6,opt,name=failure,proto3" json:"failure,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *TestRuleRequest) Reset() {
 	*x = TestRuleRequest{}
-	mi := &file_redrive_v1_classifier_proto_msgTypes[17]
+	mi := &file_redrive_v1_classifier_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1655,7 +1347,7 @@ func (x *TestRuleRequest) String() string {
 func (*TestRuleRequest) ProtoMessage() {}
 
 func (x *TestRuleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_classifier_proto_msgTypes[17]
+	mi := &file_redrive_v1_classifier_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1668,7 +1360,7 @@ func (x *TestRuleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestRuleRequest.ProtoReflect.Descriptor instead.
 func (*TestRuleRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_classifier_proto_rawDescGZIP(), []int{17}
+	return file_redrive_v1_classifier_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *TestRuleRequest) GetName() string {
@@ -1706,6 +1398,13 @@ func (x *TestRuleRequest) GetEngine() string {
 	return ""
 }
 
+func (x *TestRuleRequest) GetFailure() string {
+	if x != nil {
+		return x.Failure
+	}
+	return ""
+}
+
 type TestRuleResponse struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Matched bool                   `protobuf:"varint,1,opt,name=matched,proto3" json:"matched,omitempty"`
@@ -1719,7 +1418,7 @@ type TestRuleResponse struct {
 
 func (x *TestRuleResponse) Reset() {
 	*x = TestRuleResponse{}
-	mi := &file_redrive_v1_classifier_proto_msgTypes[18]
+	mi := &file_redrive_v1_classifier_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1731,7 +1430,7 @@ func (x *TestRuleResponse) String() string {
 func (*TestRuleResponse) ProtoMessage() {}
 
 func (x *TestRuleResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_classifier_proto_msgTypes[18]
+	mi := &file_redrive_v1_classifier_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1744,7 +1443,7 @@ func (x *TestRuleResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestRuleResponse.ProtoReflect.Descriptor instead.
 func (*TestRuleResponse) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_classifier_proto_rawDescGZIP(), []int{18}
+	return file_redrive_v1_classifier_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *TestRuleResponse) GetMatched() bool {
@@ -1773,7 +1472,8 @@ var File_redrive_v1_classifier_proto protoreflect.FileDescriptor
 const file_redrive_v1_classifier_proto_rawDesc = "" +
 	"\n" +
 	"\x1bredrive/v1/classifier.proto\x12\n" +
-	"redrive.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17redrive/v1/config.proto\x1a\x19redrive/v1/evidence.proto\x1a\x1credrive/v1/recommender.proto\x1a\x1aredrive/v1/scheduler.proto\x1a\x15redrive/v1/task.proto\"\xe1\t\n" +
+	"redrive.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18redrive/v1/cluster.proto\x1a\x19redrive/v1/evidence.proto\x1a\x1credrive/v1/recommender.proto\x1a\x15redrive/v1/rule.proto\x1a\x1bredrive/v1/rule_proof.proto\x1a\x1eredrive/v1/rule_revision.proto\x1a\x1aredrive/v1/scheduler.proto\x1a\x15redrive/v1/task.proto\"\xe3\n" +
+	"\n" +
 	"\aFailure\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x120\n" +
 	"\aattempt\x18\x02 \x01(\v2\x16.redrive.v1.AttemptRefR\aattempt\x12'\n" +
@@ -1804,7 +1504,11 @@ const file_redrive_v1_classifier_proto_rawDesc = "" +
 	"\bwarnings\x18\x18 \x03(\tR\bwarnings\x12:\n" +
 	"\fretry_policy\x18\x19 \x01(\v2\x17.redrive.v1.RetryPolicyR\vretryPolicy\x12\x18\n" +
 	"\aexcerpt\x18\x1a \x03(\tR\aexcerpt\x12\x18\n" +
-	"\asetting\x18\x1b \x01(\tR\asetting\x1a9\n" +
+	"\asetting\x18\x1b \x01(\tR\asetting\x126\n" +
+	"\n" +
+	"dependency\x18\x1c \x01(\v2\x16.redrive.v1.DependencyR\n" +
+	"dependency\x12H\n" +
+	"\x10reclassification\x18\x1d \x01(\v2\x1c.redrive.v1.ReclassificationR\x10reclassification\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"[\n" +
@@ -1812,68 +1516,16 @@ const file_redrive_v1_classifier_proto_rawDesc = "" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12STATE_RECOMMENDING\x10\x01\x12\x12\n" +
 	"\x0eSTATE_PATCHING\x10\x02\x12\x0f\n" +
-	"\vSTATE_FINAL\x10\x03\"\xc0\x04\n" +
-	"\tRuleMatch\x12\x12\n" +
-	"\x04rule\x18\x01 \x01(\tR\x04rule\x12#\n" +
-	"\rrule_revision\x18\x02 \x01(\x03R\fruleRevision\x12\x14\n" +
-	"\x05order\x18\x03 \x01(\x05R\x05order\x12\x14\n" +
-	"\x05class\x18\x04 \x01(\tR\x05class\x12-\n" +
-	"\averdict\x18\x05 \x01(\x0e2\x13.redrive.v1.VerdictR\averdict\x12)\n" +
-	"\x04mode\x18\x06 \x01(\x0e2\x15.redrive.v1.Rule.ModeR\x04mode\x12\x16\n" +
-	"\x06source\x18\a \x01(\tR\x06source\x12\x12\n" +
-	"\x04line\x18\b \x01(\x05R\x04line\x12\x12\n" +
-	"\x04text\x18\t \x01(\tR\x04text\x12?\n" +
-	"\bcaptures\x18\n" +
-	" \x03(\v2#.redrive.v1.RuleMatch.CapturesEntryR\bcaptures\x12\x18\n" +
-	"\asummary\x18\v \x01(\tR\asummary\x12\x12\n" +
-	"\x04tail\x18\f \x01(\bR\x04tail\x12\x18\n" +
-	"\arunbook\x18\r \x01(\tR\arunbook\x12:\n" +
-	"\vretry_after\x18\x0e \x01(\v2\x19.google.protobuf.DurationR\n" +
-	"retryAfter\x122\n" +
-	"\x06remedy\x18\x0f \x03(\v2\x1a.redrive.v1.PatchOperationR\x06remedy\x1a;\n" +
-	"\rCapturesEntry\x12\x10\n" +
-	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xa5\x06\n" +
-	"\x04Rule\x12\x12\n" +
-	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
-	"\x05order\x18\x02 \x01(\x05R\x05order\x12\x18\n" +
-	"\asources\x18\x03 \x03(\tR\asources\x12\x10\n" +
-	"\x03any\x18\x04 \x03(\tR\x03any\x12\x10\n" +
-	"\x03all\x18\x05 \x03(\tR\x03all\x12\x12\n" +
-	"\x04none\x18\x06 \x03(\tR\x04none\x12+\n" +
-	"\x05facts\x18\a \x01(\v2\x15.redrive.v1.RuleFactsR\x05facts\x12\x14\n" +
-	"\x05class\x18\b \x01(\tR\x05class\x12-\n" +
-	"\averdict\x18\t \x01(\x0e2\x13.redrive.v1.VerdictR\averdict\x12\x18\n" +
-	"\asummary\x18\n" +
-	" \x01(\tR\asummary\x12\x18\n" +
-	"\arunbook\x18\v \x01(\tR\arunbook\x12:\n" +
-	"\vretry_after\x18\f \x01(\v2\x19.google.protobuf.DurationR\n" +
-	"retryAfter\x122\n" +
-	"\x06remedy\x18\r \x03(\v2\x1a.redrive.v1.PatchOperationR\x06remedy\x12\x14\n" +
-	"\x05owner\x18\x0e \x01(\tR\x05owner\x12)\n" +
-	"\x04mode\x18\x0f \x01(\x0e2\x15.redrive.v1.Rule.ModeR\x04mode\x12\x1a\n" +
-	"\brevision\x18\x10 \x01(\x03R\brevision\x12\x19\n" +
-	"\bbuilt_in\x18\x11 \x01(\bR\abuiltIn\x12\x1e\n" +
+	"\vSTATE_FINAL\x10\x03\"4\n" +
 	"\n" +
-	"overridden\x18\x12 \x01(\bR\n" +
-	"overridden\x12;\n" +
-	"\vcreate_time\x18\x13 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"createTime\x12;\n" +
-	"\vupdate_time\x18\x14 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"updateTime\x12\x12\n" +
-	"\x04etag\x18\x15 \x01(\tR\x04etag\x12\x16\n" +
-	"\x06sample\x18\x16 \x01(\tR\x06sample\"M\n" +
-	"\x04Mode\x12\x14\n" +
-	"\x10MODE_UNSPECIFIED\x10\x00\x12\f\n" +
-	"\bMODE_OFF\x10\x01\x12\x0f\n" +
-	"\vMODE_SHADOW\x10\x02\x12\x10\n" +
-	"\fMODE_ENFORCE\x10\x03\"\xae\x01\n" +
-	"\tRuleFacts\x12\x1d\n" +
-	"\n" +
-	"exit_codes\x18\x01 \x03(\x05R\texitCodes\x12\x18\n" +
-	"\asignals\x18\x02 \x03(\x05R\asignals\x12N\n" +
-	"\x13termination_reasons\x18\x03 \x03(\x0e2\x1d.redrive.v1.TerminationReasonR\x12terminationReasons\x12\x18\n" +
-	"\aengines\x18\x04 \x03(\tR\aengines\"\xdd\x03\n" +
+	"Dependency\x12\x12\n" +
+	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\"\x91\x01\n" +
+	"\x10Reclassification\x12\x14\n" +
+	"\x05class\x18\x01 \x01(\tR\x05class\x12\x12\n" +
+	"\x04rule\x18\x02 \x01(\tR\x04rule\x12#\n" +
+	"\rrule_revision\x18\x03 \x01(\x03R\fruleRevision\x12.\n" +
+	"\x04time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\"\xdd\x03\n" +
 	"\x0fClassifyRequest\x120\n" +
 	"\aattempt\x18\x01 \x01(\v2\x16.redrive.v1.AttemptRefR\aattempt\x12'\n" +
 	"\x04type\x18\x02 \x01(\v2\x13.redrive.v1.JobTypeR\x04type\x12/\n" +
@@ -1903,13 +1555,16 @@ const file_redrive_v1_classifier_proto_rawDesc = "" +
 	"\x15ReplayFailureResponse\x12-\n" +
 	"\afailure\x18\x01 \x01(\v2\x13.redrive.v1.FailureR\afailure\x12\x1c\n" +
 	"\tidentical\x18\x02 \x01(\bR\tidentical\x12 \n" +
-	"\vdifferences\x18\x03 \x03(\tR\vdifferences\"\x96\x01\n" +
+	"\vdifferences\x18\x03 \x03(\tR\vdifferences\"\xdc\x01\n" +
 	"\x11CreateRuleRequest\x12$\n" +
 	"\x04rule\x18\x01 \x01(\v2\x10.redrive.v1.RuleR\x04rule\x12\x17\n" +
 	"\arule_id\x18\x02 \x01(\tR\x06ruleId\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x03 \x01(\tR\trequestId\x12#\n" +
-	"\rvalidate_only\x18\x04 \x01(\bR\fvalidateOnly\"$\n" +
+	"\rvalidate_only\x18\x04 \x01(\bR\fvalidateOnly\x12\x14\n" +
+	"\x05force\x18\x05 \x01(\bR\x05force\x12\x16\n" +
+	"\x06author\x18\x06 \x01(\tR\x06author\x12\x16\n" +
+	"\x06reason\x18\a \x01(\tR\x06reason\"$\n" +
 	"\x0eGetRuleRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\"d\n" +
 	"\x10ListRulesRequest\x12\x1b\n" +
@@ -1919,26 +1574,32 @@ const file_redrive_v1_classifier_proto_rawDesc = "" +
 	"\x05class\x18\x03 \x01(\tR\x05class\"c\n" +
 	"\x11ListRulesResponse\x12&\n" +
 	"\x05rules\x18\x01 \x03(\v2\x10.redrive.v1.RuleR\x05rules\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x9b\x01\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xe1\x01\n" +
 	"\x11UpdateRuleRequest\x12$\n" +
 	"\x04rule\x18\x01 \x01(\v2\x10.redrive.v1.RuleR\x04rule\x12;\n" +
 	"\vupdate_mask\x18\x02 \x01(\v2\x1a.google.protobuf.FieldMaskR\n" +
 	"updateMask\x12#\n" +
-	"\rvalidate_only\x18\x03 \x01(\bR\fvalidateOnly\";\n" +
+	"\rvalidate_only\x18\x03 \x01(\bR\fvalidateOnly\x12\x14\n" +
+	"\x05force\x18\x04 \x01(\bR\x05force\x12\x16\n" +
+	"\x06author\x18\x05 \x01(\tR\x06author\x12\x16\n" +
+	"\x06reason\x18\x06 \x01(\tR\x06reason\"k\n" +
 	"\x11DeleteRuleRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
-	"\x04etag\x18\x02 \x01(\tR\x04etag\"\x14\n" +
-	"\x12DeleteRuleResponse\"\xa9\x01\n" +
+	"\x04etag\x18\x02 \x01(\tR\x04etag\x12\x16\n" +
+	"\x06author\x18\x03 \x01(\tR\x06author\x12\x16\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\"\x14\n" +
+	"\x12DeleteRuleResponse\"\xc3\x01\n" +
 	"\x0fTestRuleRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12$\n" +
 	"\x04rule\x18\x02 \x01(\v2\x10.redrive.v1.RuleR\x04rule\x12\x12\n" +
 	"\x04text\x18\x03 \x01(\tR\x04text\x120\n" +
 	"\bevidence\x18\x04 \x01(\v2\x14.redrive.v1.EvidenceR\bevidence\x12\x16\n" +
-	"\x06engine\x18\x05 \x01(\tR\x06engine\"s\n" +
+	"\x06engine\x18\x05 \x01(\tR\x06engine\x12\x18\n" +
+	"\afailure\x18\x06 \x01(\tR\afailure\"s\n" +
 	"\x10TestRuleResponse\x12\x18\n" +
 	"\amatched\x18\x01 \x01(\bR\amatched\x12+\n" +
 	"\x05match\x18\x02 \x01(\v2\x15.redrive.v1.RuleMatchR\x05match\x12\x18\n" +
-	"\amissing\x18\x03 \x03(\tR\amissing2\xd1\x05\n" +
+	"\amissing\x18\x03 \x03(\tR\amissing2\xf9\x0f\n" +
 	"\x11ClassifierService\x12<\n" +
 	"\bClassify\x12\x1b.redrive.v1.ClassifyRequest\x1a\x13.redrive.v1.Failure\x12@\n" +
 	"\n" +
@@ -1953,7 +1614,26 @@ const file_redrive_v1_classifier_proto_rawDesc = "" +
 	"UpdateRule\x12\x1d.redrive.v1.UpdateRuleRequest\x1a\x10.redrive.v1.Rule\x12K\n" +
 	"\n" +
 	"DeleteRule\x12\x1d.redrive.v1.DeleteRuleRequest\x1a\x1e.redrive.v1.DeleteRuleResponse\x12E\n" +
-	"\bTestRule\x12\x1b.redrive.v1.TestRuleRequest\x1a\x1c.redrive.v1.TestRuleResponseB\xa4\x01\n" +
+	"\bTestRule\x12\x1b.redrive.v1.TestRuleRequest\x1a\x1c.redrive.v1.TestRuleResponse\x12`\n" +
+	"\x11ListRuleRevisions\x12$.redrive.v1.ListRuleRevisionsRequest\x1a%.redrive.v1.ListRuleRevisionsResponse\x12O\n" +
+	"\x0fGetRuleRevision\x12\".redrive.v1.GetRuleRevisionRequest\x1a\x18.redrive.v1.RuleRevision\x12A\n" +
+	"\fRollbackRule\x12\x1f.redrive.v1.RollbackRuleRequest\x1a\x10.redrive.v1.Rule\x12K\n" +
+	"\n" +
+	"ApplyRules\x12\x1d.redrive.v1.ApplyRulesRequest\x1a\x1e.redrive.v1.ApplyRulesResponse\x12N\n" +
+	"\vExportRules\x12\x1e.redrive.v1.ExportRulesRequest\x1a\x1f.redrive.v1.ExportRulesResponse\x12H\n" +
+	"\tLintRules\x12\x1c.redrive.v1.LintRulesRequest\x1a\x1d.redrive.v1.LintRulesResponse\x12E\n" +
+	"\fBacktestRule\x12\x1f.redrive.v1.BacktestRuleRequest\x1a\x14.redrive.v1.Backtest\x12C\n" +
+	"\vGetBacktest\x12\x1e.redrive.v1.GetBacktestRequest\x1a\x14.redrive.v1.Backtest\x12T\n" +
+	"\rListBacktests\x12 .redrive.v1.ListBacktestsRequest\x1a!.redrive.v1.ListBacktestsResponse\x12I\n" +
+	"\x0eCancelBacktest\x12!.redrive.v1.CancelBacktestRequest\x1a\x14.redrive.v1.Backtest\x12T\n" +
+	"\rListRuleStats\x12 .redrive.v1.ListRuleStatsRequest\x1a!.redrive.v1.ListRuleStatsResponse\x12Q\n" +
+	"\x12ReclassifyFailures\x12%.redrive.v1.ReclassifyFailuresRequest\x1a\x14.redrive.v1.Backtest\x12Q\n" +
+	"\fListClusters\x12\x1f.redrive.v1.ListClustersRequest\x1a .redrive.v1.ListClustersResponse\x12@\n" +
+	"\n" +
+	"GetCluster\x12\x1d.redrive.v1.GetClusterRequest\x1a\x13.redrive.v1.Cluster\x12I\n" +
+	"\vSuggestRule\x12\x1e.redrive.v1.SuggestRuleRequest\x1a\x1a.redrive.v1.RuleSuggestion\x12I\n" +
+	"\x10AcceptSuggestion\x12#.redrive.v1.AcceptSuggestionRequest\x1a\x10.redrive.v1.Rule\x12H\n" +
+	"\x0eDismissCluster\x12!.redrive.v1.DismissClusterRequest\x1a\x13.redrive.v1.ClusterB\xa4\x01\n" +
 	"\x0ecom.redrive.v1B\x0fClassifierProtoP\x01Z8github.com/redrive-io/redrive/proto/redrive/v1;redrivev1\xa2\x02\x03RXX\xaa\x02\n" +
 	"Redrive.V1\xca\x02\n" +
 	"Redrive\\V1\xe2\x02\x16Redrive\\V1\\GPBMetadata\xea\x02\vRedrive::V1b\x06proto3"
@@ -1970,117 +1650,166 @@ func file_redrive_v1_classifier_proto_rawDescGZIP() []byte {
 	return file_redrive_v1_classifier_proto_rawDescData
 }
 
-var file_redrive_v1_classifier_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_redrive_v1_classifier_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
+var file_redrive_v1_classifier_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_redrive_v1_classifier_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_redrive_v1_classifier_proto_goTypes = []any{
-	(Failure_State)(0),            // 0: redrive.v1.Failure.State
-	(Rule_Mode)(0),                // 1: redrive.v1.Rule.Mode
-	(*Failure)(nil),               // 2: redrive.v1.Failure
-	(*RuleMatch)(nil),             // 3: redrive.v1.RuleMatch
-	(*Rule)(nil),                  // 4: redrive.v1.Rule
-	(*RuleFacts)(nil),             // 5: redrive.v1.RuleFacts
-	(*ClassifyRequest)(nil),       // 6: redrive.v1.ClassifyRequest
-	(*GetFailureRequest)(nil),     // 7: redrive.v1.GetFailureRequest
-	(*ListFailuresRequest)(nil),   // 8: redrive.v1.ListFailuresRequest
-	(*ListFailuresResponse)(nil),  // 9: redrive.v1.ListFailuresResponse
-	(*ReplayFailureRequest)(nil),  // 10: redrive.v1.ReplayFailureRequest
-	(*ReplayFailureResponse)(nil), // 11: redrive.v1.ReplayFailureResponse
-	(*CreateRuleRequest)(nil),     // 12: redrive.v1.CreateRuleRequest
-	(*GetRuleRequest)(nil),        // 13: redrive.v1.GetRuleRequest
-	(*ListRulesRequest)(nil),      // 14: redrive.v1.ListRulesRequest
-	(*ListRulesResponse)(nil),     // 15: redrive.v1.ListRulesResponse
-	(*UpdateRuleRequest)(nil),     // 16: redrive.v1.UpdateRuleRequest
-	(*DeleteRuleRequest)(nil),     // 17: redrive.v1.DeleteRuleRequest
-	(*DeleteRuleResponse)(nil),    // 18: redrive.v1.DeleteRuleResponse
-	(*TestRuleRequest)(nil),       // 19: redrive.v1.TestRuleRequest
-	(*TestRuleResponse)(nil),      // 20: redrive.v1.TestRuleResponse
-	nil,                           // 21: redrive.v1.Failure.LabelsEntry
-	nil,                           // 22: redrive.v1.RuleMatch.CapturesEntry
-	nil,                           // 23: redrive.v1.ClassifyRequest.LabelsEntry
-	(*AttemptRef)(nil),            // 24: redrive.v1.AttemptRef
-	(*JobType)(nil),               // 25: redrive.v1.JobType
-	(*structpb.Struct)(nil),       // 26: google.protobuf.Struct
-	(*Evidence)(nil),              // 27: redrive.v1.Evidence
-	(Category)(0),                 // 28: redrive.v1.Category
-	(Verdict)(0),                  // 29: redrive.v1.Verdict
-	(*durationpb.Duration)(nil),   // 30: google.protobuf.Duration
-	(*Recommendation)(nil),        // 31: redrive.v1.Recommendation
-	(*timestamppb.Timestamp)(nil), // 32: google.protobuf.Timestamp
-	(*RetryPolicy)(nil),           // 33: redrive.v1.RetryPolicy
-	(*PatchOperation)(nil),        // 34: redrive.v1.PatchOperation
-	(TerminationReason)(0),        // 35: redrive.v1.TerminationReason
-	(*fieldmaskpb.FieldMask)(nil), // 36: google.protobuf.FieldMask
+	(Failure_State)(0),                // 0: redrive.v1.Failure.State
+	(*Failure)(nil),                   // 1: redrive.v1.Failure
+	(*Dependency)(nil),                // 2: redrive.v1.Dependency
+	(*Reclassification)(nil),          // 3: redrive.v1.Reclassification
+	(*ClassifyRequest)(nil),           // 4: redrive.v1.ClassifyRequest
+	(*GetFailureRequest)(nil),         // 5: redrive.v1.GetFailureRequest
+	(*ListFailuresRequest)(nil),       // 6: redrive.v1.ListFailuresRequest
+	(*ListFailuresResponse)(nil),      // 7: redrive.v1.ListFailuresResponse
+	(*ReplayFailureRequest)(nil),      // 8: redrive.v1.ReplayFailureRequest
+	(*ReplayFailureResponse)(nil),     // 9: redrive.v1.ReplayFailureResponse
+	(*CreateRuleRequest)(nil),         // 10: redrive.v1.CreateRuleRequest
+	(*GetRuleRequest)(nil),            // 11: redrive.v1.GetRuleRequest
+	(*ListRulesRequest)(nil),          // 12: redrive.v1.ListRulesRequest
+	(*ListRulesResponse)(nil),         // 13: redrive.v1.ListRulesResponse
+	(*UpdateRuleRequest)(nil),         // 14: redrive.v1.UpdateRuleRequest
+	(*DeleteRuleRequest)(nil),         // 15: redrive.v1.DeleteRuleRequest
+	(*DeleteRuleResponse)(nil),        // 16: redrive.v1.DeleteRuleResponse
+	(*TestRuleRequest)(nil),           // 17: redrive.v1.TestRuleRequest
+	(*TestRuleResponse)(nil),          // 18: redrive.v1.TestRuleResponse
+	nil,                               // 19: redrive.v1.Failure.LabelsEntry
+	nil,                               // 20: redrive.v1.ClassifyRequest.LabelsEntry
+	(*AttemptRef)(nil),                // 21: redrive.v1.AttemptRef
+	(*JobType)(nil),                   // 22: redrive.v1.JobType
+	(*structpb.Struct)(nil),           // 23: google.protobuf.Struct
+	(*Evidence)(nil),                  // 24: redrive.v1.Evidence
+	(Category)(0),                     // 25: redrive.v1.Category
+	(Verdict)(0),                      // 26: redrive.v1.Verdict
+	(*RuleMatch)(nil),                 // 27: redrive.v1.RuleMatch
+	(*durationpb.Duration)(nil),       // 28: google.protobuf.Duration
+	(*Recommendation)(nil),            // 29: redrive.v1.Recommendation
+	(*timestamppb.Timestamp)(nil),     // 30: google.protobuf.Timestamp
+	(*RetryPolicy)(nil),               // 31: redrive.v1.RetryPolicy
+	(*Rule)(nil),                      // 32: redrive.v1.Rule
+	(*fieldmaskpb.FieldMask)(nil),     // 33: google.protobuf.FieldMask
+	(*ListRuleRevisionsRequest)(nil),  // 34: redrive.v1.ListRuleRevisionsRequest
+	(*GetRuleRevisionRequest)(nil),    // 35: redrive.v1.GetRuleRevisionRequest
+	(*RollbackRuleRequest)(nil),       // 36: redrive.v1.RollbackRuleRequest
+	(*ApplyRulesRequest)(nil),         // 37: redrive.v1.ApplyRulesRequest
+	(*ExportRulesRequest)(nil),        // 38: redrive.v1.ExportRulesRequest
+	(*LintRulesRequest)(nil),          // 39: redrive.v1.LintRulesRequest
+	(*BacktestRuleRequest)(nil),       // 40: redrive.v1.BacktestRuleRequest
+	(*GetBacktestRequest)(nil),        // 41: redrive.v1.GetBacktestRequest
+	(*ListBacktestsRequest)(nil),      // 42: redrive.v1.ListBacktestsRequest
+	(*CancelBacktestRequest)(nil),     // 43: redrive.v1.CancelBacktestRequest
+	(*ListRuleStatsRequest)(nil),      // 44: redrive.v1.ListRuleStatsRequest
+	(*ReclassifyFailuresRequest)(nil), // 45: redrive.v1.ReclassifyFailuresRequest
+	(*ListClustersRequest)(nil),       // 46: redrive.v1.ListClustersRequest
+	(*GetClusterRequest)(nil),         // 47: redrive.v1.GetClusterRequest
+	(*SuggestRuleRequest)(nil),        // 48: redrive.v1.SuggestRuleRequest
+	(*AcceptSuggestionRequest)(nil),   // 49: redrive.v1.AcceptSuggestionRequest
+	(*DismissClusterRequest)(nil),     // 50: redrive.v1.DismissClusterRequest
+	(*ListRuleRevisionsResponse)(nil), // 51: redrive.v1.ListRuleRevisionsResponse
+	(*RuleRevision)(nil),              // 52: redrive.v1.RuleRevision
+	(*ApplyRulesResponse)(nil),        // 53: redrive.v1.ApplyRulesResponse
+	(*ExportRulesResponse)(nil),       // 54: redrive.v1.ExportRulesResponse
+	(*LintRulesResponse)(nil),         // 55: redrive.v1.LintRulesResponse
+	(*Backtest)(nil),                  // 56: redrive.v1.Backtest
+	(*ListBacktestsResponse)(nil),     // 57: redrive.v1.ListBacktestsResponse
+	(*ListRuleStatsResponse)(nil),     // 58: redrive.v1.ListRuleStatsResponse
+	(*ListClustersResponse)(nil),      // 59: redrive.v1.ListClustersResponse
+	(*Cluster)(nil),                   // 60: redrive.v1.Cluster
+	(*RuleSuggestion)(nil),            // 61: redrive.v1.RuleSuggestion
 }
 var file_redrive_v1_classifier_proto_depIdxs = []int32{
-	24, // 0: redrive.v1.Failure.attempt:type_name -> redrive.v1.AttemptRef
-	25, // 1: redrive.v1.Failure.type:type_name -> redrive.v1.JobType
-	26, // 2: redrive.v1.Failure.config:type_name -> google.protobuf.Struct
-	26, // 3: redrive.v1.Failure.attempt_config:type_name -> google.protobuf.Struct
-	27, // 4: redrive.v1.Failure.evidence:type_name -> redrive.v1.Evidence
-	21, // 5: redrive.v1.Failure.labels:type_name -> redrive.v1.Failure.LabelsEntry
+	21, // 0: redrive.v1.Failure.attempt:type_name -> redrive.v1.AttemptRef
+	22, // 1: redrive.v1.Failure.type:type_name -> redrive.v1.JobType
+	23, // 2: redrive.v1.Failure.config:type_name -> google.protobuf.Struct
+	23, // 3: redrive.v1.Failure.attempt_config:type_name -> google.protobuf.Struct
+	24, // 4: redrive.v1.Failure.evidence:type_name -> redrive.v1.Evidence
+	19, // 5: redrive.v1.Failure.labels:type_name -> redrive.v1.Failure.LabelsEntry
 	0,  // 6: redrive.v1.Failure.state:type_name -> redrive.v1.Failure.State
-	28, // 7: redrive.v1.Failure.category:type_name -> redrive.v1.Category
-	29, // 8: redrive.v1.Failure.verdict:type_name -> redrive.v1.Verdict
-	3,  // 9: redrive.v1.Failure.matches:type_name -> redrive.v1.RuleMatch
-	30, // 10: redrive.v1.Failure.retry_after:type_name -> google.protobuf.Duration
-	31, // 11: redrive.v1.Failure.recommendation:type_name -> redrive.v1.Recommendation
-	32, // 12: redrive.v1.Failure.create_time:type_name -> google.protobuf.Timestamp
-	32, // 13: redrive.v1.Failure.update_time:type_name -> google.protobuf.Timestamp
-	33, // 14: redrive.v1.Failure.retry_policy:type_name -> redrive.v1.RetryPolicy
-	29, // 15: redrive.v1.RuleMatch.verdict:type_name -> redrive.v1.Verdict
-	1,  // 16: redrive.v1.RuleMatch.mode:type_name -> redrive.v1.Rule.Mode
-	22, // 17: redrive.v1.RuleMatch.captures:type_name -> redrive.v1.RuleMatch.CapturesEntry
-	30, // 18: redrive.v1.RuleMatch.retry_after:type_name -> google.protobuf.Duration
-	34, // 19: redrive.v1.RuleMatch.remedy:type_name -> redrive.v1.PatchOperation
-	5,  // 20: redrive.v1.Rule.facts:type_name -> redrive.v1.RuleFacts
-	29, // 21: redrive.v1.Rule.verdict:type_name -> redrive.v1.Verdict
-	30, // 22: redrive.v1.Rule.retry_after:type_name -> google.protobuf.Duration
-	34, // 23: redrive.v1.Rule.remedy:type_name -> redrive.v1.PatchOperation
-	1,  // 24: redrive.v1.Rule.mode:type_name -> redrive.v1.Rule.Mode
-	32, // 25: redrive.v1.Rule.create_time:type_name -> google.protobuf.Timestamp
-	32, // 26: redrive.v1.Rule.update_time:type_name -> google.protobuf.Timestamp
-	35, // 27: redrive.v1.RuleFacts.termination_reasons:type_name -> redrive.v1.TerminationReason
-	24, // 28: redrive.v1.ClassifyRequest.attempt:type_name -> redrive.v1.AttemptRef
-	25, // 29: redrive.v1.ClassifyRequest.type:type_name -> redrive.v1.JobType
-	26, // 30: redrive.v1.ClassifyRequest.config:type_name -> google.protobuf.Struct
-	26, // 31: redrive.v1.ClassifyRequest.attempt_config:type_name -> google.protobuf.Struct
-	27, // 32: redrive.v1.ClassifyRequest.evidence:type_name -> redrive.v1.Evidence
-	23, // 33: redrive.v1.ClassifyRequest.labels:type_name -> redrive.v1.ClassifyRequest.LabelsEntry
-	33, // 34: redrive.v1.ClassifyRequest.retry_policy:type_name -> redrive.v1.RetryPolicy
-	2,  // 35: redrive.v1.ListFailuresResponse.failures:type_name -> redrive.v1.Failure
-	2,  // 36: redrive.v1.ReplayFailureResponse.failure:type_name -> redrive.v1.Failure
-	4,  // 37: redrive.v1.CreateRuleRequest.rule:type_name -> redrive.v1.Rule
-	4,  // 38: redrive.v1.ListRulesResponse.rules:type_name -> redrive.v1.Rule
-	4,  // 39: redrive.v1.UpdateRuleRequest.rule:type_name -> redrive.v1.Rule
-	36, // 40: redrive.v1.UpdateRuleRequest.update_mask:type_name -> google.protobuf.FieldMask
-	4,  // 41: redrive.v1.TestRuleRequest.rule:type_name -> redrive.v1.Rule
-	27, // 42: redrive.v1.TestRuleRequest.evidence:type_name -> redrive.v1.Evidence
-	3,  // 43: redrive.v1.TestRuleResponse.match:type_name -> redrive.v1.RuleMatch
-	6,  // 44: redrive.v1.ClassifierService.Classify:input_type -> redrive.v1.ClassifyRequest
-	7,  // 45: redrive.v1.ClassifierService.GetFailure:input_type -> redrive.v1.GetFailureRequest
-	8,  // 46: redrive.v1.ClassifierService.ListFailures:input_type -> redrive.v1.ListFailuresRequest
-	10, // 47: redrive.v1.ClassifierService.ReplayFailure:input_type -> redrive.v1.ReplayFailureRequest
-	12, // 48: redrive.v1.ClassifierService.CreateRule:input_type -> redrive.v1.CreateRuleRequest
-	13, // 49: redrive.v1.ClassifierService.GetRule:input_type -> redrive.v1.GetRuleRequest
-	14, // 50: redrive.v1.ClassifierService.ListRules:input_type -> redrive.v1.ListRulesRequest
-	16, // 51: redrive.v1.ClassifierService.UpdateRule:input_type -> redrive.v1.UpdateRuleRequest
-	17, // 52: redrive.v1.ClassifierService.DeleteRule:input_type -> redrive.v1.DeleteRuleRequest
-	19, // 53: redrive.v1.ClassifierService.TestRule:input_type -> redrive.v1.TestRuleRequest
-	2,  // 54: redrive.v1.ClassifierService.Classify:output_type -> redrive.v1.Failure
-	2,  // 55: redrive.v1.ClassifierService.GetFailure:output_type -> redrive.v1.Failure
-	9,  // 56: redrive.v1.ClassifierService.ListFailures:output_type -> redrive.v1.ListFailuresResponse
-	11, // 57: redrive.v1.ClassifierService.ReplayFailure:output_type -> redrive.v1.ReplayFailureResponse
-	4,  // 58: redrive.v1.ClassifierService.CreateRule:output_type -> redrive.v1.Rule
-	4,  // 59: redrive.v1.ClassifierService.GetRule:output_type -> redrive.v1.Rule
-	15, // 60: redrive.v1.ClassifierService.ListRules:output_type -> redrive.v1.ListRulesResponse
-	4,  // 61: redrive.v1.ClassifierService.UpdateRule:output_type -> redrive.v1.Rule
-	18, // 62: redrive.v1.ClassifierService.DeleteRule:output_type -> redrive.v1.DeleteRuleResponse
-	20, // 63: redrive.v1.ClassifierService.TestRule:output_type -> redrive.v1.TestRuleResponse
-	54, // [54:64] is the sub-list for method output_type
-	44, // [44:54] is the sub-list for method input_type
-	44, // [44:44] is the sub-list for extension type_name
-	44, // [44:44] is the sub-list for extension extendee
-	0,  // [0:44] is the sub-list for field type_name
+	25, // 7: redrive.v1.Failure.category:type_name -> redrive.v1.Category
+	26, // 8: redrive.v1.Failure.verdict:type_name -> redrive.v1.Verdict
+	27, // 9: redrive.v1.Failure.matches:type_name -> redrive.v1.RuleMatch
+	28, // 10: redrive.v1.Failure.retry_after:type_name -> google.protobuf.Duration
+	29, // 11: redrive.v1.Failure.recommendation:type_name -> redrive.v1.Recommendation
+	30, // 12: redrive.v1.Failure.create_time:type_name -> google.protobuf.Timestamp
+	30, // 13: redrive.v1.Failure.update_time:type_name -> google.protobuf.Timestamp
+	31, // 14: redrive.v1.Failure.retry_policy:type_name -> redrive.v1.RetryPolicy
+	2,  // 15: redrive.v1.Failure.dependency:type_name -> redrive.v1.Dependency
+	3,  // 16: redrive.v1.Failure.reclassification:type_name -> redrive.v1.Reclassification
+	30, // 17: redrive.v1.Reclassification.time:type_name -> google.protobuf.Timestamp
+	21, // 18: redrive.v1.ClassifyRequest.attempt:type_name -> redrive.v1.AttemptRef
+	22, // 19: redrive.v1.ClassifyRequest.type:type_name -> redrive.v1.JobType
+	23, // 20: redrive.v1.ClassifyRequest.config:type_name -> google.protobuf.Struct
+	23, // 21: redrive.v1.ClassifyRequest.attempt_config:type_name -> google.protobuf.Struct
+	24, // 22: redrive.v1.ClassifyRequest.evidence:type_name -> redrive.v1.Evidence
+	20, // 23: redrive.v1.ClassifyRequest.labels:type_name -> redrive.v1.ClassifyRequest.LabelsEntry
+	31, // 24: redrive.v1.ClassifyRequest.retry_policy:type_name -> redrive.v1.RetryPolicy
+	1,  // 25: redrive.v1.ListFailuresResponse.failures:type_name -> redrive.v1.Failure
+	1,  // 26: redrive.v1.ReplayFailureResponse.failure:type_name -> redrive.v1.Failure
+	32, // 27: redrive.v1.CreateRuleRequest.rule:type_name -> redrive.v1.Rule
+	32, // 28: redrive.v1.ListRulesResponse.rules:type_name -> redrive.v1.Rule
+	32, // 29: redrive.v1.UpdateRuleRequest.rule:type_name -> redrive.v1.Rule
+	33, // 30: redrive.v1.UpdateRuleRequest.update_mask:type_name -> google.protobuf.FieldMask
+	32, // 31: redrive.v1.TestRuleRequest.rule:type_name -> redrive.v1.Rule
+	24, // 32: redrive.v1.TestRuleRequest.evidence:type_name -> redrive.v1.Evidence
+	27, // 33: redrive.v1.TestRuleResponse.match:type_name -> redrive.v1.RuleMatch
+	4,  // 34: redrive.v1.ClassifierService.Classify:input_type -> redrive.v1.ClassifyRequest
+	5,  // 35: redrive.v1.ClassifierService.GetFailure:input_type -> redrive.v1.GetFailureRequest
+	6,  // 36: redrive.v1.ClassifierService.ListFailures:input_type -> redrive.v1.ListFailuresRequest
+	8,  // 37: redrive.v1.ClassifierService.ReplayFailure:input_type -> redrive.v1.ReplayFailureRequest
+	10, // 38: redrive.v1.ClassifierService.CreateRule:input_type -> redrive.v1.CreateRuleRequest
+	11, // 39: redrive.v1.ClassifierService.GetRule:input_type -> redrive.v1.GetRuleRequest
+	12, // 40: redrive.v1.ClassifierService.ListRules:input_type -> redrive.v1.ListRulesRequest
+	14, // 41: redrive.v1.ClassifierService.UpdateRule:input_type -> redrive.v1.UpdateRuleRequest
+	15, // 42: redrive.v1.ClassifierService.DeleteRule:input_type -> redrive.v1.DeleteRuleRequest
+	17, // 43: redrive.v1.ClassifierService.TestRule:input_type -> redrive.v1.TestRuleRequest
+	34, // 44: redrive.v1.ClassifierService.ListRuleRevisions:input_type -> redrive.v1.ListRuleRevisionsRequest
+	35, // 45: redrive.v1.ClassifierService.GetRuleRevision:input_type -> redrive.v1.GetRuleRevisionRequest
+	36, // 46: redrive.v1.ClassifierService.RollbackRule:input_type -> redrive.v1.RollbackRuleRequest
+	37, // 47: redrive.v1.ClassifierService.ApplyRules:input_type -> redrive.v1.ApplyRulesRequest
+	38, // 48: redrive.v1.ClassifierService.ExportRules:input_type -> redrive.v1.ExportRulesRequest
+	39, // 49: redrive.v1.ClassifierService.LintRules:input_type -> redrive.v1.LintRulesRequest
+	40, // 50: redrive.v1.ClassifierService.BacktestRule:input_type -> redrive.v1.BacktestRuleRequest
+	41, // 51: redrive.v1.ClassifierService.GetBacktest:input_type -> redrive.v1.GetBacktestRequest
+	42, // 52: redrive.v1.ClassifierService.ListBacktests:input_type -> redrive.v1.ListBacktestsRequest
+	43, // 53: redrive.v1.ClassifierService.CancelBacktest:input_type -> redrive.v1.CancelBacktestRequest
+	44, // 54: redrive.v1.ClassifierService.ListRuleStats:input_type -> redrive.v1.ListRuleStatsRequest
+	45, // 55: redrive.v1.ClassifierService.ReclassifyFailures:input_type -> redrive.v1.ReclassifyFailuresRequest
+	46, // 56: redrive.v1.ClassifierService.ListClusters:input_type -> redrive.v1.ListClustersRequest
+	47, // 57: redrive.v1.ClassifierService.GetCluster:input_type -> redrive.v1.GetClusterRequest
+	48, // 58: redrive.v1.ClassifierService.SuggestRule:input_type -> redrive.v1.SuggestRuleRequest
+	49, // 59: redrive.v1.ClassifierService.AcceptSuggestion:input_type -> redrive.v1.AcceptSuggestionRequest
+	50, // 60: redrive.v1.ClassifierService.DismissCluster:input_type -> redrive.v1.DismissClusterRequest
+	1,  // 61: redrive.v1.ClassifierService.Classify:output_type -> redrive.v1.Failure
+	1,  // 62: redrive.v1.ClassifierService.GetFailure:output_type -> redrive.v1.Failure
+	7,  // 63: redrive.v1.ClassifierService.ListFailures:output_type -> redrive.v1.ListFailuresResponse
+	9,  // 64: redrive.v1.ClassifierService.ReplayFailure:output_type -> redrive.v1.ReplayFailureResponse
+	32, // 65: redrive.v1.ClassifierService.CreateRule:output_type -> redrive.v1.Rule
+	32, // 66: redrive.v1.ClassifierService.GetRule:output_type -> redrive.v1.Rule
+	13, // 67: redrive.v1.ClassifierService.ListRules:output_type -> redrive.v1.ListRulesResponse
+	32, // 68: redrive.v1.ClassifierService.UpdateRule:output_type -> redrive.v1.Rule
+	16, // 69: redrive.v1.ClassifierService.DeleteRule:output_type -> redrive.v1.DeleteRuleResponse
+	18, // 70: redrive.v1.ClassifierService.TestRule:output_type -> redrive.v1.TestRuleResponse
+	51, // 71: redrive.v1.ClassifierService.ListRuleRevisions:output_type -> redrive.v1.ListRuleRevisionsResponse
+	52, // 72: redrive.v1.ClassifierService.GetRuleRevision:output_type -> redrive.v1.RuleRevision
+	32, // 73: redrive.v1.ClassifierService.RollbackRule:output_type -> redrive.v1.Rule
+	53, // 74: redrive.v1.ClassifierService.ApplyRules:output_type -> redrive.v1.ApplyRulesResponse
+	54, // 75: redrive.v1.ClassifierService.ExportRules:output_type -> redrive.v1.ExportRulesResponse
+	55, // 76: redrive.v1.ClassifierService.LintRules:output_type -> redrive.v1.LintRulesResponse
+	56, // 77: redrive.v1.ClassifierService.BacktestRule:output_type -> redrive.v1.Backtest
+	56, // 78: redrive.v1.ClassifierService.GetBacktest:output_type -> redrive.v1.Backtest
+	57, // 79: redrive.v1.ClassifierService.ListBacktests:output_type -> redrive.v1.ListBacktestsResponse
+	56, // 80: redrive.v1.ClassifierService.CancelBacktest:output_type -> redrive.v1.Backtest
+	58, // 81: redrive.v1.ClassifierService.ListRuleStats:output_type -> redrive.v1.ListRuleStatsResponse
+	56, // 82: redrive.v1.ClassifierService.ReclassifyFailures:output_type -> redrive.v1.Backtest
+	59, // 83: redrive.v1.ClassifierService.ListClusters:output_type -> redrive.v1.ListClustersResponse
+	60, // 84: redrive.v1.ClassifierService.GetCluster:output_type -> redrive.v1.Cluster
+	61, // 85: redrive.v1.ClassifierService.SuggestRule:output_type -> redrive.v1.RuleSuggestion
+	32, // 86: redrive.v1.ClassifierService.AcceptSuggestion:output_type -> redrive.v1.Rule
+	60, // 87: redrive.v1.ClassifierService.DismissCluster:output_type -> redrive.v1.Cluster
+	61, // [61:88] is the sub-list for method output_type
+	34, // [34:61] is the sub-list for method input_type
+	34, // [34:34] is the sub-list for extension type_name
+	34, // [34:34] is the sub-list for extension extendee
+	0,  // [0:34] is the sub-list for field type_name
 }
 
 func init() { file_redrive_v1_classifier_proto_init() }
@@ -2088,9 +1817,12 @@ func file_redrive_v1_classifier_proto_init() {
 	if File_redrive_v1_classifier_proto != nil {
 		return
 	}
-	file_redrive_v1_config_proto_init()
+	file_redrive_v1_cluster_proto_init()
 	file_redrive_v1_evidence_proto_init()
 	file_redrive_v1_recommender_proto_init()
+	file_redrive_v1_rule_proto_init()
+	file_redrive_v1_rule_proof_proto_init()
+	file_redrive_v1_rule_revision_proto_init()
 	file_redrive_v1_scheduler_proto_init()
 	file_redrive_v1_task_proto_init()
 	type x struct{}
@@ -2098,8 +1830,8 @@ func file_redrive_v1_classifier_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_redrive_v1_classifier_proto_rawDesc), len(file_redrive_v1_classifier_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   22,
+			NumEnums:      1,
+			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

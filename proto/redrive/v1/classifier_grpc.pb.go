@@ -19,16 +19,33 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	ClassifierService_Classify_FullMethodName      = "/redrive.v1.ClassifierService/Classify"
-	ClassifierService_GetFailure_FullMethodName    = "/redrive.v1.ClassifierService/GetFailure"
-	ClassifierService_ListFailures_FullMethodName  = "/redrive.v1.ClassifierService/ListFailures"
-	ClassifierService_ReplayFailure_FullMethodName = "/redrive.v1.ClassifierService/ReplayFailure"
-	ClassifierService_CreateRule_FullMethodName    = "/redrive.v1.ClassifierService/CreateRule"
-	ClassifierService_GetRule_FullMethodName       = "/redrive.v1.ClassifierService/GetRule"
-	ClassifierService_ListRules_FullMethodName     = "/redrive.v1.ClassifierService/ListRules"
-	ClassifierService_UpdateRule_FullMethodName    = "/redrive.v1.ClassifierService/UpdateRule"
-	ClassifierService_DeleteRule_FullMethodName    = "/redrive.v1.ClassifierService/DeleteRule"
-	ClassifierService_TestRule_FullMethodName      = "/redrive.v1.ClassifierService/TestRule"
+	ClassifierService_Classify_FullMethodName           = "/redrive.v1.ClassifierService/Classify"
+	ClassifierService_GetFailure_FullMethodName         = "/redrive.v1.ClassifierService/GetFailure"
+	ClassifierService_ListFailures_FullMethodName       = "/redrive.v1.ClassifierService/ListFailures"
+	ClassifierService_ReplayFailure_FullMethodName      = "/redrive.v1.ClassifierService/ReplayFailure"
+	ClassifierService_CreateRule_FullMethodName         = "/redrive.v1.ClassifierService/CreateRule"
+	ClassifierService_GetRule_FullMethodName            = "/redrive.v1.ClassifierService/GetRule"
+	ClassifierService_ListRules_FullMethodName          = "/redrive.v1.ClassifierService/ListRules"
+	ClassifierService_UpdateRule_FullMethodName         = "/redrive.v1.ClassifierService/UpdateRule"
+	ClassifierService_DeleteRule_FullMethodName         = "/redrive.v1.ClassifierService/DeleteRule"
+	ClassifierService_TestRule_FullMethodName           = "/redrive.v1.ClassifierService/TestRule"
+	ClassifierService_ListRuleRevisions_FullMethodName  = "/redrive.v1.ClassifierService/ListRuleRevisions"
+	ClassifierService_GetRuleRevision_FullMethodName    = "/redrive.v1.ClassifierService/GetRuleRevision"
+	ClassifierService_RollbackRule_FullMethodName       = "/redrive.v1.ClassifierService/RollbackRule"
+	ClassifierService_ApplyRules_FullMethodName         = "/redrive.v1.ClassifierService/ApplyRules"
+	ClassifierService_ExportRules_FullMethodName        = "/redrive.v1.ClassifierService/ExportRules"
+	ClassifierService_LintRules_FullMethodName          = "/redrive.v1.ClassifierService/LintRules"
+	ClassifierService_BacktestRule_FullMethodName       = "/redrive.v1.ClassifierService/BacktestRule"
+	ClassifierService_GetBacktest_FullMethodName        = "/redrive.v1.ClassifierService/GetBacktest"
+	ClassifierService_ListBacktests_FullMethodName      = "/redrive.v1.ClassifierService/ListBacktests"
+	ClassifierService_CancelBacktest_FullMethodName     = "/redrive.v1.ClassifierService/CancelBacktest"
+	ClassifierService_ListRuleStats_FullMethodName      = "/redrive.v1.ClassifierService/ListRuleStats"
+	ClassifierService_ReclassifyFailures_FullMethodName = "/redrive.v1.ClassifierService/ReclassifyFailures"
+	ClassifierService_ListClusters_FullMethodName       = "/redrive.v1.ClassifierService/ListClusters"
+	ClassifierService_GetCluster_FullMethodName         = "/redrive.v1.ClassifierService/GetCluster"
+	ClassifierService_SuggestRule_FullMethodName        = "/redrive.v1.ClassifierService/SuggestRule"
+	ClassifierService_AcceptSuggestion_FullMethodName   = "/redrive.v1.ClassifierService/AcceptSuggestion"
+	ClassifierService_DismissCluster_FullMethodName     = "/redrive.v1.ClassifierService/DismissCluster"
 )
 
 // ClassifierServiceClient is the client API for ClassifierService service.
@@ -62,9 +79,51 @@ type ClassifierServiceClient interface {
 	// DeleteRule removes a rule or the override of a built-in one. A built-in
 	// rule itself is FAILED_PRECONDITION: set its mode to OFF.
 	DeleteRule(ctx context.Context, in *DeleteRuleRequest, opts ...grpc.CallOption) (*DeleteRuleResponse, error)
-	// TestRule tries a rule on a text, and says what matched or which part did
-	// not. Nothing is stored.
+	// TestRule tries a rule on a text or on a stored failure, and says what
+	// matched or which part did not. Nothing is stored.
 	TestRule(ctx context.Context, in *TestRuleRequest, opts ...grpc.CallOption) (*TestRuleResponse, error)
+	// ListRuleRevisions lists what was done to rules, newest first: to one rule,
+	// or, with "rules/-", to all of them, which is the audit trail.
+	ListRuleRevisions(ctx context.Context, in *ListRuleRevisionsRequest, opts ...grpc.CallOption) (*ListRuleRevisionsResponse, error)
+	// GetRuleRevision returns one revision of a rule with the rule as it was.
+	GetRuleRevision(ctx context.Context, in *GetRuleRevisionRequest, opts ...grpc.CallOption) (*RuleRevision, error)
+	// RollbackRule makes the rule of an earlier revision the current one again, as
+	// a new revision.
+	RollbackRule(ctx context.Context, in *RollbackRuleRequest, opts ...grpc.CallOption) (*Rule, error)
+	// ApplyRules makes the stored rules of a pack what a YAML pack says: creates,
+	// changes and, with prune, deletes. All of it or nothing.
+	ApplyRules(ctx context.Context, in *ApplyRulesRequest, opts ...grpc.CallOption) (*ApplyRulesResponse, error)
+	// ExportRules writes rules as a YAML pack that ApplyRules takes.
+	ExportRules(ctx context.Context, in *ExportRulesRequest, opts ...grpc.CallOption) (*ExportRulesResponse, error)
+	// LintRules looks for what is likely wrong with rules without matching any
+	// failure: a rule that no log can reach, patterns that match ordinary logs.
+	LintRules(ctx context.Context, in *LintRulesRequest, opts ...grpc.CallOption) (*LintRulesResponse, error)
+	// BacktestRule begins to try a rule on stored failures, and returns the
+	// backtest to be watched with GetBacktest.
+	BacktestRule(ctx context.Context, in *BacktestRuleRequest, opts ...grpc.CallOption) (*Backtest, error)
+	GetBacktest(ctx context.Context, in *GetBacktestRequest, opts ...grpc.CallOption) (*Backtest, error)
+	// ListBacktests lists backtests, newest first.
+	ListBacktests(ctx context.Context, in *ListBacktestsRequest, opts ...grpc.CallOption) (*ListBacktestsResponse, error)
+	// CancelBacktest ends a backtest that runs.
+	CancelBacktest(ctx context.Context, in *CancelBacktestRequest, opts ...grpc.CallOption) (*Backtest, error)
+	// ListRuleStats says how often rules matched, when last, and how right they
+	// were.
+	ListRuleStats(ctx context.Context, in *ListRuleStatsRequest, opts ...grpc.CallOption) (*ListRuleStatsResponse, error)
+	// ReclassifyFailures runs the rules at work now over stored failures, and
+	// notes on each what it would be today. What was decided stays.
+	ReclassifyFailures(ctx context.Context, in *ReclassifyFailuresRequest, opts ...grpc.CallOption) (*Backtest, error)
+	// ListClusters lists the kinds of unclassified failures, the most expensive
+	// first.
+	ListClusters(ctx context.Context, in *ListClustersRequest, opts ...grpc.CallOption) (*ListClustersResponse, error)
+	GetCluster(ctx context.Context, in *GetClusterRequest, opts ...grpc.CallOption) (*Cluster, error)
+	// SuggestRule makes a rule of a cluster, with the proof for it. Nothing is
+	// stored.
+	SuggestRule(ctx context.Context, in *SuggestRuleRequest, opts ...grpc.CallOption) (*RuleSuggestion, error)
+	// AcceptSuggestion stores the suggested rule of a cluster, in shadow.
+	AcceptSuggestion(ctx context.Context, in *AcceptSuggestionRequest, opts ...grpc.CallOption) (*Rule, error)
+	// DismissCluster takes a cluster off the list until it is undismissed; its
+	// failures are counted on.
+	DismissCluster(ctx context.Context, in *DismissClusterRequest, opts ...grpc.CallOption) (*Cluster, error)
 }
 
 type classifierServiceClient struct {
@@ -175,6 +234,176 @@ func (c *classifierServiceClient) TestRule(ctx context.Context, in *TestRuleRequ
 	return out, nil
 }
 
+func (c *classifierServiceClient) ListRuleRevisions(ctx context.Context, in *ListRuleRevisionsRequest, opts ...grpc.CallOption) (*ListRuleRevisionsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListRuleRevisionsResponse)
+	err := c.cc.Invoke(ctx, ClassifierService_ListRuleRevisions_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *classifierServiceClient) GetRuleRevision(ctx context.Context, in *GetRuleRevisionRequest, opts ...grpc.CallOption) (*RuleRevision, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RuleRevision)
+	err := c.cc.Invoke(ctx, ClassifierService_GetRuleRevision_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *classifierServiceClient) RollbackRule(ctx context.Context, in *RollbackRuleRequest, opts ...grpc.CallOption) (*Rule, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Rule)
+	err := c.cc.Invoke(ctx, ClassifierService_RollbackRule_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *classifierServiceClient) ApplyRules(ctx context.Context, in *ApplyRulesRequest, opts ...grpc.CallOption) (*ApplyRulesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ApplyRulesResponse)
+	err := c.cc.Invoke(ctx, ClassifierService_ApplyRules_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *classifierServiceClient) ExportRules(ctx context.Context, in *ExportRulesRequest, opts ...grpc.CallOption) (*ExportRulesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ExportRulesResponse)
+	err := c.cc.Invoke(ctx, ClassifierService_ExportRules_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *classifierServiceClient) LintRules(ctx context.Context, in *LintRulesRequest, opts ...grpc.CallOption) (*LintRulesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(LintRulesResponse)
+	err := c.cc.Invoke(ctx, ClassifierService_LintRules_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *classifierServiceClient) BacktestRule(ctx context.Context, in *BacktestRuleRequest, opts ...grpc.CallOption) (*Backtest, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Backtest)
+	err := c.cc.Invoke(ctx, ClassifierService_BacktestRule_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *classifierServiceClient) GetBacktest(ctx context.Context, in *GetBacktestRequest, opts ...grpc.CallOption) (*Backtest, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Backtest)
+	err := c.cc.Invoke(ctx, ClassifierService_GetBacktest_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *classifierServiceClient) ListBacktests(ctx context.Context, in *ListBacktestsRequest, opts ...grpc.CallOption) (*ListBacktestsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListBacktestsResponse)
+	err := c.cc.Invoke(ctx, ClassifierService_ListBacktests_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *classifierServiceClient) CancelBacktest(ctx context.Context, in *CancelBacktestRequest, opts ...grpc.CallOption) (*Backtest, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Backtest)
+	err := c.cc.Invoke(ctx, ClassifierService_CancelBacktest_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *classifierServiceClient) ListRuleStats(ctx context.Context, in *ListRuleStatsRequest, opts ...grpc.CallOption) (*ListRuleStatsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListRuleStatsResponse)
+	err := c.cc.Invoke(ctx, ClassifierService_ListRuleStats_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *classifierServiceClient) ReclassifyFailures(ctx context.Context, in *ReclassifyFailuresRequest, opts ...grpc.CallOption) (*Backtest, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Backtest)
+	err := c.cc.Invoke(ctx, ClassifierService_ReclassifyFailures_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *classifierServiceClient) ListClusters(ctx context.Context, in *ListClustersRequest, opts ...grpc.CallOption) (*ListClustersResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListClustersResponse)
+	err := c.cc.Invoke(ctx, ClassifierService_ListClusters_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *classifierServiceClient) GetCluster(ctx context.Context, in *GetClusterRequest, opts ...grpc.CallOption) (*Cluster, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Cluster)
+	err := c.cc.Invoke(ctx, ClassifierService_GetCluster_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *classifierServiceClient) SuggestRule(ctx context.Context, in *SuggestRuleRequest, opts ...grpc.CallOption) (*RuleSuggestion, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RuleSuggestion)
+	err := c.cc.Invoke(ctx, ClassifierService_SuggestRule_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *classifierServiceClient) AcceptSuggestion(ctx context.Context, in *AcceptSuggestionRequest, opts ...grpc.CallOption) (*Rule, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Rule)
+	err := c.cc.Invoke(ctx, ClassifierService_AcceptSuggestion_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *classifierServiceClient) DismissCluster(ctx context.Context, in *DismissClusterRequest, opts ...grpc.CallOption) (*Cluster, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Cluster)
+	err := c.cc.Invoke(ctx, ClassifierService_DismissCluster_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ClassifierServiceServer is the server API for ClassifierService service.
 // All implementations must embed UnimplementedClassifierServiceServer
 // for forward compatibility.
@@ -206,9 +435,51 @@ type ClassifierServiceServer interface {
 	// DeleteRule removes a rule or the override of a built-in one. A built-in
 	// rule itself is FAILED_PRECONDITION: set its mode to OFF.
 	DeleteRule(context.Context, *DeleteRuleRequest) (*DeleteRuleResponse, error)
-	// TestRule tries a rule on a text, and says what matched or which part did
-	// not. Nothing is stored.
+	// TestRule tries a rule on a text or on a stored failure, and says what
+	// matched or which part did not. Nothing is stored.
 	TestRule(context.Context, *TestRuleRequest) (*TestRuleResponse, error)
+	// ListRuleRevisions lists what was done to rules, newest first: to one rule,
+	// or, with "rules/-", to all of them, which is the audit trail.
+	ListRuleRevisions(context.Context, *ListRuleRevisionsRequest) (*ListRuleRevisionsResponse, error)
+	// GetRuleRevision returns one revision of a rule with the rule as it was.
+	GetRuleRevision(context.Context, *GetRuleRevisionRequest) (*RuleRevision, error)
+	// RollbackRule makes the rule of an earlier revision the current one again, as
+	// a new revision.
+	RollbackRule(context.Context, *RollbackRuleRequest) (*Rule, error)
+	// ApplyRules makes the stored rules of a pack what a YAML pack says: creates,
+	// changes and, with prune, deletes. All of it or nothing.
+	ApplyRules(context.Context, *ApplyRulesRequest) (*ApplyRulesResponse, error)
+	// ExportRules writes rules as a YAML pack that ApplyRules takes.
+	ExportRules(context.Context, *ExportRulesRequest) (*ExportRulesResponse, error)
+	// LintRules looks for what is likely wrong with rules without matching any
+	// failure: a rule that no log can reach, patterns that match ordinary logs.
+	LintRules(context.Context, *LintRulesRequest) (*LintRulesResponse, error)
+	// BacktestRule begins to try a rule on stored failures, and returns the
+	// backtest to be watched with GetBacktest.
+	BacktestRule(context.Context, *BacktestRuleRequest) (*Backtest, error)
+	GetBacktest(context.Context, *GetBacktestRequest) (*Backtest, error)
+	// ListBacktests lists backtests, newest first.
+	ListBacktests(context.Context, *ListBacktestsRequest) (*ListBacktestsResponse, error)
+	// CancelBacktest ends a backtest that runs.
+	CancelBacktest(context.Context, *CancelBacktestRequest) (*Backtest, error)
+	// ListRuleStats says how often rules matched, when last, and how right they
+	// were.
+	ListRuleStats(context.Context, *ListRuleStatsRequest) (*ListRuleStatsResponse, error)
+	// ReclassifyFailures runs the rules at work now over stored failures, and
+	// notes on each what it would be today. What was decided stays.
+	ReclassifyFailures(context.Context, *ReclassifyFailuresRequest) (*Backtest, error)
+	// ListClusters lists the kinds of unclassified failures, the most expensive
+	// first.
+	ListClusters(context.Context, *ListClustersRequest) (*ListClustersResponse, error)
+	GetCluster(context.Context, *GetClusterRequest) (*Cluster, error)
+	// SuggestRule makes a rule of a cluster, with the proof for it. Nothing is
+	// stored.
+	SuggestRule(context.Context, *SuggestRuleRequest) (*RuleSuggestion, error)
+	// AcceptSuggestion stores the suggested rule of a cluster, in shadow.
+	AcceptSuggestion(context.Context, *AcceptSuggestionRequest) (*Rule, error)
+	// DismissCluster takes a cluster off the list until it is undismissed; its
+	// failures are counted on.
+	DismissCluster(context.Context, *DismissClusterRequest) (*Cluster, error)
 	mustEmbedUnimplementedClassifierServiceServer()
 }
 
@@ -248,6 +519,57 @@ func (UnimplementedClassifierServiceServer) DeleteRule(context.Context, *DeleteR
 }
 func (UnimplementedClassifierServiceServer) TestRule(context.Context, *TestRuleRequest) (*TestRuleResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method TestRule not implemented")
+}
+func (UnimplementedClassifierServiceServer) ListRuleRevisions(context.Context, *ListRuleRevisionsRequest) (*ListRuleRevisionsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListRuleRevisions not implemented")
+}
+func (UnimplementedClassifierServiceServer) GetRuleRevision(context.Context, *GetRuleRevisionRequest) (*RuleRevision, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetRuleRevision not implemented")
+}
+func (UnimplementedClassifierServiceServer) RollbackRule(context.Context, *RollbackRuleRequest) (*Rule, error) {
+	return nil, status.Error(codes.Unimplemented, "method RollbackRule not implemented")
+}
+func (UnimplementedClassifierServiceServer) ApplyRules(context.Context, *ApplyRulesRequest) (*ApplyRulesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ApplyRules not implemented")
+}
+func (UnimplementedClassifierServiceServer) ExportRules(context.Context, *ExportRulesRequest) (*ExportRulesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ExportRules not implemented")
+}
+func (UnimplementedClassifierServiceServer) LintRules(context.Context, *LintRulesRequest) (*LintRulesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method LintRules not implemented")
+}
+func (UnimplementedClassifierServiceServer) BacktestRule(context.Context, *BacktestRuleRequest) (*Backtest, error) {
+	return nil, status.Error(codes.Unimplemented, "method BacktestRule not implemented")
+}
+func (UnimplementedClassifierServiceServer) GetBacktest(context.Context, *GetBacktestRequest) (*Backtest, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetBacktest not implemented")
+}
+func (UnimplementedClassifierServiceServer) ListBacktests(context.Context, *ListBacktestsRequest) (*ListBacktestsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListBacktests not implemented")
+}
+func (UnimplementedClassifierServiceServer) CancelBacktest(context.Context, *CancelBacktestRequest) (*Backtest, error) {
+	return nil, status.Error(codes.Unimplemented, "method CancelBacktest not implemented")
+}
+func (UnimplementedClassifierServiceServer) ListRuleStats(context.Context, *ListRuleStatsRequest) (*ListRuleStatsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListRuleStats not implemented")
+}
+func (UnimplementedClassifierServiceServer) ReclassifyFailures(context.Context, *ReclassifyFailuresRequest) (*Backtest, error) {
+	return nil, status.Error(codes.Unimplemented, "method ReclassifyFailures not implemented")
+}
+func (UnimplementedClassifierServiceServer) ListClusters(context.Context, *ListClustersRequest) (*ListClustersResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListClusters not implemented")
+}
+func (UnimplementedClassifierServiceServer) GetCluster(context.Context, *GetClusterRequest) (*Cluster, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetCluster not implemented")
+}
+func (UnimplementedClassifierServiceServer) SuggestRule(context.Context, *SuggestRuleRequest) (*RuleSuggestion, error) {
+	return nil, status.Error(codes.Unimplemented, "method SuggestRule not implemented")
+}
+func (UnimplementedClassifierServiceServer) AcceptSuggestion(context.Context, *AcceptSuggestionRequest) (*Rule, error) {
+	return nil, status.Error(codes.Unimplemented, "method AcceptSuggestion not implemented")
+}
+func (UnimplementedClassifierServiceServer) DismissCluster(context.Context, *DismissClusterRequest) (*Cluster, error) {
+	return nil, status.Error(codes.Unimplemented, "method DismissCluster not implemented")
 }
 func (UnimplementedClassifierServiceServer) mustEmbedUnimplementedClassifierServiceServer() {}
 func (UnimplementedClassifierServiceServer) testEmbeddedByValue()                           {}
@@ -450,6 +772,312 @@ func _ClassifierService_TestRule_Handler(srv interface{}, ctx context.Context, d
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ClassifierService_ListRuleRevisions_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListRuleRevisionsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ClassifierServiceServer).ListRuleRevisions(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ClassifierService_ListRuleRevisions_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ClassifierServiceServer).ListRuleRevisions(ctx, req.(*ListRuleRevisionsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ClassifierService_GetRuleRevision_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetRuleRevisionRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ClassifierServiceServer).GetRuleRevision(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ClassifierService_GetRuleRevision_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ClassifierServiceServer).GetRuleRevision(ctx, req.(*GetRuleRevisionRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ClassifierService_RollbackRule_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RollbackRuleRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ClassifierServiceServer).RollbackRule(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ClassifierService_RollbackRule_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ClassifierServiceServer).RollbackRule(ctx, req.(*RollbackRuleRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ClassifierService_ApplyRules_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ApplyRulesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ClassifierServiceServer).ApplyRules(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ClassifierService_ApplyRules_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ClassifierServiceServer).ApplyRules(ctx, req.(*ApplyRulesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ClassifierService_ExportRules_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ExportRulesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ClassifierServiceServer).ExportRules(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ClassifierService_ExportRules_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ClassifierServiceServer).ExportRules(ctx, req.(*ExportRulesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ClassifierService_LintRules_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(LintRulesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ClassifierServiceServer).LintRules(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ClassifierService_LintRules_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ClassifierServiceServer).LintRules(ctx, req.(*LintRulesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ClassifierService_BacktestRule_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(BacktestRuleRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ClassifierServiceServer).BacktestRule(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ClassifierService_BacktestRule_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ClassifierServiceServer).BacktestRule(ctx, req.(*BacktestRuleRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ClassifierService_GetBacktest_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetBacktestRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ClassifierServiceServer).GetBacktest(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ClassifierService_GetBacktest_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ClassifierServiceServer).GetBacktest(ctx, req.(*GetBacktestRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ClassifierService_ListBacktests_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListBacktestsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ClassifierServiceServer).ListBacktests(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ClassifierService_ListBacktests_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ClassifierServiceServer).ListBacktests(ctx, req.(*ListBacktestsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ClassifierService_CancelBacktest_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CancelBacktestRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ClassifierServiceServer).CancelBacktest(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ClassifierService_CancelBacktest_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ClassifierServiceServer).CancelBacktest(ctx, req.(*CancelBacktestRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ClassifierService_ListRuleStats_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListRuleStatsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ClassifierServiceServer).ListRuleStats(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ClassifierService_ListRuleStats_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ClassifierServiceServer).ListRuleStats(ctx, req.(*ListRuleStatsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ClassifierService_ReclassifyFailures_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ReclassifyFailuresRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ClassifierServiceServer).ReclassifyFailures(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ClassifierService_ReclassifyFailures_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ClassifierServiceServer).ReclassifyFailures(ctx, req.(*ReclassifyFailuresRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ClassifierService_ListClusters_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListClustersRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ClassifierServiceServer).ListClusters(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ClassifierService_ListClusters_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ClassifierServiceServer).ListClusters(ctx, req.(*ListClustersRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ClassifierService_GetCluster_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetClusterRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ClassifierServiceServer).GetCluster(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ClassifierService_GetCluster_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ClassifierServiceServer).GetCluster(ctx, req.(*GetClusterRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ClassifierService_SuggestRule_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SuggestRuleRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ClassifierServiceServer).SuggestRule(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ClassifierService_SuggestRule_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ClassifierServiceServer).SuggestRule(ctx, req.(*SuggestRuleRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ClassifierService_AcceptSuggestion_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(AcceptSuggestionRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ClassifierServiceServer).AcceptSuggestion(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ClassifierService_AcceptSuggestion_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ClassifierServiceServer).AcceptSuggestion(ctx, req.(*AcceptSuggestionRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ClassifierService_DismissCluster_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DismissClusterRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ClassifierServiceServer).DismissCluster(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ClassifierService_DismissCluster_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ClassifierServiceServer).DismissCluster(ctx, req.(*DismissClusterRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // ClassifierService_ServiceDesc is the grpc.ServiceDesc for ClassifierService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -496,6 +1124,74 @@ var ClassifierService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "TestRule",
 			Handler:    _ClassifierService_TestRule_Handler,
+		},
+		{
+			MethodName: "ListRuleRevisions",
+			Handler:    _ClassifierService_ListRuleRevisions_Handler,
+		},
+		{
+			MethodName: "GetRuleRevision",
+			Handler:    _ClassifierService_GetRuleRevision_Handler,
+		},
+		{
+			MethodName: "RollbackRule",
+			Handler:    _ClassifierService_RollbackRule_Handler,
+		},
+		{
+			MethodName: "ApplyRules",
+			Handler:    _ClassifierService_ApplyRules_Handler,
+		},
+		{
+			MethodName: "ExportRules",
+			Handler:    _ClassifierService_ExportRules_Handler,
+		},
+		{
+			MethodName: "LintRules",
+			Handler:    _ClassifierService_LintRules_Handler,
+		},
+		{
+			MethodName: "BacktestRule",
+			Handler:    _ClassifierService_BacktestRule_Handler,
+		},
+		{
+			MethodName: "GetBacktest",
+			Handler:    _ClassifierService_GetBacktest_Handler,
+		},
+		{
+			MethodName: "ListBacktests",
+			Handler:    _ClassifierService_ListBacktests_Handler,
+		},
+		{
+			MethodName: "CancelBacktest",
+			Handler:    _ClassifierService_CancelBacktest_Handler,
+		},
+		{
+			MethodName: "ListRuleStats",
+			Handler:    _ClassifierService_ListRuleStats_Handler,
+		},
+		{
+			MethodName: "ReclassifyFailures",
+			Handler:    _ClassifierService_ReclassifyFailures_Handler,
+		},
+		{
+			MethodName: "ListClusters",
+			Handler:    _ClassifierService_ListClusters_Handler,
+		},
+		{
+			MethodName: "GetCluster",
+			Handler:    _ClassifierService_GetCluster_Handler,
+		},
+		{
+			MethodName: "SuggestRule",
+			Handler:    _ClassifierService_SuggestRule_Handler,
+		},
+		{
+			MethodName: "AcceptSuggestion",
+			Handler:    _ClassifierService_AcceptSuggestion_Handler,
+		},
+		{
+			MethodName: "DismissCluster",
+			Handler:    _ClassifierService_DismissCluster_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

@@ -239,7 +239,7 @@ var File_redrive_v1_classifier_record_proto protoreflect.FileDescriptor
 const file_redrive_v1_classifier_record_proto_rawDesc = "" +
 	"\n" +
 	"\"redrive/v1/classifier_record.proto\x12\n" +
-	"redrive.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bredrive/v1/classifier.proto\x1a\x19redrive/v1/evidence.proto\x1a\x1credrive/v1/recommender.proto\"2\n" +
+	"redrive.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bredrive/v1/classifier.proto\x1a\x19redrive/v1/evidence.proto\x1a\x1credrive/v1/recommender.proto\x1a\x15redrive/v1/rule.proto\"2\n" +
 	"\vFailureLogs\x12#\n" +
 	"\x04logs\x18\x01 \x03(\v2\x0f.redrive.v1.LogR\x04logs\"\xce\x02\n" +
 	"\x0fFailureProgress\x12/\n" +
@@ -308,6 +308,7 @@ func file_redrive_v1_classifier_record_proto_init() {
 	file_redrive_v1_classifier_proto_init()
 	file_redrive_v1_evidence_proto_init()
 	file_redrive_v1_recommender_proto_init()
+	file_redrive_v1_rule_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
