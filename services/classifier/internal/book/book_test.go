@@ -20,6 +20,8 @@ import (
 
 var now = time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)
 
+var change = book.Change{Author: "ann", Reason: "to see"}
+
 type committer struct {
 	docstore.Store
 	told []bus.Event
@@ -68,8 +70,8 @@ func TestCreate(t *testing.T) {
 	b := newBook(t, c, "built")
 	q := book.Request{ID: "q1", Digest: "d1"}
 	for range 2 {
-		r, err := b.Create(t.Context(), plainRule("own"), q, false, now)
-		if err != nil || r.Revision != 1 || !r.CreateTime.Equal(now) {
+		r, err := b.Create(t.Context(), plainRule("own"), q, change, false, now)
+		if err != nil || r.Revision != 1 || !r.CreateTime.Equal(now) || r.Author != "ann" {
 			t.Errorf("Create = %+v, %v", r, err)
 		}
 	}
@@ -87,11 +89,11 @@ func TestCreate(t *testing.T) {
 		"built in":             {"built", q, errs.AlreadyExists},
 		"bad":                  {"Bad", book.Request{}, errs.Invalid},
 	} {
-		if _, err := b.Create(t.Context(), plainRule(tc.id), tc.q, false, now); errs.KindOf(err) != tc.want {
+		if _, err := b.Create(t.Context(), plainRule(tc.id), tc.q, change, false, now); errs.KindOf(err) != tc.want {
 			t.Errorf("%s: Create = %v, want %v", name, err, tc.want)
 		}
 	}
-	if _, err := b.Create(t.Context(), plainRule("checked"), book.Request{}, true, now); err != nil || len(atWork(b)) != 2 {
+	if _, err := b.Create(t.Context(), plainRule("checked"), book.Request{}, change, true, now); err != nil || len(atWork(b)) != 2 {
 		t.Errorf("a check = %v and leaves %v at work", err, atWork(b))
 	}
 	other := newBook(t, c, "built")
@@ -112,13 +114,13 @@ func TestABuiltInRuleIsOverriddenAndBroughtBack(t *testing.T) {
 		return e
 	}
 	builtIn := get(b)
-	if err := b.Delete(t.Context(), builtIn, now); !errs.Is(err, errs.FailedPrecondition) || !strings.Contains(err.Error(), "MODE_OFF") {
+	if err := b.Delete(t.Context(), builtIn, change, now); !errs.Is(err, errs.FailedPrecondition) || !strings.Contains(err.Error(), "MODE_OFF") {
 		t.Errorf("Delete of a built-in rule = %v, want FailedPrecondition that says how to switch it off", err)
 	}
 	for turn := range int64(2) {
 		changed := get(b).Rule
 		changed.Mode = rule.Off
-		r, err := b.Update(t.Context(), get(b), changed, false, now)
+		r, err := b.Update(t.Context(), get(b), changed, change, false, now)
 		if err != nil || !r.Overridden || !r.BuiltIn || r.Revision != 2+2*turn {
 			t.Errorf("Update = %+v, %v", r, err)
 		}
@@ -128,10 +130,10 @@ func TestABuiltInRuleIsOverriddenAndBroughtBack(t *testing.T) {
 		if c, _ := other.Set().Rule("built"); c.Rule.Mode != rule.Off || !c.Rule.Overridden {
 			t.Errorf("the other replica has %+v", c.Rule)
 		}
-		if _, err := b.Update(t.Context(), builtIn, changed, false, now); !errs.Is(err, errs.Conflict) {
+		if _, err := b.Update(t.Context(), builtIn, changed, change, false, now); !errs.Is(err, errs.Conflict) {
 			t.Errorf("Update of what was read before = %v, want Conflict", err)
 		}
-		if err := other.Delete(t.Context(), get(other), now); err != nil {
+		if err := other.Delete(t.Context(), get(other), change, now); err != nil {
 			t.Fatal(err)
 		}
 		if err := b.Reload(t.Context()); err != nil {
@@ -149,20 +151,20 @@ func TestABuiltInRuleIsOverriddenAndBroughtBack(t *testing.T) {
 func TestDeleteOfAnOwnRule(t *testing.T) {
 	c := &committer{Store: storetest.Open(t)}
 	b := newBook(t, c)
-	if _, err := b.Create(t.Context(), plainRule("own"), book.Request{}, false, now); err != nil {
+	if _, err := b.Create(t.Context(), plainRule("own"), book.Request{}, change, false, now); err != nil {
 		t.Fatal(err)
 	}
 	e, err := b.Get(t.Context(), "own")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := b.Delete(t.Context(), e, now); err != nil || len(atWork(b)) != 0 {
+	if err := b.Delete(t.Context(), e, change, now); err != nil || len(atWork(b)) != 0 {
 		t.Errorf("Delete = %v, %v at work", err, atWork(b))
 	}
 	if _, err := b.Get(t.Context(), "own"); !errs.Is(err, errs.NotFound) {
 		t.Errorf("Get = %v, want NotFound", err)
 	}
-	if err := b.Delete(t.Context(), e, now); !errs.Is(err, errs.Conflict) {
+	if err := b.Delete(t.Context(), e, change, now); !errs.Is(err, errs.Conflict) {
 		t.Errorf("Delete again = %v, want Conflict", err)
 	}
 	if len(c.told) < 2 || c.told[0].ID == c.told[1].ID {
@@ -178,13 +180,13 @@ func TestAfterAnUpgrade(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := before.Update(t.Context(), e, e.Rule, false, now); err != nil {
+		if _, err := before.Update(t.Context(), e, e.Rule, change, false, now); err != nil {
 			t.Fatal(err)
 		}
 		if e, err = before.Get(t.Context(), id); err != nil {
 			t.Fatal(err)
 		}
-		if err := before.Delete(t.Context(), e, now); err != nil {
+		if err := before.Delete(t.Context(), e, change, now); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -200,7 +202,7 @@ func TestAfterAnUpgrade(t *testing.T) {
 	if _, err := after.Get(t.Context(), "gone"); !errs.Is(err, errs.NotFound) {
 		t.Errorf("Get of a rule that is not built in any more = %v, want NotFound", err)
 	}
-	if _, err := after.Create(t.Context(), plainRule("gone"), book.Request{}, false, now); err != nil {
+	if _, err := after.Create(t.Context(), plainRule("gone"), book.Request{}, change, false, now); err != nil {
 		t.Errorf("Create in its place = %v", err)
 	}
 	if got := atWork(after); !slices.Equal(got, []string{"broken", "gone", "stays"}) {

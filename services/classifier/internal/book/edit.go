@@ -22,7 +22,10 @@ type Request struct {
 // Create adds a rule and puts it to work here; the other replicas follow. A
 // taken id is errs.AlreadyExists, unless by the same request. With check it
 // stores nothing.
-func (b *Book) Create(ctx context.Context, r rule.Rule, q Request, check bool, now time.Time) (rule.Rule, error) {
+func (b *Book) Create(ctx context.Context, r rule.Rule, q Request, ch Change, check bool, now time.Time) (rule.Rule, error) {
+	if err := ch.Check(); err != nil {
+		return r, err
+	}
 	existing, err := b.Get(ctx, r.ID)
 	switch {
 	case err == nil && q.ID != "" && existing.RequestID == q.ID && existing.RequestDigest == q.Digest:
@@ -40,6 +43,7 @@ func (b *Book) Create(ctx context.Context, r rule.Rule, q Request, check bool, n
 		return r, errs.New(errs.Exhausted, "there are %d rules, at most %d are possible: delete one first", n, maxRules)
 	}
 	r.Revision, r.BuiltIn, r.Overridden, r.CreateTime, r.UpdateTime = 1, false, false, now, now
+	r.Pack, r.Author = "", ch.Author
 	e := Entry{Rule: r, Version: b.entombed(ctx, r.ID), RequestID: q.ID, RequestDigest: q.Digest}
 	return b.put(ctx, "rule", e, check, now)
 }
@@ -55,8 +59,12 @@ func (b *Book) entombed(ctx context.Context, id string) int64 {
 
 // Update stores r over the entry that Get returned. A built-in rule is
 // overridden. With check it stores nothing.
-func (b *Book) Update(ctx context.Context, before Entry, r rule.Rule, check bool, now time.Time) (rule.Rule, error) {
+func (b *Book) Update(ctx context.Context, before Entry, r rule.Rule, ch Change, check bool, now time.Time) (rule.Rule, error) {
+	if err := ch.Check(); err != nil {
+		return r, err
+	}
 	r.ID, r.Revision, r.UpdateTime = before.Rule.ID, before.Rule.Revision+1, now
+	r.Pack, r.Author = before.Rule.Pack, ch.Author
 	if r.CreateTime = before.Rule.CreateTime; r.CreateTime.IsZero() {
 		r.CreateTime = now
 	}
@@ -85,8 +93,11 @@ func (b *Book) changed(ctx context.Context) {
 // Delete takes away the entry that Get returned: a rule of its own is gone, an
 // override makes way for its built-in rule. A built-in rule that is not
 // overridden is errs.FailedPrecondition.
-func (b *Book) Delete(ctx context.Context, e Entry, now time.Time) error {
-	var err error
+func (b *Book) Delete(ctx context.Context, e Entry, ch Change, now time.Time) error {
+	err := ch.Check()
+	if err != nil {
+		return err
+	}
 	switch {
 	case !e.Rule.BuiltIn:
 		err = b.store.Delete(ctx, e, now)
@@ -94,7 +105,7 @@ func (b *Book) Delete(ctx context.Context, e Entry, now time.Time) error {
 		return errs.New(errs.FailedPrecondition, "rules/%s is built in: update it with mode: MODE_OFF to switch it off", e.Rule.ID)
 	default:
 		restored := b.builtIn[e.Rule.ID].Rule
-		restored.Revision, restored.UpdateTime = e.Rule.Revision+1, now
+		restored.Revision, restored.UpdateTime, restored.Author = e.Rule.Revision+1, now, ch.Author
 		err = b.store.Put(ctx, Entry{Rule: restored, Deleted: true, Version: e.Version}, now)
 	}
 	if err == nil {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/redrive-io/redrive/pkg/errs"
 	"github.com/redrive-io/redrive/pkg/failure"
@@ -94,7 +95,7 @@ func (r *Rule) checkWords(field string) error {
 	atMost("owner", r.Owner, 128)
 	atMost("sample", r.Sample, MaxSample)
 	for i, s := range r.NearMisses {
-		atMost(fmt.Sprintf("near_miss[%d]", i), s, MaxSample)
+		atMost(fmt.Sprintf("near_misses[%d]", i), s, MaxSample)
 	}
 	return errs.Fields(all...)
 }
@@ -107,7 +108,8 @@ func (r *Rule) checkLists(field string) error {
 	}{
 		{"sources", len(r.Sources)},
 		{"remedy", len(r.Remedy)},
-		{"near_miss", len(r.NearMisses)},
+		{"near_misses", len(r.NearMisses)},
+		{"yields_to", len(r.YieldsTo)},
 		{"facts.exit_codes", len(r.Facts.ExitCodes)},
 		{"facts.signals", len(r.Facts.Signals)},
 		{"facts.termination_reasons", len(r.Facts.Reasons)},
@@ -127,10 +129,27 @@ func (r *Rule) checkLists(field string) error {
 			all = append(all, errs.Field(fmt.Sprintf("%s.facts.termination_reasons[%d]", field, i), "%d is no termination reason", int(reason)))
 		}
 	}
+	if p := r.Facts.PeakPercent; p < 0 || p > MaxPeakPercent {
+		all = append(all, errs.Field(field+".facts.peak_percent", "%d is not between 0 and %d", p, MaxPeakPercent))
+	}
+	for i, name := range r.YieldsTo {
+		if !canYieldTo(name) {
+			all = append(all, errs.Field(fmt.Sprintf("%s.yields_to[%d]", field, i), "%q is neither a class nor rules/{rule}", cut(name, 80)))
+		}
+	}
 	for i, op := range r.Remedy {
 		all = append(all, op.check(fmt.Sprintf("%s.remedy[%d]", field, i)))
 	}
 	return errs.Fields(all...)
+}
+
+// canYieldTo reports whether name is a class that rules have, or rules/{rule}.
+func canYieldTo(name string) bool {
+	if id, ok := strings.CutPrefix(name, "rules/"); ok {
+		return idPattern.MatchString(id)
+	}
+	_, ok := failure.MeaningOf(failure.Class(name))
+	return ok && failure.Class(name) != failure.Unknown
 }
 
 func (o Operation) check(field string) error {
@@ -178,7 +197,7 @@ func (c *Compiled) checkSamples(field string) error {
 	}
 	for i, text := range c.Rule.NearMisses {
 		if m, missing := c.Explain(c.Rule.Facts.suits(source, text)); len(missing) == 0 {
-			all = append(all, errs.Field(fmt.Sprintf("%s.near_miss[%d]", field, i), "the rule matches it, in line %d: %q", m.Line, m.Text))
+			all = append(all, errs.Field(fmt.Sprintf("%s.near_misses[%d]", field, i), "the rule matches it, in line %d: %q", m.Line, m.Text))
 		}
 	}
 	return errs.Fields(all...)

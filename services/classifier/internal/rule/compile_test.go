@@ -41,7 +41,12 @@ func TestCompileNamesWhatIsWrong(t *testing.T) {
 		{"sample with facts and a source", func(r *rule.Rule) {
 			r.Sample, r.Sources, r.Facts = "boom", []string{"driver"}, rule.Facts{ExitCodes: []int{3}, Engines: []string{"spark"}}
 		}, ""},
-		{"near miss", func(r *rule.Rule) { r.NearMisses = []string{"bang", "boom"} }, "rule.near_miss[1]"},
+		{"near miss", func(r *rule.Rule) { r.NearMisses = []string{"bang", "boom"} }, "rule.near_misses[1]"},
+		{"peak", func(r *rule.Rule) { r.Facts.PeakPercent = 101 }, "rule.facts.peak_percent"},
+		{"a peak suffices", func(r *rule.Rule) { r.Any = nil; r.Facts.PeakPercent = 95 }, ""},
+		{"yields to classes and rules", func(r *rule.Rule) { r.YieldsTo = []string{"memory.driver", "rules/x-1"} }, ""},
+		{"yields to no class", func(r *rule.Rule) { r.YieldsTo = []string{"memory.driver", "x-1"} }, "rule.yields_to[1]"},
+		{"yields to the unknown", func(r *rule.Rule) { r.YieldsTo = []string{"unknown"} }, "rule.yields_to[0]"},
 		{"remedy path", func(r *rule.Rule) { r.Remedy = []rule.Operation{{Op: "add", Path: "x", Value: []byte("1")}} }, "rule.remedy[0].path"},
 		{"remedy op", func(r *rule.Rule) { r.Remedy = []rule.Operation{{Op: "move", Path: "/x", Value: []byte("1")}} }, "rule.remedy[0].op"},
 		{"remedy value", func(r *rule.Rule) { r.Remedy = []rule.Operation{{Op: "test", Path: "/x"}} }, "rule.remedy[0].value"},

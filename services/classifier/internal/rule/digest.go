@@ -15,8 +15,8 @@ import (
 func (r *Rule) Digest() string {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "%q %d %q %q %q %q ", r.ID, r.Order, r.Sources, r.Any, r.All, r.None)
-	fmt.Fprintf(&b, "%d %d %d %q ", r.Facts.ExitCodes, r.Facts.Signals, ints(r.Facts.Reasons), r.Facts.Engines)
-	fmt.Fprintf(&b, "%q %d %d", r.Class, r.EffectiveVerdict(), r.RetryAfter)
+	fmt.Fprintf(&b, "%d %d %d %q %d ", r.Facts.ExitCodes, r.Facts.Signals, ints(r.Facts.Reasons), r.Facts.Engines, r.Facts.PeakPercent)
+	fmt.Fprintf(&b, "%q %d %d %q", r.Class, r.EffectiveVerdict(), r.RetryAfter, r.YieldsTo)
 	for _, op := range r.Remedy {
 		fmt.Fprintf(&b, " %q %q %q", op.Op, op.Path, plainJSON(op.Value))
 	}

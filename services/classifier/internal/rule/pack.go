@@ -51,6 +51,7 @@ type packRule struct {
 	Mode       string          `yaml:"mode"`
 	Sample     string          `yaml:"sample"`
 	NearMiss   []string        `yaml:"near_miss"`
+	YieldsTo   []string        `yaml:"yields_to"`
 }
 
 type packFacts struct {
@@ -58,6 +59,7 @@ type packFacts struct {
 	Signals            []int    `yaml:"signals"`
 	TerminationReasons []string `yaml:"termination_reasons"`
 	Engines            []string `yaml:"engines"`
+	PeakPercent        int      `yaml:"peak_percent"`
 }
 
 type packOperation struct {
@@ -130,7 +132,7 @@ func ParsePack(name string, data []byte) (Pack, error) {
 			all = append(all, errs.Field(field+".id", "is in the pack twice"))
 		}
 		seen[r.ID] = true
-		c, err := r.compile(field)
+		c, err := r.compile(field, f.Pack)
 		all = append(all, err)
 		p.Rules = append(p.Rules, c)
 	}
@@ -151,20 +153,21 @@ func checkPack(name string, f packFile) error {
 	return errs.Fields(noun, count)
 }
 
-func (p packRule) compile(field string) (*Compiled, error) {
+func (p packRule) compile(field, pack string) (*Compiled, error) {
 	r, err := p.rule(field)
 	if err != nil {
 		return nil, err
 	}
+	r.Pack = pack
 	return Compile(field, r)
 }
 
 func (p packRule) rule(field string) (Rule, error) {
 	r := Rule{
 		ID: p.ID, Sources: p.Sources, Any: p.Any, All: p.All, None: p.None, Class: failure.Class(p.Class),
-		Facts:   Facts{ExitCodes: p.Facts.ExitCodes, Signals: p.Facts.Signals, Engines: p.Facts.Engines},
+		Facts:   Facts{ExitCodes: p.Facts.ExitCodes, Signals: p.Facts.Signals, Engines: p.Facts.Engines, PeakPercent: p.Facts.PeakPercent},
 		Summary: p.Summary, Runbook: p.Runbook, Owner: p.Owner, Mode: Enforce,
-		Sample: p.Sample, NearMisses: p.NearMiss, Revision: 1, BuiltIn: true,
+		Sample: p.Sample, NearMisses: p.NearMiss, YieldsTo: p.YieldsTo, Revision: 1, BuiltIn: true,
 	}
 	var all []error
 	if p.Order == nil {

@@ -37,11 +37,14 @@ type Facts struct {
 	Signals   []int
 	Reasons   []failure.Reason
 	Engines   []string
+	// PeakPercent is the least part of its memory limit that the attempt must
+	// have reached, in percent; 0 asks for nothing.
+	PeakPercent int
 }
 
 // Empty reports whether no fact is asked for.
 func (f Facts) Empty() bool {
-	return len(f.ExitCodes)+len(f.Signals)+len(f.Reasons)+len(f.Engines) == 0
+	return len(f.ExitCodes)+len(f.Signals)+len(f.Reasons)+len(f.Engines)+f.PeakPercent == 0
 }
 
 // Rule is an ordered statement: where these patterns and facts hold, the
@@ -71,7 +74,15 @@ type Rule struct {
 	// must not match, all with the rule's facts given.
 	Sample     string
 	NearMisses []string
+	// YieldsTo are classes and rules ("rules/{rule}") whose match speaks instead,
+	// although they come later; besides those that Class yields to.
+	YieldsTo []string
 
+	// Pack is the pack that the rule came with, built in or applied; empty for
+	// none.
+	Pack string
+	// Author made the last change.
+	Author                 string
 	Revision               int64
 	BuiltIn, Overridden    bool
 	CreateTime, UpdateTime time.Time
@@ -87,6 +98,7 @@ const (
 	MaxRunbook      = 2000   // bytes of a runbook
 	MaxSample       = 32_768 // bytes of a sample or of a near miss
 	MaxListed       = 32     // members of any other list
+	MaxPeakPercent  = 100
 	MaxRetryAfter   = 24 * time.Hour
 )
 

@@ -13,7 +13,7 @@ import (
 
 // outputOnly are the fields of a rule that only Redrive sets; a caller's values
 // of them are ignored. The name says which rule it is.
-var outputOnly = []protoreflect.Name{"name", "revision", "built_in", "overridden", "create_time", "update_time", "etag"}
+var outputOnly = []protoreflect.Name{"name", "revision", "built_in", "overridden", "create_time", "update_time", "etag", "pack", "author"}
 
 // merge changes into by from (AIP-134): the fields of the mask, also to
 // nothing; without a mask all that are set in from; with "*" all. A path that

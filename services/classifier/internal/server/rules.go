@@ -35,7 +35,7 @@ func (s *Server) CreateRule(ctx context.Context, req *redrivev1.CreateRuleReques
 	}
 	p := proto.CloneOf(req.GetRule())
 	p.Name = wire.RuleName(req.GetRuleId())
-	r, err := s.book.Create(ctx, wire.RuleFromProto(p), book.Request{ID: req.GetRequestId(), Digest: digest(wanted(p))}, req.GetValidateOnly(), time.Now())
+	r, err := s.book.Create(ctx, wire.RuleFromProto(p), book.Request{ID: req.GetRequestId(), Digest: digest(wanted(p))}, change(req), req.GetValidateOnly(), time.Now())
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +116,7 @@ func (s *Server) UpdateRule(ctx context.Context, req *redrivev1.UpdateRuleReques
 	if err := merge(p, req.GetRule(), req.GetUpdateMask().GetPaths()); err != nil {
 		return nil, err
 	}
-	r, err := s.book.Update(ctx, before, wire.RuleFromProto(p), req.GetValidateOnly(), time.Now())
+	r, err := s.book.Update(ctx, before, wire.RuleFromProto(p), change(req), req.GetValidateOnly(), time.Now())
 	if err != nil {
 		return nil, err
 	}
@@ -132,10 +132,20 @@ func (s *Server) DeleteRule(ctx context.Context, req *redrivev1.DeleteRuleReques
 	if err := checkEtag(e, req.GetEtag()); err != nil {
 		return nil, err
 	}
-	if err := s.book.Delete(ctx, e, time.Now()); err != nil {
+	if err := s.book.Delete(ctx, e, change(req), time.Now()); err != nil {
 		return nil, err
 	}
 	return &redrivev1.DeleteRuleResponse{}, nil
+}
+
+// explained is a request that says who makes a change, and why.
+type explained interface {
+	GetAuthor() string
+	GetReason() string
+}
+
+func change(req explained) book.Change {
+	return book.Change{Author: req.GetAuthor(), Reason: req.GetReason()}
 }
 
 // withEtag writes a rule for the wire. The etag is made of all that a caller

@@ -56,10 +56,11 @@ func Rule(r rule.Rule) *redrivev1.Rule {
 		Class: string(r.Class), Verdict: redrivev1.Verdict(r.Verdict), Summary: r.Summary, Runbook: r.Runbook,
 		RetryAfter: wellknown.Duration(r.RetryAfter), Remedy: Operations(r.Remedy), Owner: r.Owner, Mode: redrivev1.Rule_Mode(r.Mode),
 		Revision: r.Revision, BuiltIn: r.BuiltIn, Overridden: r.Overridden,
-		CreateTime: wellknown.Timestamp(r.CreateTime), UpdateTime: wellknown.Timestamp(r.UpdateTime), Sample: r.Sample,
+		CreateTime: wellknown.Timestamp(r.CreateTime), UpdateTime: wellknown.Timestamp(r.UpdateTime),
+		Sample: r.Sample, NearMisses: r.NearMisses, Pack: r.Pack, YieldsTo: r.YieldsTo, Author: r.Author,
 	}
 	if !r.Facts.Empty() {
-		p.Facts = &redrivev1.RuleFacts{Engines: r.Facts.Engines}
+		p.Facts = &redrivev1.RuleFacts{Engines: r.Facts.Engines, PeakPercent: int32(r.Facts.PeakPercent)}
 		for _, c := range r.Facts.ExitCodes {
 			p.Facts.ExitCodes = append(p.Facts.ExitCodes, int32(c))
 		}
@@ -79,10 +80,11 @@ func RuleFromProto(p *redrivev1.Rule) rule.Rule {
 	r := rule.Rule{
 		ID: strings.TrimPrefix(p.GetName(), rulePrefix), Order: int(p.GetOrder()), Sources: p.GetSources(),
 		Any: p.GetAny(), All: p.GetAll(), None: p.GetNone(), Class: failure.Class(p.GetClass()), Verdict: failure.Verdict(p.GetVerdict()),
-		Facts:   rule.Facts{Engines: p.GetFacts().GetEngines()},
+		Facts:   rule.Facts{Engines: p.GetFacts().GetEngines(), PeakPercent: int(p.GetFacts().GetPeakPercent())},
 		Summary: p.GetSummary(), Runbook: p.GetRunbook(), RetryAfter: p.GetRetryAfter().AsDuration(), Remedy: OperationsFromProto(p.GetRemedy()),
 		Owner: p.GetOwner(), Mode: rule.Mode(p.GetMode()), Revision: p.GetRevision(), BuiltIn: p.GetBuiltIn(), Overridden: p.GetOverridden(),
-		CreateTime: wellknown.Time(p.GetCreateTime()), UpdateTime: wellknown.Time(p.GetUpdateTime()), Sample: p.GetSample(),
+		CreateTime: wellknown.Time(p.GetCreateTime()), UpdateTime: wellknown.Time(p.GetUpdateTime()),
+		Sample: p.GetSample(), NearMisses: p.GetNearMisses(), Pack: p.GetPack(), YieldsTo: p.GetYieldsTo(), Author: p.GetAuthor(),
 	}
 	if r.Mode == rule.ModeNone {
 		r.Mode = rule.Enforce

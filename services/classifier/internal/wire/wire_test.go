@@ -74,9 +74,9 @@ func TestFailureSurvivesTheWire(t *testing.T) {
 func TestRuleSurvivesTheWire(t *testing.T) {
 	want := rule.Rule{
 		ID: "r", Order: 7, Sources: []string{"stderr"}, Any: []string{"a"}, All: []string{"b"}, None: []string{"c"},
-		Facts: rule.Facts{ExitCodes: []int{0, -1}, Signals: []int{9}, Reasons: []failure.Reason{failure.OutOfMemory}, Engines: []string{"jvm"}},
+		Facts: rule.Facts{ExitCodes: []int{0, -1}, Signals: []int{9}, Reasons: []failure.Reason{failure.OutOfMemory}, Engines: []string{"jvm"}, PeakPercent: 90},
 		Class: failure.CodeBug, Verdict: failure.Retry, Summary: "s", Runbook: "r", RetryAfter: time.Minute,
-		Remedy: []rule.Operation{{Op: "add", Path: "/x", Value: []byte("null")}}, Owner: "o", Mode: rule.Off, Sample: "x",
+		Remedy: []rule.Operation{{Op: "add", Path: "/x", Value: []byte("null")}}, Owner: "o", Mode: rule.Off, Sample: "x", NearMisses: []string{"y"}, YieldsTo: []string{"memory.driver", "rules/x"}, Pack: "p", Author: "me",
 		Revision: 3, BuiltIn: true, Overridden: true, CreateTime: at, UpdateTime: at,
 	}
 	if got := wire.RuleFromProto(wire.Rule(want)); !reflect.DeepEqual(got, want) {
