@@ -93,10 +93,16 @@ func (o *Offline) add(packs ...rule.Pack) error {
 		}
 	}
 	set, err := rule.NewSet(all...)
-	if err == nil {
-		o.rules, o.set = all, set
+	if err != nil {
+		return err
 	}
-	return err
+	for _, c := range all {
+		if err := set.CheckYields("rules/"+c.Rule.ID, &c.Rule); err != nil {
+			return err
+		}
+	}
+	o.rules, o.set = all, set
+	return nil
 }
 
 // Classify says what a text is. The id is for the caller: it comes back as it

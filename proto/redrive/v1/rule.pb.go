@@ -23,6 +23,60 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Aftermath is what a log says of what a rule matched, where it says
+// anything.
+type RuleMatch_Aftermath int32
+
+const (
+	// Nothing: it may be what ended the attempt.
+	RuleMatch_AFTERMATH_UNSPECIFIED RuleMatch_Aftermath = 0
+	// It was tried again: it does not speak where something else matched later.
+	RuleMatch_AFTERMATH_RETRIED RuleMatch_Aftermath = 1
+	// It came right: it does not speak.
+	RuleMatch_AFTERMATH_RECOVERED RuleMatch_Aftermath = 2
+)
+
+// Enum value maps for RuleMatch_Aftermath.
+var (
+	RuleMatch_Aftermath_name = map[int32]string{
+		0: "AFTERMATH_UNSPECIFIED",
+		1: "AFTERMATH_RETRIED",
+		2: "AFTERMATH_RECOVERED",
+	}
+	RuleMatch_Aftermath_value = map[string]int32{
+		"AFTERMATH_UNSPECIFIED": 0,
+		"AFTERMATH_RETRIED":     1,
+		"AFTERMATH_RECOVERED":   2,
+	}
+)
+
+func (x RuleMatch_Aftermath) Enum() *RuleMatch_Aftermath {
+	p := new(RuleMatch_Aftermath)
+	*p = x
+	return p
+}
+
+func (x RuleMatch_Aftermath) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (RuleMatch_Aftermath) Descriptor() protoreflect.EnumDescriptor {
+	return file_redrive_v1_rule_proto_enumTypes[0].Descriptor()
+}
+
+func (RuleMatch_Aftermath) Type() protoreflect.EnumType {
+	return &file_redrive_v1_rule_proto_enumTypes[0]
+}
+
+func (x RuleMatch_Aftermath) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use RuleMatch_Aftermath.Descriptor instead.
+func (RuleMatch_Aftermath) EnumDescriptor() ([]byte, []int) {
+	return file_redrive_v1_rule_proto_rawDescGZIP(), []int{0, 0}
+}
+
 // Mode is what a match does.
 type Rule_Mode int32
 
@@ -63,11 +117,11 @@ func (x Rule_Mode) String() string {
 }
 
 func (Rule_Mode) Descriptor() protoreflect.EnumDescriptor {
-	return file_redrive_v1_rule_proto_enumTypes[0].Descriptor()
+	return file_redrive_v1_rule_proto_enumTypes[1].Descriptor()
 }
 
 func (Rule_Mode) Type() protoreflect.EnumType {
-	return &file_redrive_v1_rule_proto_enumTypes[0]
+	return &file_redrive_v1_rule_proto_enumTypes[1]
 }
 
 func (x Rule_Mode) Number() protoreflect.EnumNumber {
@@ -100,9 +154,14 @@ type RuleMatch struct {
 	// head as though nothing were missing.
 	Tail bool `protobuf:"varint,12,opt,name=tail,proto3" json:"tail,omitempty"`
 	// The rest of what a decision takes from the rule as it was then.
-	Runbook       string               `protobuf:"bytes,13,opt,name=runbook,proto3" json:"runbook,omitempty"`
-	RetryAfter    *durationpb.Duration `protobuf:"bytes,14,opt,name=retry_after,json=retryAfter,proto3" json:"retry_after,omitempty"`
-	Remedy        []*PatchOperation    `protobuf:"bytes,15,rep,name=remedy,proto3" json:"remedy,omitempty"`
+	Runbook    string               `protobuf:"bytes,13,opt,name=runbook,proto3" json:"runbook,omitempty"`
+	RetryAfter *durationpb.Duration `protobuf:"bytes,14,opt,name=retry_after,json=retryAfter,proto3" json:"retry_after,omitempty"`
+	Remedy     []*PatchOperation    `protobuf:"bytes,15,rep,name=remedy,proto3" json:"remedy,omitempty"`
+	// What speaks instead of it, as its rule said then.
+	YieldsTo []string `protobuf:"bytes,16,rep,name=yields_to,json=yieldsTo,proto3" json:"yields_to,omitempty"`
+	// What became of it later in the same log, and the line that says so.
+	Aftermath     RuleMatch_Aftermath `protobuf:"varint,17,opt,name=aftermath,proto3,enum=redrive.v1.RuleMatch_Aftermath" json:"aftermath,omitempty"`
+	AftermathLine int32               `protobuf:"varint,18,opt,name=aftermath_line,json=aftermathLine,proto3" json:"aftermath_line,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -242,6 +301,27 @@ func (x *RuleMatch) GetRemedy() []*PatchOperation {
 	return nil
 }
 
+func (x *RuleMatch) GetYieldsTo() []string {
+	if x != nil {
+		return x.YieldsTo
+	}
+	return nil
+}
+
+func (x *RuleMatch) GetAftermath() RuleMatch_Aftermath {
+	if x != nil {
+		return x.Aftermath
+	}
+	return RuleMatch_AFTERMATH_UNSPECIFIED
+}
+
+func (x *RuleMatch) GetAftermathLine() int32 {
+	if x != nil {
+		return x.AftermathLine
+	}
+	return 0
+}
+
 // Rule is an ordered, versioned statement: where this pattern is found and
 // these facts hold, the failure is of this class.
 type Rule struct {
@@ -292,8 +372,9 @@ type Rule struct {
 	// Output only. The pack that the rule came with: a built-in one, or the one
 	// that it was applied with.
 	Pack string `protobuf:"bytes,24,opt,name=pack,proto3" json:"pack,omitempty"`
-	// Classes and rules ("rules/{rule}") whose match speaks instead, although
-	// they come later in order; besides those that its class yields to.
+	// Classes, groups of them ("memory.*") and rules ("rules/{rule}") whose match
+	// speaks instead, although they come later in order; besides those that its
+	// class yields to.
 	YieldsTo []string `protobuf:"bytes,25,rep,name=yields_to,json=yieldsTo,proto3" json:"yields_to,omitempty"`
 	// Output only. Who made the last change.
 	Author        string `protobuf:"bytes,26,opt,name=author,proto3" json:"author,omitempty"`
@@ -598,7 +679,7 @@ var File_redrive_v1_rule_proto protoreflect.FileDescriptor
 const file_redrive_v1_rule_proto_rawDesc = "" +
 	"\n" +
 	"\x15redrive/v1/rule.proto\x12\n" +
-	"redrive.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17redrive/v1/config.proto\x1a\x19redrive/v1/evidence.proto\"\xc0\x04\n" +
+	"redrive.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17redrive/v1/config.proto\x1a\x19redrive/v1/evidence.proto\"\x9b\x06\n" +
 	"\tRuleMatch\x12\x12\n" +
 	"\x04rule\x18\x01 \x01(\tR\x04rule\x12#\n" +
 	"\rrule_revision\x18\x02 \x01(\x03R\fruleRevision\x12\x14\n" +
@@ -616,10 +697,17 @@ const file_redrive_v1_rule_proto_rawDesc = "" +
 	"\arunbook\x18\r \x01(\tR\arunbook\x12:\n" +
 	"\vretry_after\x18\x0e \x01(\v2\x19.google.protobuf.DurationR\n" +
 	"retryAfter\x122\n" +
-	"\x06remedy\x18\x0f \x03(\v2\x1a.redrive.v1.PatchOperationR\x06remedy\x1a;\n" +
+	"\x06remedy\x18\x0f \x03(\v2\x1a.redrive.v1.PatchOperationR\x06remedy\x12\x1b\n" +
+	"\tyields_to\x18\x10 \x03(\tR\byieldsTo\x12=\n" +
+	"\taftermath\x18\x11 \x01(\x0e2\x1f.redrive.v1.RuleMatch.AftermathR\taftermath\x12%\n" +
+	"\x0eaftermath_line\x18\x12 \x01(\x05R\raftermathLine\x1a;\n" +
 	"\rCapturesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x8f\a\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"V\n" +
+	"\tAftermath\x12\x19\n" +
+	"\x15AFTERMATH_UNSPECIFIED\x10\x00\x12\x15\n" +
+	"\x11AFTERMATH_RETRIED\x10\x01\x12\x17\n" +
+	"\x13AFTERMATH_RECOVERED\x10\x02\"\x8f\a\n" +
 	"\x04Rule\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05order\x18\x02 \x01(\x05R\x05order\x12\x18\n" +
@@ -682,39 +770,41 @@ func file_redrive_v1_rule_proto_rawDescGZIP() []byte {
 	return file_redrive_v1_rule_proto_rawDescData
 }
 
-var file_redrive_v1_rule_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_redrive_v1_rule_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
 var file_redrive_v1_rule_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_redrive_v1_rule_proto_goTypes = []any{
-	(Rule_Mode)(0),                // 0: redrive.v1.Rule.Mode
-	(*RuleMatch)(nil),             // 1: redrive.v1.RuleMatch
-	(*Rule)(nil),                  // 2: redrive.v1.Rule
-	(*RuleFacts)(nil),             // 3: redrive.v1.RuleFacts
-	nil,                           // 4: redrive.v1.RuleMatch.CapturesEntry
-	(Verdict)(0),                  // 5: redrive.v1.Verdict
-	(*durationpb.Duration)(nil),   // 6: google.protobuf.Duration
-	(*PatchOperation)(nil),        // 7: redrive.v1.PatchOperation
-	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
-	(TerminationReason)(0),        // 9: redrive.v1.TerminationReason
+	(RuleMatch_Aftermath)(0),      // 0: redrive.v1.RuleMatch.Aftermath
+	(Rule_Mode)(0),                // 1: redrive.v1.Rule.Mode
+	(*RuleMatch)(nil),             // 2: redrive.v1.RuleMatch
+	(*Rule)(nil),                  // 3: redrive.v1.Rule
+	(*RuleFacts)(nil),             // 4: redrive.v1.RuleFacts
+	nil,                           // 5: redrive.v1.RuleMatch.CapturesEntry
+	(Verdict)(0),                  // 6: redrive.v1.Verdict
+	(*durationpb.Duration)(nil),   // 7: google.protobuf.Duration
+	(*PatchOperation)(nil),        // 8: redrive.v1.PatchOperation
+	(*timestamppb.Timestamp)(nil), // 9: google.protobuf.Timestamp
+	(TerminationReason)(0),        // 10: redrive.v1.TerminationReason
 }
 var file_redrive_v1_rule_proto_depIdxs = []int32{
-	5,  // 0: redrive.v1.RuleMatch.verdict:type_name -> redrive.v1.Verdict
-	0,  // 1: redrive.v1.RuleMatch.mode:type_name -> redrive.v1.Rule.Mode
-	4,  // 2: redrive.v1.RuleMatch.captures:type_name -> redrive.v1.RuleMatch.CapturesEntry
-	6,  // 3: redrive.v1.RuleMatch.retry_after:type_name -> google.protobuf.Duration
-	7,  // 4: redrive.v1.RuleMatch.remedy:type_name -> redrive.v1.PatchOperation
-	3,  // 5: redrive.v1.Rule.facts:type_name -> redrive.v1.RuleFacts
-	5,  // 6: redrive.v1.Rule.verdict:type_name -> redrive.v1.Verdict
-	6,  // 7: redrive.v1.Rule.retry_after:type_name -> google.protobuf.Duration
-	7,  // 8: redrive.v1.Rule.remedy:type_name -> redrive.v1.PatchOperation
-	0,  // 9: redrive.v1.Rule.mode:type_name -> redrive.v1.Rule.Mode
-	8,  // 10: redrive.v1.Rule.create_time:type_name -> google.protobuf.Timestamp
-	8,  // 11: redrive.v1.Rule.update_time:type_name -> google.protobuf.Timestamp
-	9,  // 12: redrive.v1.RuleFacts.termination_reasons:type_name -> redrive.v1.TerminationReason
-	13, // [13:13] is the sub-list for method output_type
-	13, // [13:13] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	6,  // 0: redrive.v1.RuleMatch.verdict:type_name -> redrive.v1.Verdict
+	1,  // 1: redrive.v1.RuleMatch.mode:type_name -> redrive.v1.Rule.Mode
+	5,  // 2: redrive.v1.RuleMatch.captures:type_name -> redrive.v1.RuleMatch.CapturesEntry
+	7,  // 3: redrive.v1.RuleMatch.retry_after:type_name -> google.protobuf.Duration
+	8,  // 4: redrive.v1.RuleMatch.remedy:type_name -> redrive.v1.PatchOperation
+	0,  // 5: redrive.v1.RuleMatch.aftermath:type_name -> redrive.v1.RuleMatch.Aftermath
+	4,  // 6: redrive.v1.Rule.facts:type_name -> redrive.v1.RuleFacts
+	6,  // 7: redrive.v1.Rule.verdict:type_name -> redrive.v1.Verdict
+	7,  // 8: redrive.v1.Rule.retry_after:type_name -> google.protobuf.Duration
+	8,  // 9: redrive.v1.Rule.remedy:type_name -> redrive.v1.PatchOperation
+	1,  // 10: redrive.v1.Rule.mode:type_name -> redrive.v1.Rule.Mode
+	9,  // 11: redrive.v1.Rule.create_time:type_name -> google.protobuf.Timestamp
+	9,  // 12: redrive.v1.Rule.update_time:type_name -> google.protobuf.Timestamp
+	10, // 13: redrive.v1.RuleFacts.termination_reasons:type_name -> redrive.v1.TerminationReason
+	14, // [14:14] is the sub-list for method output_type
+	14, // [14:14] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_redrive_v1_rule_proto_init() }
@@ -729,7 +819,7 @@ func file_redrive_v1_rule_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_redrive_v1_rule_proto_rawDesc), len(file_redrive_v1_rule_proto_rawDesc)),
-			NumEnums:      1,
+			NumEnums:      2,
 			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   0,

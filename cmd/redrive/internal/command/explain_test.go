@@ -134,7 +134,7 @@ What matched
   s rules/killed  unknown  UNKNOWN
       stderr line 12: Killed
       captured pid=77
-  → decided; the others matched as well, and come later or in shadow (s)
+  → decided; the others matched as well, and come later, give way to it (docs/rules.md), or are in shadow (s)
 
 What was considered
   256 MiB costs least

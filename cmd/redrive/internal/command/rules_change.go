@@ -147,6 +147,9 @@ func (a *app) tellTest(r *redrivev1.TestRuleResponse) {
 	if r.GetMatched() {
 		a.lines(a.out.Good("it matches: ") + clean(r.GetMatch().GetSummary()))
 		a.lines(matchPlace(r.GetMatch()), pairsOf(r.GetMatch().GetCaptures()))
+		if after := aftermathOf(r.GetMatch()); after != "" {
+			a.lines(a.out.Warn(after))
+		}
 		return
 	}
 	a.lines(a.out.Bad("it does not match:"))

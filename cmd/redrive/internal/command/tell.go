@@ -22,6 +22,9 @@ func (a *app) tellFailure(f *redrivev1.Failure) {
 		a.lines(clean(f.GetSummary()))
 	}
 	a.lines(factsOf(f.GetEvidence()))
+	if d := f.GetDependency(); d != nil {
+		a.lines(fmt.Sprintf("It is about the %s %s: other jobs that need it may fail as well.", clean(d.GetKind()), a.out.Strong(clean(d.GetName()))))
+	}
 	a.excerpt(f.GetExcerpt())
 	for _, w := range f.GetWarnings() {
 		a.lines(a.out.Warn("warning: ") + clean(w))
@@ -86,9 +89,12 @@ func (a *app) tellMatches(f *redrivev1.Failure) {
 		if len(m.GetCaptures()) > 0 {
 			a.lines("    " + a.out.Faint("captured ") + pairsOf(m.GetCaptures()))
 		}
+		if after := aftermathOf(m); after != "" {
+			a.lines("    " + a.out.Faint(after))
+		}
 	}
 	if len(f.GetMatches()) > 1 {
-		a.lines(a.out.Faint("→ decided; the others matched as well, and come later or in shadow (s)"))
+		a.lines(a.out.Faint("→ decided; the others matched as well, and come later, give way to it (docs/rules.md), or are in shadow (s)"))
 	}
 }
 
@@ -98,6 +104,17 @@ func matchPlace(m *redrivev1.RuleMatch) string {
 		return "matched on the facts"
 	}
 	return strings.TrimPrefix(fmt.Sprintf("%s line %d: %s", clean(m.GetSource()), m.GetLine(), clean(m.GetText())), " ")
+}
+
+// aftermathOf says what the log says later of what a rule matched.
+func aftermathOf(m *redrivev1.RuleMatch) string {
+	switch m.GetAftermath() {
+	case redrivev1.RuleMatch_AFTERMATH_RECOVERED:
+		return fmt.Sprintf("came right by line %d: it does not count", m.GetAftermathLine())
+	case redrivev1.RuleMatch_AFTERMATH_RETRIED:
+		return fmt.Sprintf("was tried again by line %d: what failed later counts more", m.GetAftermathLine())
+	}
+	return ""
 }
 
 // tellRecommendation says what was considered, with what it would risk and cost.

@@ -72,7 +72,10 @@ func (b *Book) Update(ctx context.Context, before Entry, r rule.Rule, ch Change,
 }
 
 func (b *Book) put(ctx context.Context, field string, e Entry, check bool, now time.Time) (rule.Rule, error) {
-	if _, err := rule.Compile(field, e.Rule); err != nil || check {
+	if _, err := rule.Compile(field, e.Rule); err != nil {
+		return e.Rule, err
+	}
+	if err := b.Set().CheckYields(field, &e.Rule); err != nil || check {
 		return e.Rule, err
 	}
 	if err := b.store.Put(ctx, e, now); err != nil {

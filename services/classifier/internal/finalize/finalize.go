@@ -28,6 +28,9 @@ type Result struct {
 	// Setting is the configuration key that the log names as too small: the
 	// capture "setting" of the winning rule, or empty.
 	Setting string
+	// Dependency is what the failure is about outside of the job, as far as the
+	// winning rule captured it.
+	Dependency Dependency
 	// Excerpt has the lines around the decisive one, at most 12 of at most 500
 	// bytes.
 	Excerpt     []string
@@ -37,14 +40,12 @@ type Result struct {
 // unknownRunbook is what a human should do where no rule knows.
 const unknownRunbook = "Read the excerpt and the logs. When the cause is clear, write a rule for it: docs/rules.md."
 
-// Finalize decides: the first enforced match wins, for what its rule says.
-// Without one the failure is unknown, and speaks through the last line of its
-// logs that looks like an error; lastError says which that is.
+// Finalize decides: the first enforced match wins, or what it yields to, as
+// decide says. Without one the failure is unknown, and speaks through the last
+// line of its logs that looks like an error; lastError says which that is.
 func Finalize(matches []rule.Match, in rule.Input) Result {
-	for _, m := range matches {
-		if m.Mode == rule.Enforce {
-			return won(m, in)
-		}
+	if m := decide(matches); m != nil {
+		return won(*m, in)
 	}
 	r := Result{Class: failure.Unknown, Category: failure.CategoryUnknown, Verdict: failure.VerdictUnknown, Runbook: unknownRunbook}
 	p, ok := lastError(in)
@@ -64,6 +65,7 @@ func won(m rule.Match, in rule.Input) Result {
 	r := Result{
 		Class: m.Class, Category: meaning.Category, Verdict: m.Verdict, Rule: m.Rule, Summary: m.Summary, Runbook: m.Runbook,
 		RetryAfter: m.RetryAfter, Remedy: m.Remedy, Setting: setting(m),
+		Dependency: dependencyOf(m),
 	}
 	if after, ok := retryAfter(m, in); ok {
 		r.RetryAfter = after

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"strings"
 
 	"github.com/redrive-io/redrive/pkg/errs"
 	"github.com/redrive-io/redrive/pkg/failure"
@@ -109,11 +108,11 @@ func (r *Rule) checkLists(field string) error {
 		{"sources", len(r.Sources)},
 		{"remedy", len(r.Remedy)},
 		{"near_misses", len(r.NearMisses)},
-		{"yields_to", len(r.YieldsTo)},
 		{"facts.exit_codes", len(r.Facts.ExitCodes)},
 		{"facts.signals", len(r.Facts.Signals)},
 		{"facts.termination_reasons", len(r.Facts.Reasons)},
 		{"facts.engines", len(r.Facts.Engines)},
+		{"yields_to", len(r.YieldsTo)},
 	} {
 		if list.n > MaxListed {
 			all = append(all, errs.Field(field+"."+list.name, "has %d members, at most %d are allowed", list.n, MaxListed))
@@ -130,26 +129,15 @@ func (r *Rule) checkLists(field string) error {
 		}
 	}
 	if p := r.Facts.PeakPercent; p < 0 || p > MaxPeakPercent {
-		all = append(all, errs.Field(field+".facts.peak_percent", "%d is not between 0 and %d", p, MaxPeakPercent))
+		all = append(all, errs.Field(field+".facts.peak_percent", "%d is not between 0 and %d, in percent of the limit", p, MaxPeakPercent))
 	}
-	for i, name := range r.YieldsTo {
-		if !canYieldTo(name) {
-			all = append(all, errs.Field(fmt.Sprintf("%s.yields_to[%d]", field, i), "%q is neither a class nor rules/{rule}", cut(name, 80)))
-		}
+	for i, target := range r.YieldsTo {
+		all = append(all, r.checkYield(fmt.Sprintf("%s.yields_to[%d]", field, i), target))
 	}
 	for i, op := range r.Remedy {
 		all = append(all, op.check(fmt.Sprintf("%s.remedy[%d]", field, i)))
 	}
 	return errs.Fields(all...)
-}
-
-// canYieldTo reports whether name is a class that rules have, or rules/{rule}.
-func canYieldTo(name string) bool {
-	if id, ok := strings.CutPrefix(name, "rules/"); ok {
-		return idPattern.MatchString(id)
-	}
-	_, ok := failure.MeaningOf(failure.Class(name))
-	return ok && failure.Class(name) != failure.Unknown
 }
 
 func (o Operation) check(field string) error {

@@ -31,12 +31,18 @@ type Input struct {
 	Signal   int
 	Reason   failure.Reason
 	Engine   string
+	// Peak and Limit are the peak of memory and the limit on it, in bytes; 0 is
+	// not known.
+	Peak, Limit int64
 }
 
 // NewInput returns the input that e and the engine of the job give. The tail
 // of a cut log is a text of its own.
 func NewInput(e failure.Evidence, engine string) Input {
-	in := Input{ExitCode: e.ExitCode, Signal: e.Signal, Reason: e.Reason, Engine: engine}
+	in := Input{ExitCode: e.ExitCode, Signal: e.Signal, Reason: e.Reason, Engine: engine, Limit: e.LimitBytes}
+	if e.PeakBytes != nil {
+		in.Peak = *e.PeakBytes
+	}
 	for _, l := range e.Logs {
 		next := 1
 		if l.Head != "" {
@@ -138,6 +144,9 @@ func (f *Facts) missing(in Input) []string {
 	if len(f.Engines) > 0 && !slices.Contains(f.Engines, in.Engine) {
 		all = append(all, fmt.Sprintf("facts.engines: the engine is %q, not one of %v", in.Engine, f.Engines))
 	}
+	if !f.reached(in) {
+		all = append(all, fmt.Sprintf("facts.peak_percent: the peak of memory is %s, not at least %d %%", peak(in), f.PeakPercent))
+	}
 	return all
 }
 
@@ -145,7 +154,20 @@ func (f *Facts) hold(in Input) bool {
 	return (len(f.ExitCodes) == 0 || in.ExitCode != nil && slices.Contains(f.ExitCodes, *in.ExitCode)) &&
 		(len(f.Signals) == 0 || slices.Contains(f.Signals, in.Signal)) &&
 		(len(f.Reasons) == 0 || slices.Contains(f.Reasons, in.Reason)) &&
-		(len(f.Engines) == 0 || slices.Contains(f.Engines, in.Engine))
+		(len(f.Engines) == 0 || slices.Contains(f.Engines, in.Engine)) &&
+		f.reached(in)
+}
+
+// reached reports whether the peak of memory was close enough to its limit.
+func (f *Facts) reached(in Input) bool {
+	return f.PeakPercent == 0 || in.Limit > 0 && in.Peak > 0 && float64(in.Peak) >= float64(in.Limit)*float64(f.PeakPercent)/100
+}
+
+func peak(in Input) string {
+	if in.Limit <= 0 || in.Peak <= 0 {
+		return "not known, or there is no limit"
+	}
+	return fmt.Sprintf("%.0f %% of the limit", float64(in.Peak)/float64(in.Limit)*100)
 }
 
 func exitCode(in Input) string {
@@ -169,6 +191,9 @@ func (f *Facts) suits(source, text string) Input {
 	}
 	if len(f.Engines) > 0 {
 		in.Engine = f.Engines[0]
+	}
+	if f.PeakPercent > 0 {
+		in.Peak, in.Limit = 100, 100
 	}
 	return in
 }

@@ -39,6 +39,12 @@ type Match struct {
 	// RetryAfter is the rule's delay, or that of its capture retry_after.
 	RetryAfter time.Duration
 	Remedy     []Operation
+	// YieldsTo is the rule's own; what the class yields to is not in it.
+	YieldsTo []string
+	// Aftermath is what the log says later of what matched, in AfterLine of the
+	// same source; 0 where it says nothing.
+	Aftermath Aftermath
+	AfterLine int
 }
 
 // hit is where a pattern matched first.
@@ -102,7 +108,7 @@ func (c *Compiled) match(in Input, h *hit, captures map[string]string) Match {
 	r := &c.Rule
 	m := Match{
 		Rule: r.ID, Revision: r.Revision, Order: r.Order, Mode: r.Mode, Class: r.Class, Verdict: r.EffectiveVerdict(),
-		Runbook: r.Runbook, RetryAfter: r.RetryAfter, Remedy: r.Remedy,
+		Runbook: r.Runbook, RetryAfter: r.RetryAfter, Remedy: r.Remedy, YieldsTo: r.YieldsTo,
 		Captures: captures, Summary: fill(r.Summary, captures),
 	}
 	if h != nil {
@@ -186,7 +192,9 @@ func (c *Compiled) Explain(in Input) (m Match, missing []string) {
 		return Match{}, missing
 	}
 	m, _ = c.evaluate(in, func(n int) *hit { return hits[n] })
-	return m, nil
+	one := []Match{m}
+	aftermaths(one, in, func(string) *Compiled { return c })
+	return one[0], nil
 }
 
 // first looks for p line by line.

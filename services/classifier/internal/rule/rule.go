@@ -37,8 +37,8 @@ type Facts struct {
 	Signals   []int
 	Reasons   []failure.Reason
 	Engines   []string
-	// PeakPercent is the least part of its memory limit that the attempt must
-	// have reached, in percent; 0 asks for nothing.
+	// PeakPercent is the part of the memory limit, in percent, that the peak of
+	// memory must have reached; 0 asks for nothing.
 	PeakPercent int
 }
 
@@ -59,7 +59,11 @@ type Rule struct {
 	Any, All, None []string
 	Facts          Facts
 	Class          failure.Class
-	Verdict        failure.Verdict // VerdictNone is the default of Class
+	// YieldsTo is what speaks instead of the rule where it matched too, besides
+	// what the class yields to: classes, groups of them such as "memory.*", and
+	// "rules/ID". Nothing alone means that it yields to nothing at all.
+	YieldsTo []string
+	Verdict  failure.Verdict // VerdictNone is the default of Class
 	// Summary is a sentence; "{name}" is replaced by the capture of that name.
 	Summary string
 	Runbook string
@@ -74,9 +78,6 @@ type Rule struct {
 	// must not match, all with the rule's facts given.
 	Sample     string
 	NearMisses []string
-	// YieldsTo are classes and rules ("rules/{rule}") whose match speaks instead,
-	// although they come later; besides those that Class yields to.
-	YieldsTo []string
 
 	// Pack is the pack that the rule came with, built in or applied; empty for
 	// none.

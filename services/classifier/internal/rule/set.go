@@ -79,5 +79,6 @@ func (s *Set) Match(in Input) []Match {
 			all = append(all, m)
 		}
 	}
+	aftermaths(all, in, func(id string) *Compiled { return s.byID[id] })
 	return all
 }

@@ -87,6 +87,10 @@ func setResult(p *redrivev1.Failure, r finalize.Result) {
 	p.Class, p.Category, p.Verdict = string(r.Class), redrivev1.Category(r.Category), redrivev1.Verdict(r.Verdict)
 	p.Rule, p.Summary, p.Runbook, p.RetryAfter = RuleName(r.Rule), r.Summary, r.Runbook, wellknown.Duration(r.RetryAfter)
 	p.Fingerprint, p.Excerpt, p.Setting = r.Fingerprint, r.Excerpt, r.Setting
+	p.Dependency = nil
+	if r.Dependency != (finalize.Dependency{}) {
+		p.Dependency = &redrivev1.Dependency{Kind: r.Dependency.Kind, Name: r.Dependency.Name}
+	}
 }
 
 // WithResult returns a copy of p that says r.
@@ -110,6 +114,7 @@ func FailureFromProto(p *redrivev1.Failure) (record.Failure, error) {
 			Class: failure.Class(p.GetClass()), Category: failure.Category(p.GetCategory()), Verdict: failure.Verdict(p.GetVerdict()),
 			Summary: p.GetSummary(), Runbook: p.GetRunbook(), RetryAfter: p.GetRetryAfter().AsDuration(),
 			Excerpt: p.GetExcerpt(), Fingerprint: p.GetFingerprint(), Setting: p.GetSetting(),
+			Dependency: finalize.Dependency{Kind: p.GetDependency().GetKind(), Name: p.GetDependency().GetName()},
 		},
 		Patch: p.GetPatch(), Warnings: p.GetWarnings(), CreateTime: wellknown.Time(p.GetCreateTime()), UpdateTime: wellknown.Time(p.GetUpdateTime()),
 	}
@@ -145,7 +150,7 @@ func WithoutText(p *redrivev1.Failure) {
 func Announced(p *redrivev1.Failure) *redrivev1.Failure {
 	WithoutText(p)
 	for _, m := range p.GetMatches() {
-		m.Text, m.Captures, m.Summary, m.Runbook, m.RetryAfter, m.Remedy = "", nil, "", "", nil, nil
+		m.Text, m.Captures, m.Summary, m.Runbook, m.RetryAfter, m.Remedy, m.YieldsTo = "", nil, "", "", nil, nil, nil
 	}
 	p.Recommendation = brief(p.Recommendation)
 	return p

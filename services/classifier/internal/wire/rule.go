@@ -138,6 +138,7 @@ func Match(m rule.Match) *redrivev1.RuleMatch {
 		Rule: RuleName(m.Rule), RuleRevision: m.Revision, Order: int32(m.Order), Class: string(m.Class), Verdict: redrivev1.Verdict(m.Verdict),
 		Mode: redrivev1.Rule_Mode(m.Mode), Source: m.Source, Line: int32(m.Line), Tail: m.Tail, Text: m.Text, Captures: m.Captures,
 		Summary: m.Summary, Runbook: m.Runbook, RetryAfter: wellknown.Duration(m.RetryAfter), Remedy: Operations(m.Remedy),
+		YieldsTo: m.YieldsTo, Aftermath: redrivev1.RuleMatch_Aftermath(m.Aftermath), AftermathLine: int32(m.AfterLine),
 	}
 }
 
@@ -148,5 +149,6 @@ func MatchFromProto(p *redrivev1.RuleMatch) rule.Match {
 		Verdict: failure.Verdict(p.GetVerdict()), Mode: rule.Mode(p.GetMode()), Source: p.GetSource(), Line: int(p.GetLine()), Tail: p.GetTail(),
 		Text: p.GetText(), Captures: p.GetCaptures(), Summary: p.GetSummary(), Runbook: p.GetRunbook(),
 		RetryAfter: p.GetRetryAfter().AsDuration(), Remedy: OperationsFromProto(p.GetRemedy()),
+		YieldsTo: p.GetYieldsTo(), Aftermath: rule.Aftermath(p.GetAftermath()), AfterLine: int(p.GetAftermathLine()),
 	}
 }
