@@ -2,7 +2,6 @@ package rule
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,61 +10,24 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 
 	"go.yaml.in/yaml/v3"
 
 	"github.com/redrive-io/redrive/pkg/errs"
-	"github.com/redrive-io/redrive/pkg/failure"
 )
 
-// MaxPack bounds the bytes of one rule pack.
-const MaxPack = 1 << 20
+// MaxPack bounds the bytes of one rule pack in a file, and MaxPacks those of all
+// packs that are parsed together.
+const (
+	MaxPack  = 1 << 20
+	MaxPacks = 3 << 20
+)
 
-// Pack is a file of rules, as docs/rules.md describes it.
+// Pack is a named list of rules, as docs/rules.md describes it. Rules that are
+// in no pack are one without a name.
 type Pack struct {
 	Name  string
 	Rules []*Compiled
-}
-
-type packFile struct {
-	Pack  string     `yaml:"pack"`
-	Rules []packRule `yaml:"rules"`
-}
-
-type packRule struct {
-	ID         string          `yaml:"id"`
-	Order      *int            `yaml:"order"`
-	Sources    []string        `yaml:"sources"`
-	Any        []string        `yaml:"any"`
-	All        []string        `yaml:"all"`
-	None       []string        `yaml:"none"`
-	Facts      packFacts       `yaml:"facts"`
-	Class      string          `yaml:"class"`
-	Verdict    string          `yaml:"verdict"`
-	Summary    string          `yaml:"summary"`
-	Runbook    string          `yaml:"runbook"`
-	RetryAfter string          `yaml:"retry_after"`
-	Remedy     []packOperation `yaml:"remedy"`
-	Owner      string          `yaml:"owner"`
-	Mode       string          `yaml:"mode"`
-	Sample     string          `yaml:"sample"`
-	NearMiss   []string        `yaml:"near_miss"`
-	YieldsTo   []string        `yaml:"yields_to"`
-}
-
-type packFacts struct {
-	ExitCodes          []int    `yaml:"exit_codes"`
-	Signals            []int    `yaml:"signals"`
-	TerminationReasons []string `yaml:"termination_reasons"`
-	Engines            []string `yaml:"engines"`
-	PeakPercent        int      `yaml:"peak_percent"`
-}
-
-type packOperation struct {
-	Op    string `yaml:"op"`
-	Path  string `yaml:"path"`
-	Value any    `yaml:"value"`
 }
 
 var packName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,62}$`)
@@ -80,7 +42,6 @@ func LoadPacks(fsys fs.FS) ([]Pack, error) {
 	slices.Sort(names)
 	var packs []Pack
 	var all []error
-	owners := map[string]string{}
 	for _, name := range names {
 		data, err := fs.ReadFile(fsys, name)
 		if err != nil {
@@ -91,148 +52,149 @@ func LoadPacks(fsys fs.FS) ([]Pack, error) {
 			all = append(all, err)
 			continue
 		}
-		for _, c := range p.Rules {
-			if other := owners[c.Rule.ID]; other != "" {
-				all = append(all, errs.Field(name+": "+c.Rule.ID+".id", "is taken by a rule of the pack %s", other))
-			}
-			owners[c.Rule.ID] = p.Name
-		}
 		packs = append(packs, p)
 	}
+	all = append(all, checkOwners(packs, func(p Pack) string { return p.Name + ".yaml" }))
 	return packs, errs.Fields(all...)
 }
 
-// goType is how yaml names what it decodes into, which says nothing to a person.
-var goType = regexp.MustCompile(` in type \S+`)
+// checkOwners wants each id in one pack alone; field names a pack in the error.
+func checkOwners(packs []Pack, field func(Pack) string) error {
+	var all []error
+	owners := map[string]string{}
+	for _, p := range packs {
+		for _, c := range p.Rules {
+			if other, taken := owners[c.Rule.ID]; taken {
+				all = append(all, errs.Field(field(p)+": "+c.Rule.ID+".id", "is taken by a rule of the pack %q", other))
+			}
+			owners[c.Rule.ID] = p.Name
+		}
+	}
+	return errs.Fields(all...)
+}
 
-// ParsePack reads one pack; name is its file's. Keys that are not known are
-// errors, and so is a pack that is not named like its file.
+// ParsePack reads one pack that is a file: name is the file's, and the pack must
+// be named like it. Its rules are built in; each has a runbook and, with
+// patterns, a sample. Keys that are not known are errors.
 func ParsePack(name string, data []byte) (Pack, error) {
 	if len(data) > MaxPack {
 		return Pack{}, errs.Field(name, "has %d bytes, at most %d are allowed", len(data), MaxPack)
 	}
-	var f packFile
-	dec := yaml.NewDecoder(bytes.NewReader(data))
-	dec.KnownFields(true)
-	if err := dec.Decode(&f); err != nil {
-		return Pack{}, errs.Field(name, "is no rule pack: %s", goType.ReplaceAllString(err.Error(), ""))
+	docs, err := documents(name, data)
+	if err != nil {
+		return Pack{}, err
 	}
-	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+	if len(docs) != 1 {
 		return Pack{}, errs.Field(name, "must hold one YAML document")
 	}
-	all := []error{checkPack(name, f)}
-	p := Pack{Name: f.Pack}
-	seen := map[string]bool{}
-	for i, r := range f.Rules {
-		field := fmt.Sprintf("%s: rules[%d]", name, i)
-		if idPattern.MatchString(r.ID) {
-			field = name + ": " + r.ID
-		}
-		if seen[r.ID] {
-			all = append(all, errs.Field(field+".id", "is in the pack twice"))
-		}
-		seen[r.ID] = true
-		c, err := r.compile(field, f.Pack)
-		all = append(all, err)
-		p.Rules = append(p.Rules, c)
+	f, err := readFile(name, docs[0])
+	if err != nil {
+		return Pack{}, err
 	}
-	if err := errs.Fields(all...); err != nil {
+	all := []error{f.checkRules(name)}
+	if stem := strings.TrimSuffix(path.Base(name), path.Ext(name)); f.Pack != stem || !packName.MatchString(f.Pack) {
+		all = append(all, errs.Field(name+": pack", "is %q, must be the file's name %q, of [a-z0-9-]", f.Pack, stem))
+	}
+	p, err := f.compile(name, func(field string, p packRule, r *Rule) error {
+		r.Revision, r.BuiltIn = 1, true
+		return p.checkWhole(field)
+	})
+	if err := errs.Fields(append(all, err)...); err != nil {
 		return Pack{}, err
 	}
 	return p, nil
 }
 
-func checkPack(name string, f packFile) error {
-	var noun, count error
-	if stem := strings.TrimSuffix(path.Base(name), path.Ext(name)); f.Pack != stem || !packName.MatchString(f.Pack) {
-		noun = errs.Field(name+": pack", "is %q, must be the file's name %q, of [a-z0-9-]", f.Pack, stem)
+// ParsePacks reads packs for rules that are not built in, a YAML document each;
+// field is the name of data in the request. A document without a name has rules
+// that are in no pack. All that is wrong is returned at once; it is errs.Invalid
+// and names rule and field.
+func ParsePacks(field string, data []byte) ([]Pack, error) {
+	if len(data) > MaxPacks {
+		return nil, errs.Field(field, "has %d bytes, at most %d are allowed: apply fewer packs at a time", len(data), MaxPacks)
 	}
-	if n := len(f.Rules); n < 1 || n > MaxRules {
-		count = errs.Field(name+": rules", "must have 1 to %d rules, has %d", MaxRules, n)
-	}
-	return errs.Fields(noun, count)
-}
-
-func (p packRule) compile(field, pack string) (*Compiled, error) {
-	r, err := p.rule(field)
+	docs, err := documents(field, data)
 	if err != nil {
 		return nil, err
 	}
-	r.Pack = pack
-	return Compile(field, r)
-}
-
-func (p packRule) rule(field string) (Rule, error) {
-	r := Rule{
-		ID: p.ID, Sources: p.Sources, Any: p.Any, All: p.All, None: p.None, Class: failure.Class(p.Class),
-		Facts:   Facts{ExitCodes: p.Facts.ExitCodes, Signals: p.Facts.Signals, Engines: p.Facts.Engines, PeakPercent: p.Facts.PeakPercent},
-		Summary: p.Summary, Runbook: p.Runbook, Owner: p.Owner, Mode: Enforce,
-		Sample: p.Sample, NearMisses: p.NearMiss, YieldsTo: p.YieldsTo, Revision: 1, BuiltIn: true,
+	if len(docs) == 0 {
+		return nil, errs.Field(field, "is empty: give a pack of rules")
 	}
+	var packs []Pack
 	var all []error
-	if p.Order == nil {
-		all = append(all, errs.Field(field+".order", "is required"))
-	} else {
-		r.Order = *p.Order
-	}
-	if p.Verdict != "" {
-		var ok bool
-		if r.Verdict, ok = failure.ParseVerdict(p.Verdict); !ok {
-			all = append(all, errs.Field(field+".verdict", "%q is not RETRY, RETRY_SLOWLY, RETRY_WITH_CONFIG, DO_NOT_RETRY or UNKNOWN", p.Verdict))
+	for _, doc := range docs {
+		f, err := readFile(field, doc)
+		if err != nil {
+			all = append(all, err)
+			continue
 		}
-	}
-	if p.Mode != "" {
-		if r.Mode = parseMode(p.Mode); r.Mode == ModeNone {
-			all = append(all, errs.Field(field+".mode", "%q is not off, shadow or enforce", p.Mode))
+		if f.Pack != "" && !packName.MatchString(f.Pack) {
+			all = append(all, errs.Field(field+": pack", "%q is not 1 to 63 of [a-z0-9-] that starts with a letter", cut(f.Pack, 80)))
 		}
+		p, err := f.compile(field, func(string, packRule, *Rule) error { return nil })
+		all = append(all, f.checkRules(field), err)
+		packs = append(packs, p)
 	}
-	if p.RetryAfter != "" {
-		var err error
-		if r.RetryAfter, err = time.ParseDuration(p.RetryAfter); err != nil {
-			all = append(all, errs.Field(field+".retry_after", "%q is no duration, such as 60s", p.RetryAfter))
-		}
+	if err := errs.Fields(all...); err != nil {
+		return nil, err
 	}
-	for i, name := range p.Facts.TerminationReasons {
-		reason := parseReason(name)
-		if reason == failure.ReasonNone {
-			all = append(all, errs.Field(fmt.Sprintf("%s.facts.termination_reasons[%d]", field, i), "%q is no termination reason, such as OUT_OF_MEMORY", name))
-		}
-		r.Facts.Reasons = append(r.Facts.Reasons, reason)
-	}
-	for i, op := range p.Remedy {
-		o := Operation{Op: op.Op, Path: op.Path}
-		if op.Value != nil {
-			value, err := json.Marshal(op.Value)
-			if err != nil {
-				all = append(all, errs.Field(fmt.Sprintf("%s.remedy[%d].value", field, i), "is not JSON: %w", err))
-			}
-			o.Value = value
-		}
-		r.Remedy = append(r.Remedy, o)
-	}
-	if len(p.Any)+len(p.All) > 0 && p.Sample == "" {
-		all = append(all, errs.Field(field+".sample", "is required of a rule with patterns: a log that it matches"))
-	}
-	if p.Runbook == "" {
-		all = append(all, errs.Field(field+".runbook", "is required: what a human should do"))
-	}
-	return r, errs.Fields(all...)
+	return packs, checkOwners(packs, func(Pack) string { return field })
 }
 
-func parseMode(s string) Mode {
-	for m := Off; m <= Enforce; m++ {
-		if m.String() == s {
-			return m
+// documents splits YAML into its documents; empty ones are left out.
+func documents(field string, data []byte) ([]*yaml.Node, error) {
+	var all []*yaml.Node
+	for dec := yaml.NewDecoder(bytes.NewReader(data)); ; {
+		var doc yaml.Node
+		err := dec.Decode(&doc)
+		if errors.Is(err, io.EOF) {
+			return all, nil
+		}
+		if err != nil {
+			return nil, errs.Field(field, "is no rule pack: %w", err)
+		}
+		if len(doc.Content) == 1 && doc.Content[0].Tag != "!!null" {
+			all = append(all, doc.Content[0])
 		}
 	}
-	return ModeNone
 }
 
-func parseReason(s string) failure.Reason {
-	for r := failure.Exited; r <= failure.Lost; r++ {
-		if r.String() == s {
-			return r
-		}
+func (f packFile) checkRules(field string) error {
+	if n := len(f.Rules); n < 1 || n > MaxRules {
+		return errs.Field(field+": rules", "must have 1 to %d rules, has %d", MaxRules, n)
 	}
-	return failure.ReasonNone
+	return nil
+}
+
+// compile readies the rules of a pack; check completes each and says what else
+// is wrong with it.
+func (f packFile) compile(name string, check func(field string, p packRule, r *Rule) error) (Pack, error) {
+	var all []error
+	p := Pack{Name: f.Pack}
+	seen := map[string]bool{}
+	for i, from := range f.Rules {
+		field := ruleField(name, i, from.ID)
+		if seen[from.ID] {
+			all = append(all, errs.Field(field+".id", "is in the pack twice"))
+		}
+		seen[from.ID] = true
+		r, err := from.rule(field)
+		if err := errs.Fields(err, check(field, from, &r)); err != nil {
+			all = append(all, err)
+			continue
+		}
+		r.Pack = f.Pack
+		c, err := Compile(field, r)
+		all = append(all, err)
+		p.Rules = append(p.Rules, c)
+	}
+	return p, errs.Fields(all...)
+}
+
+// ruleField names a rule in an error: by its id where it has one.
+func ruleField(name string, i int, id string) string {
+	if idPattern.MatchString(id) {
+		return name + ": " + id
+	}
+	return fmt.Sprintf("%s: rules[%d]", name, i)
 }
