@@ -202,6 +202,12 @@ $(BUF): tools/package.json tools/package-lock.json
 	npm ci --prefix tools --ignore-scripts
 	@touch $@
 
+# Logs whose classes are known: one JSON object a line with id, text and class.
+CORPUS ?= ../shared/corpus/failures.jsonl
+.PHONY: eval-rules
+eval-rules: build ## Say how right the rules are on a corpus of labelled logs; CORPUS=FILE, -v by EVAL_FLAGS
+	@go run ./rules/eval -redrive bin/redrive -corpus '$(CORPUS)' $(EVAL_FLAGS)
+
 # Comparisons with other systems. bench/ is a module of its own, so that what
 # Redrive is compared with never moves what it is built with.
 BENCH := cd bench && GOWORK=off
