@@ -54,7 +54,7 @@ func Finalize(matches []rule.Match, in rule.Input) Result {
 		r.Fingerprint = fingerprint.Of(string(r.Class), nil, facts(in))
 		return r
 	}
-	r.Summary = "No rule knows this failure. Its last error line: " + clip(strings.TrimSpace(p.line()), 300)
+	r.Summary = lastErrorLine + clip(strings.TrimSpace(p.line()), maxQuoted)
 	r.Excerpt = p.excerpt("")
 	r.Fingerprint = fingerprint.Of(string(r.Class), p.errorsBefore())
 	return r
