@@ -234,12 +234,263 @@ func (x *RuleRecord) GetDeleted() bool {
 	return false
 }
 
+// ClusterRecord is one cluster of failures that no rule knew.
+type ClusterRecord struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Without its etag.
+	Cluster *Cluster `protobuf:"bytes,1,opt,name=cluster,proto3" json:"cluster,omitempty"`
+	// Where it is in the tree of templates.
+	Path string `protobuf:"bytes,2,opt,name=path,proto3" json:"path,omitempty"`
+	// Counts the clusters that were made, in order.
+	Sequence int64 `protobuf:"varint,3,opt,name=sequence,proto3" json:"sequence,omitempty"`
+	// Of the jobs that had it.
+	JobDigests []uint64 `protobuf:"fixed64,4,rep,packed,name=job_digests,json=jobDigests,proto3" json:"job_digests,omitempty"`
+	// What it is ranked by.
+	Cost float64 `protobuf:"fixed64,5,opt,name=cost,proto3" json:"cost,omitempty"`
+	// The rules that its examples were last tried on.
+	Checked string `protobuf:"bytes,6,opt,name=checked,proto3" json:"checked,omitempty"`
+	// The rule that was made of it: "rules/{rule}".
+	AcceptedRule  string `protobuf:"bytes,7,opt,name=accepted_rule,json=acceptedRule,proto3" json:"accepted_rule,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ClusterRecord) Reset() {
+	*x = ClusterRecord{}
+	mi := &file_redrive_v1_classifier_record_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ClusterRecord) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ClusterRecord) ProtoMessage() {}
+
+func (x *ClusterRecord) ProtoReflect() protoreflect.Message {
+	mi := &file_redrive_v1_classifier_record_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ClusterRecord.ProtoReflect.Descriptor instead.
+func (*ClusterRecord) Descriptor() ([]byte, []int) {
+	return file_redrive_v1_classifier_record_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *ClusterRecord) GetCluster() *Cluster {
+	if x != nil {
+		return x.Cluster
+	}
+	return nil
+}
+
+func (x *ClusterRecord) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *ClusterRecord) GetSequence() int64 {
+	if x != nil {
+		return x.Sequence
+	}
+	return 0
+}
+
+func (x *ClusterRecord) GetJobDigests() []uint64 {
+	if x != nil {
+		return x.JobDigests
+	}
+	return nil
+}
+
+func (x *ClusterRecord) GetCost() float64 {
+	if x != nil {
+		return x.Cost
+	}
+	return 0
+}
+
+func (x *ClusterRecord) GetChecked() string {
+	if x != nil {
+		return x.Checked
+	}
+	return ""
+}
+
+func (x *ClusterRecord) GetAcceptedRule() string {
+	if x != nil {
+		return x.AcceptedRule
+	}
+	return ""
+}
+
+// ClusterCursor is how far failures are counted in clusters.
+type ClusterCursor struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The place of the last one among the unknown failures.
+	After string `protobuf:"bytes,1,opt,name=after,proto3" json:"after,omitempty"`
+	// Failures until then are counted.
+	CountedTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=counted_time,json=countedTime,proto3" json:"counted_time,omitempty"`
+	// Clusters that were made, and failures that were counted.
+	Sequence int64 `protobuf:"varint,3,opt,name=sequence,proto3" json:"sequence,omitempty"`
+	Counted  int64 `protobuf:"varint,4,opt,name=counted,proto3" json:"counted,omitempty"`
+	// Failures of clusters that made room for others.
+	Forgotten     int64 `protobuf:"varint,5,opt,name=forgotten,proto3" json:"forgotten,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ClusterCursor) Reset() {
+	*x = ClusterCursor{}
+	mi := &file_redrive_v1_classifier_record_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ClusterCursor) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ClusterCursor) ProtoMessage() {}
+
+func (x *ClusterCursor) ProtoReflect() protoreflect.Message {
+	mi := &file_redrive_v1_classifier_record_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ClusterCursor.ProtoReflect.Descriptor instead.
+func (*ClusterCursor) Descriptor() ([]byte, []int) {
+	return file_redrive_v1_classifier_record_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *ClusterCursor) GetAfter() string {
+	if x != nil {
+		return x.After
+	}
+	return ""
+}
+
+func (x *ClusterCursor) GetCountedTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CountedTime
+	}
+	return nil
+}
+
+func (x *ClusterCursor) GetSequence() int64 {
+	if x != nil {
+		return x.Sequence
+	}
+	return 0
+}
+
+func (x *ClusterCursor) GetCounted() int64 {
+	if x != nil {
+		return x.Counted
+	}
+	return 0
+}
+
+func (x *ClusterCursor) GetForgotten() int64 {
+	if x != nil {
+		return x.Forgotten
+	}
+	return 0
+}
+
+// SuccessLog is the end of the log of an attempt that succeeded.
+type SuccessLog struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "jobs/{job}", and the attempt.
+	Job           string                 `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
+	Attempt       int32                  `protobuf:"varint,2,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	Text          string                 `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`
+	Time          *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=time,proto3" json:"time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SuccessLog) Reset() {
+	*x = SuccessLog{}
+	mi := &file_redrive_v1_classifier_record_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SuccessLog) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SuccessLog) ProtoMessage() {}
+
+func (x *SuccessLog) ProtoReflect() protoreflect.Message {
+	mi := &file_redrive_v1_classifier_record_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SuccessLog.ProtoReflect.Descriptor instead.
+func (*SuccessLog) Descriptor() ([]byte, []int) {
+	return file_redrive_v1_classifier_record_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *SuccessLog) GetJob() string {
+	if x != nil {
+		return x.Job
+	}
+	return ""
+}
+
+func (x *SuccessLog) GetAttempt() int32 {
+	if x != nil {
+		return x.Attempt
+	}
+	return 0
+}
+
+func (x *SuccessLog) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *SuccessLog) GetTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Time
+	}
+	return nil
+}
+
 var File_redrive_v1_classifier_record_proto protoreflect.FileDescriptor
 
 const file_redrive_v1_classifier_record_proto_rawDesc = "" +
 	"\n" +
 	"\"redrive/v1/classifier_record.proto\x12\n" +
-	"redrive.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bredrive/v1/classifier.proto\x1a\x19redrive/v1/evidence.proto\x1a\x1credrive/v1/recommender.proto\x1a\x15redrive/v1/rule.proto\"2\n" +
+	"redrive.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bredrive/v1/classifier.proto\x1a\x18redrive/v1/cluster.proto\x1a\x19redrive/v1/evidence.proto\x1a\x1credrive/v1/recommender.proto\x1a\x15redrive/v1/rule.proto\"2\n" +
 	"\vFailureLogs\x12#\n" +
 	"\x04logs\x18\x01 \x03(\v2\x0f.redrive.v1.LogR\x04logs\"\xce\x02\n" +
 	"\x0fFailureProgress\x12/\n" +
@@ -258,7 +509,28 @@ const file_redrive_v1_classifier_record_proto_rawDesc = "" +
 	"\n" +
 	"request_id\x18\x02 \x01(\tR\trequestId\x12%\n" +
 	"\x0erequest_digest\x18\x03 \x01(\tR\rrequestDigest\x12\x18\n" +
-	"\adeleted\x18\x04 \x01(\bR\adeletedB\xaa\x01\n" +
+	"\adeleted\x18\x04 \x01(\bR\adeleted\"\xe2\x01\n" +
+	"\rClusterRecord\x12-\n" +
+	"\acluster\x18\x01 \x01(\v2\x13.redrive.v1.ClusterR\acluster\x12\x12\n" +
+	"\x04path\x18\x02 \x01(\tR\x04path\x12\x1a\n" +
+	"\bsequence\x18\x03 \x01(\x03R\bsequence\x12\x1f\n" +
+	"\vjob_digests\x18\x04 \x03(\x06R\n" +
+	"jobDigests\x12\x12\n" +
+	"\x04cost\x18\x05 \x01(\x01R\x04cost\x12\x18\n" +
+	"\achecked\x18\x06 \x01(\tR\achecked\x12#\n" +
+	"\raccepted_rule\x18\a \x01(\tR\facceptedRule\"\xb8\x01\n" +
+	"\rClusterCursor\x12\x14\n" +
+	"\x05after\x18\x01 \x01(\tR\x05after\x12=\n" +
+	"\fcounted_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\vcountedTime\x12\x1a\n" +
+	"\bsequence\x18\x03 \x01(\x03R\bsequence\x12\x18\n" +
+	"\acounted\x18\x04 \x01(\x03R\acounted\x12\x1c\n" +
+	"\tforgotten\x18\x05 \x01(\x03R\tforgotten\"|\n" +
+	"\n" +
+	"SuccessLog\x12\x10\n" +
+	"\x03job\x18\x01 \x01(\tR\x03job\x12\x18\n" +
+	"\aattempt\x18\x02 \x01(\x05R\aattempt\x12\x12\n" +
+	"\x04text\x18\x03 \x01(\tR\x04text\x12.\n" +
+	"\x04time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x04timeB\xaa\x01\n" +
 	"\x0ecom.redrive.v1B\x15ClassifierRecordProtoP\x01Z8github.com/redrive-io/redrive/proto/redrive/v1;redrivev1\xa2\x02\x03RXX\xaa\x02\n" +
 	"Redrive.V1\xca\x02\n" +
 	"Redrive\\V1\xe2\x02\x16Redrive\\V1\\GPBMetadata\xea\x02\vRedrive::V1b\x06proto3"
@@ -275,29 +547,36 @@ func file_redrive_v1_classifier_record_proto_rawDescGZIP() []byte {
 	return file_redrive_v1_classifier_record_proto_rawDescData
 }
 
-var file_redrive_v1_classifier_record_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_redrive_v1_classifier_record_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_redrive_v1_classifier_record_proto_goTypes = []any{
 	(*FailureLogs)(nil),           // 0: redrive.v1.FailureLogs
 	(*FailureProgress)(nil),       // 1: redrive.v1.FailureProgress
 	(*RuleRecord)(nil),            // 2: redrive.v1.RuleRecord
-	(*Log)(nil),                   // 3: redrive.v1.Log
-	(Failure_State)(0),            // 4: redrive.v1.Failure.State
-	(*timestamppb.Timestamp)(nil), // 5: google.protobuf.Timestamp
-	(*Recommendation)(nil),        // 6: redrive.v1.Recommendation
-	(*Rule)(nil),                  // 7: redrive.v1.Rule
+	(*ClusterRecord)(nil),         // 3: redrive.v1.ClusterRecord
+	(*ClusterCursor)(nil),         // 4: redrive.v1.ClusterCursor
+	(*SuccessLog)(nil),            // 5: redrive.v1.SuccessLog
+	(*Log)(nil),                   // 6: redrive.v1.Log
+	(Failure_State)(0),            // 7: redrive.v1.Failure.State
+	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
+	(*Recommendation)(nil),        // 9: redrive.v1.Recommendation
+	(*Rule)(nil),                  // 10: redrive.v1.Rule
+	(*Cluster)(nil),               // 11: redrive.v1.Cluster
 }
 var file_redrive_v1_classifier_record_proto_depIdxs = []int32{
-	3, // 0: redrive.v1.FailureLogs.logs:type_name -> redrive.v1.Log
-	4, // 1: redrive.v1.FailureProgress.state:type_name -> redrive.v1.Failure.State
-	5, // 2: redrive.v1.FailureProgress.create_time:type_name -> google.protobuf.Timestamp
-	5, // 3: redrive.v1.FailureProgress.update_time:type_name -> google.protobuf.Timestamp
-	6, // 4: redrive.v1.FailureProgress.recommendation:type_name -> redrive.v1.Recommendation
-	7, // 5: redrive.v1.RuleRecord.rule:type_name -> redrive.v1.Rule
-	6, // [6:6] is the sub-list for method output_type
-	6, // [6:6] is the sub-list for method input_type
-	6, // [6:6] is the sub-list for extension type_name
-	6, // [6:6] is the sub-list for extension extendee
-	0, // [0:6] is the sub-list for field type_name
+	6,  // 0: redrive.v1.FailureLogs.logs:type_name -> redrive.v1.Log
+	7,  // 1: redrive.v1.FailureProgress.state:type_name -> redrive.v1.Failure.State
+	8,  // 2: redrive.v1.FailureProgress.create_time:type_name -> google.protobuf.Timestamp
+	8,  // 3: redrive.v1.FailureProgress.update_time:type_name -> google.protobuf.Timestamp
+	9,  // 4: redrive.v1.FailureProgress.recommendation:type_name -> redrive.v1.Recommendation
+	10, // 5: redrive.v1.RuleRecord.rule:type_name -> redrive.v1.Rule
+	11, // 6: redrive.v1.ClusterRecord.cluster:type_name -> redrive.v1.Cluster
+	8,  // 7: redrive.v1.ClusterCursor.counted_time:type_name -> google.protobuf.Timestamp
+	8,  // 8: redrive.v1.SuccessLog.time:type_name -> google.protobuf.Timestamp
+	9,  // [9:9] is the sub-list for method output_type
+	9,  // [9:9] is the sub-list for method input_type
+	9,  // [9:9] is the sub-list for extension type_name
+	9,  // [9:9] is the sub-list for extension extendee
+	0,  // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_redrive_v1_classifier_record_proto_init() }
@@ -306,6 +585,7 @@ func file_redrive_v1_classifier_record_proto_init() {
 		return
 	}
 	file_redrive_v1_classifier_proto_init()
+	file_redrive_v1_cluster_proto_init()
 	file_redrive_v1_evidence_proto_init()
 	file_redrive_v1_recommender_proto_init()
 	file_redrive_v1_rule_proto_init()
@@ -315,7 +595,7 @@ func file_redrive_v1_classifier_record_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_redrive_v1_classifier_record_proto_rawDesc), len(file_redrive_v1_classifier_record_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   3,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -87,13 +87,15 @@ type Cluster struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// "clusters/{cluster}".
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// The line that its failures share, with "<*>" for what differs.
+	// The line that its failures share: numbers, paths and the like masked, with
+	// "<*>" for other words that differ.
 	Template string        `protobuf:"bytes,2,opt,name=template,proto3" json:"template,omitempty"`
 	State    Cluster_State `protobuf:"varint,3,opt,name=state,proto3,enum=redrive.v1.Cluster_State" json:"state,omitempty"`
-	// Failures, and jobs that had them.
+	// Failures, and jobs that had them: 128 are told apart, more count as 128.
 	Count int64 `protobuf:"varint,4,opt,name=count,proto3" json:"count,omitempty"`
 	Jobs  int32 `protobuf:"varint,5,opt,name=jobs,proto3" json:"jobs,omitempty"`
-	// What their attempts cost: run time, and memory times run time.
+	// What their attempts cost: run time, and GiB of memory times run time. The
+	// memory is the limit, or the peak where there was none.
 	WastedSeconds   float64                `protobuf:"fixed64,6,opt,name=wasted_seconds,json=wastedSeconds,proto3" json:"wasted_seconds,omitempty"`
 	WastedGbSeconds float64                `protobuf:"fixed64,7,opt,name=wasted_gb_seconds,json=wastedGbSeconds,proto3" json:"wasted_gb_seconds,omitempty"`
 	FirstTime       *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=first_time,json=firstTime,proto3" json:"first_time,omitempty"`
@@ -235,7 +237,7 @@ type ClusterExample struct {
 	// "failures/{failure}".
 	Failure string `protobuf:"bytes,1,opt,name=failure,proto3" json:"failure,omitempty"`
 	Job     string `protobuf:"bytes,2,opt,name=job,proto3" json:"job,omitempty"`
-	// The line that speaks for it.
+	// The line that speaks for it, at most 500 bytes.
 	Line          string                 `protobuf:"bytes,3,opt,name=line,proto3" json:"line,omitempty"`
 	Time          *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=time,proto3" json:"time,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -366,6 +368,10 @@ type ListClustersResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Clusters      []*Cluster             `protobuf:"bytes,1,rep,name=clusters,proto3" json:"clusters,omitempty"`
 	NextPageToken string                 `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// Failures until then are counted.
+	CountedTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=counted_time,json=countedTime,proto3" json:"counted_time,omitempty"`
+	// Failures of clusters that made room for others, which are counted no more.
+	Forgotten     int64 `protobuf:"varint,4,opt,name=forgotten,proto3" json:"forgotten,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -412,6 +418,20 @@ func (x *ListClustersResponse) GetNextPageToken() string {
 		return x.NextPageToken
 	}
 	return ""
+}
+
+func (x *ListClustersResponse) GetCountedTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CountedTime
+	}
+	return nil
+}
+
+func (x *ListClustersResponse) GetForgotten() int64 {
+	if x != nil {
+		return x.Forgotten
+	}
+	return 0
 }
 
 type GetClusterRequest struct {
@@ -523,8 +543,7 @@ type RuleSuggestion struct {
 	// Failures that the rule matches, and some that it must not match and does.
 	Examples []*ClusterExample `protobuf:"bytes,8,rep,name=examples,proto3" json:"examples,omitempty"`
 	Wrong    []*ClusterExample `protobuf:"bytes,9,rep,name=wrong,proto3" json:"wrong,omitempty"`
-	// How the retries of the cluster's failures ended, which the verdict is
-	// taken from.
+	// How the retries of those failures ended, which the verdict is taken from.
 	RetriesSucceeded int32 `protobuf:"varint,10,opt,name=retries_succeeded,json=retriesSucceeded,proto3" json:"retries_succeeded,omitempty"`
 	RetriesFailed    int32 `protobuf:"varint,11,opt,name=retries_failed,json=retriesFailed,proto3" json:"retries_failed,omitempty"`
 	// It matches its cluster, and nothing that it must not.
@@ -877,10 +896,12 @@ const file_redrive_v1_cluster_proto_rawDesc = "" +
 	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
 	"page_token\x18\x02 \x01(\tR\tpageToken\x12\x10\n" +
-	"\x03all\x18\x03 \x01(\bR\x03all\"o\n" +
+	"\x03all\x18\x03 \x01(\bR\x03all\"\xcc\x01\n" +
 	"\x14ListClustersResponse\x12/\n" +
 	"\bclusters\x18\x01 \x03(\v2\x13.redrive.v1.ClusterR\bclusters\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"'\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12=\n" +
+	"\fcounted_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\vcountedTime\x12\x1c\n" +
+	"\tforgotten\x18\x04 \x01(\x03R\tforgotten\"'\n" +
 	"\x11GetClusterRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\"(\n" +
 	"\x12SuggestRuleRequest\x12\x12\n" +
@@ -956,15 +977,16 @@ var file_redrive_v1_cluster_proto_depIdxs = []int32{
 	2,  // 3: redrive.v1.Cluster.examples:type_name -> redrive.v1.ClusterExample
 	10, // 4: redrive.v1.ClusterExample.time:type_name -> google.protobuf.Timestamp
 	1,  // 5: redrive.v1.ListClustersResponse.clusters:type_name -> redrive.v1.Cluster
-	11, // 6: redrive.v1.RuleSuggestion.rule:type_name -> redrive.v1.Rule
-	2,  // 7: redrive.v1.RuleSuggestion.examples:type_name -> redrive.v1.ClusterExample
-	2,  // 8: redrive.v1.RuleSuggestion.wrong:type_name -> redrive.v1.ClusterExample
-	12, // 9: redrive.v1.AcceptSuggestionRequest.verdict:type_name -> redrive.v1.Verdict
-	10, // [10:10] is the sub-list for method output_type
-	10, // [10:10] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	10, // 6: redrive.v1.ListClustersResponse.counted_time:type_name -> google.protobuf.Timestamp
+	11, // 7: redrive.v1.RuleSuggestion.rule:type_name -> redrive.v1.Rule
+	2,  // 8: redrive.v1.RuleSuggestion.examples:type_name -> redrive.v1.ClusterExample
+	2,  // 9: redrive.v1.RuleSuggestion.wrong:type_name -> redrive.v1.ClusterExample
+	12, // 10: redrive.v1.AcceptSuggestionRequest.verdict:type_name -> redrive.v1.Verdict
+	11, // [11:11] is the sub-list for method output_type
+	11, // [11:11] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_redrive_v1_cluster_proto_init() }

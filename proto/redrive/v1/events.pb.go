@@ -221,8 +221,11 @@ type AttemptSucceeded struct {
 	Config        *structpb.Struct       `protobuf:"bytes,3,opt,name=config,proto3" json:"config,omitempty"`
 	AttemptConfig *structpb.Struct       `protobuf:"bytes,4,opt,name=attempt_config,json=attemptConfig,proto3" json:"attempt_config,omitempty"`
 	// Facts, without log text.
-	Evidence      *Evidence `protobuf:"bytes,5,opt,name=evidence,proto3" json:"evidence,omitempty"`
-	JobRevision   int64     `protobuf:"varint,6,opt,name=job_revision,json=jobRevision,proto3" json:"job_revision,omitempty"`
+	Evidence    *Evidence `protobuf:"bytes,5,opt,name=evidence,proto3" json:"evidence,omitempty"`
+	JobRevision int64     `protobuf:"varint,6,opt,name=job_revision,json=jobRevision,proto3" json:"job_revision,omitempty"`
+	// The end of its logs, without secrets, at most 16 KiB; of one in eight
+	// attempts alone. Rules that are suggested must not match it.
+	LogTail       string `protobuf:"bytes,7,opt,name=log_tail,json=logTail,proto3" json:"log_tail,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -297,6 +300,13 @@ func (x *AttemptSucceeded) GetJobRevision() int64 {
 		return x.JobRevision
 	}
 	return 0
+}
+
+func (x *AttemptSucceeded) GetLogTail() string {
+	if x != nil {
+		return x.LogTail
+	}
+	return ""
 }
 
 // FailureClassified says that a failure is final. The failure is without the
@@ -719,14 +729,15 @@ const file_redrive_v1_events_proto_rawDesc = "" +
 	"\fjob_revision\x18\t \x01(\x03R\vjobRevision\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xb3\x02\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xce\x02\n" +
 	"\x10AttemptSucceeded\x120\n" +
 	"\aattempt\x18\x01 \x01(\v2\x16.redrive.v1.AttemptRefR\aattempt\x12'\n" +
 	"\x04type\x18\x02 \x01(\v2\x13.redrive.v1.JobTypeR\x04type\x12/\n" +
 	"\x06config\x18\x03 \x01(\v2\x17.google.protobuf.StructR\x06config\x12>\n" +
 	"\x0eattempt_config\x18\x04 \x01(\v2\x17.google.protobuf.StructR\rattemptConfig\x120\n" +
 	"\bevidence\x18\x05 \x01(\v2\x14.redrive.v1.EvidenceR\bevidence\x12!\n" +
-	"\fjob_revision\x18\x06 \x01(\x03R\vjobRevision\"B\n" +
+	"\fjob_revision\x18\x06 \x01(\x03R\vjobRevision\x12\x19\n" +
+	"\blog_tail\x18\a \x01(\tR\alogTail\"B\n" +
 	"\x11FailureClassified\x12-\n" +
 	"\afailure\x18\x01 \x01(\v2\x13.redrive.v1.FailureR\afailure\"\x85\x03\n" +
 	"\fDecisionMade\x120\n" +
