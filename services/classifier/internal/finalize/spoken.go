@@ -14,19 +14,17 @@ const (
 )
 
 // Spoken returns the line that a failure which no rule knows speaks through, as
-// its excerpt has it: at most 500 bytes, and cut where the line was longer. ok
-// is false for a failure that a rule knows, and for one without logs.
-func (r Result) Spoken() (line string, cut, ok bool) {
+// its excerpt has it: at most 500 bytes, with … behind it where it was longer.
+// ok is false for a failure that a rule knows, and for one without logs.
+func (r Result) Spoken() (line string, ok bool) {
 	said, ok := strings.CutPrefix(r.Summary, lastErrorLine)
 	if r.Class != failure.Unknown || !ok {
-		return "", false, false
+		return "", false
 	}
 	for _, line := range r.Excerpt {
 		if clip(strings.TrimSpace(line), maxQuoted) == said {
-			short, cut := strings.CutSuffix(line, "…")
-			return short, cut, true
+			return line, true
 		}
 	}
-	short, cut := strings.CutSuffix(said, "…")
-	return short, cut, said != ""
+	return said, said != ""
 }
