@@ -34,7 +34,6 @@ type piece struct {
 	pattern  string
 	mask     string
 	varies   bool // more than one value was seen
-	word     string
 }
 
 // makePattern makes a pattern of lines with as many words each. What is

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -137,10 +138,7 @@ func TestATreeThatIsMadeAgainGoesOnAsBefore(t *testing.T) {
 			f.Line = word(r) + " " + word(r)
 		}
 		if n%50 == 0 {
-			var known []*cluster.Cluster
-			for _, c := range again.All() {
-				known = append(known, c)
-			}
+			known := slices.Clone(again.All())
 			r.Shuffle(len(known), func(i, j int) { known[i], known[j] = known[j], known[i] })
 			again = cluster.NewTree(b, again.Sequence(), known...)
 		}
