@@ -24,7 +24,9 @@ func FromProto(p *redrivev1.Evidence) Evidence {
 		e.PeakBytes = &peak
 	}
 	for _, l := range p.GetLogs() {
-		e.Logs = append(e.Logs, Log{l.GetSource(), l.GetHead(), l.GetTail(), l.GetSizeBytes(), l.GetTruncated(), l.GetUri()})
+		e.Logs = append(e.Logs, Log{
+			l.GetSource(), l.GetHead(), l.GetTail(), l.GetSizeBytes(), l.GetTruncated(), l.GetUri(), l.GetProblem(), wellknown.Time(l.GetReadTime()),
+		})
 	}
 	return e
 }
@@ -47,6 +49,7 @@ func (e Evidence) Proto() *redrivev1.Evidence {
 	for _, l := range e.Logs {
 		p.Logs = append(p.Logs, &redrivev1.Log{
 			Source: l.Source, Head: l.Head, Tail: l.Tail, SizeBytes: l.SizeBytes, Truncated: l.Truncated, Uri: l.URI,
+			Problem: l.Problem, ReadTime: wellknown.Timestamp(l.ReadTime),
 		})
 	}
 	return p

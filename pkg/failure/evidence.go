@@ -29,7 +29,11 @@ type Log struct {
 	Tail      string
 	SizeBytes int64 // of the whole log
 	Truncated bool
-	URI       string // file:// URL of the whole log, or empty
+	URI       string // where the whole log can be read, or empty
+	// Problem is why it could not be read from there, or not all of it.
+	Problem string
+	// ReadTime is when the text was read from there; zero when it is as told.
+	ReadTime time.Time
 }
 
 // MaxLogBytes bounds the text of all logs of one Evidence, MaxLogs their number.

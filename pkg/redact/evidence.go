@@ -12,10 +12,11 @@ import (
 
 // Bounds of the words in evidence, in bytes.
 const (
-	maxSource = 63
-	maxWord   = 256
-	maxProof  = 1024
-	maxURI    = 1024
+	maxSource  = 63
+	maxWord    = 256
+	maxProof   = 1024
+	maxURI     = 1024
+	maxProblem = 512
 )
 
 // Evidence returns e as it may be stored and sent: without secrets, in valid
@@ -36,6 +37,7 @@ func Evidence(e failure.Evidence) failure.Evidence {
 		}
 		l.Source, l.URI = word(l.Source, maxSource), word(Text(l.URI), maxURI)
 		l.Head, l.Tail = text(l.Head), text(l.Tail)
+		l.Problem = word(Text(l.Problem), maxProblem)
 		logs, sizes = append(logs, l), append(sizes, len(l.Head)+len(l.Tail))
 	}
 	share := fairShare(sizes, failure.MaxLogBytes)

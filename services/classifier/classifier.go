@@ -115,7 +115,7 @@ func New(o Options, d Deps) (*Service, error) {
 		return nil, err
 	}
 	s.driver = &record.Driver{
-		Store: s.failures, Rules: s.book.Set, Collector: collect.New(o.LogRoots),
+		Store: s.failures, Rules: s.book.Set, Collector: collect.New(o.collecting()),
 		Recommender: askedRecommender{wire.NewRecommender(d.Recommender), s.metrics.calls},
 		Patcher:     askedPatcher{wire.NewPatcher(d.Config), s.metrics.calls}, Timeout: o.RecommendTimeout,
 		Done: s.metrics.done, Classified: s.metrics.classified,

@@ -461,8 +461,13 @@ type Log struct {
 	// True when bytes between head and tail are missing.
 	Truncated bool `protobuf:"varint,5,opt,name=truncated,proto3" json:"truncated,omitempty"`
 	// Where the whole log can be read: a file:// URL below the classifier's
-	// --log-root. Empty when head and tail are all there is.
-	Uri           string `protobuf:"bytes,6,opt,name=uri,proto3" json:"uri,omitempty"`
+	// --log-root, or a URL that its --log-source allows. Empty when head and tail
+	// are all there is.
+	Uri string `protobuf:"bytes,6,opt,name=uri,proto3" json:"uri,omitempty"`
+	// Output only. Why the log could not be read from there, or not all of it.
+	Problem string `protobuf:"bytes,7,opt,name=problem,proto3" json:"problem,omitempty"`
+	// Output only. When the text was read from there; unset when it is as told.
+	ReadTime      *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=read_time,json=readTime,proto3" json:"read_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -539,6 +544,20 @@ func (x *Log) GetUri() string {
 	return ""
 }
 
+func (x *Log) GetProblem() string {
+	if x != nil {
+		return x.Problem
+	}
+	return ""
+}
+
+func (x *Log) GetReadTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ReadTime
+	}
+	return nil
+}
+
 var File_redrive_v1_evidence_proto protoreflect.FileDescriptor
 
 const file_redrive_v1_evidence_proto_rawDesc = "" +
@@ -572,7 +591,7 @@ const file_redrive_v1_evidence_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01B\f\n" +
 	"\n" +
 	"_exit_codeB\x14\n" +
-	"\x12_peak_memory_bytes\"\x94\x01\n" +
+	"\x12_peak_memory_bytes\"\xe7\x01\n" +
 	"\x03Log\x12\x16\n" +
 	"\x06source\x18\x01 \x01(\tR\x06source\x12\x12\n" +
 	"\x04head\x18\x02 \x01(\tR\x04head\x12\x12\n" +
@@ -580,7 +599,9 @@ const file_redrive_v1_evidence_proto_rawDesc = "" +
 	"\n" +
 	"size_bytes\x18\x04 \x01(\x03R\tsizeBytes\x12\x1c\n" +
 	"\ttruncated\x18\x05 \x01(\bR\ttruncated\x12\x10\n" +
-	"\x03uri\x18\x06 \x01(\tR\x03uri*\xa0\x02\n" +
+	"\x03uri\x18\x06 \x01(\tR\x03uri\x12\x18\n" +
+	"\aproblem\x18\a \x01(\tR\aproblem\x127\n" +
+	"\tread_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\breadTime*\xa0\x02\n" +
 	"\x11TerminationReason\x12\"\n" +
 	"\x1eTERMINATION_REASON_UNSPECIFIED\x10\x00\x12\x1d\n" +
 	"\x19TERMINATION_REASON_EXITED\x10\x01\x12\x1f\n" +
@@ -641,11 +662,12 @@ var file_redrive_v1_evidence_proto_depIdxs = []int32{
 	8, // 3: redrive.v1.Evidence.start_time:type_name -> google.protobuf.Timestamp
 	8, // 4: redrive.v1.Evidence.end_time:type_name -> google.protobuf.Timestamp
 	6, // 5: redrive.v1.Evidence.part_peak_bytes:type_name -> redrive.v1.Evidence.PartPeakBytesEntry
-	6, // [6:6] is the sub-list for method output_type
-	6, // [6:6] is the sub-list for method input_type
-	6, // [6:6] is the sub-list for extension type_name
-	6, // [6:6] is the sub-list for extension extendee
-	0, // [0:6] is the sub-list for field type_name
+	8, // 6: redrive.v1.Log.read_time:type_name -> google.protobuf.Timestamp
+	7, // [7:7] is the sub-list for method output_type
+	7, // [7:7] is the sub-list for method input_type
+	7, // [7:7] is the sub-list for extension type_name
+	7, // [7:7] is the sub-list for extension extendee
+	0, // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_redrive_v1_evidence_proto_init() }

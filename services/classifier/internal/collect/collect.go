@@ -1,115 +1,130 @@
 // Package collect turns evidence as it was told into evidence as it is kept
-// and matched: read where it only refers to a file, cleaned, without secrets,
+// and matched: read where it only refers to a log, cleaned, without secrets,
 // and within its bounds.
 package collect
 
 import (
+	"context"
 	"fmt"
-	"strings"
+	"slices"
+	"time"
 
 	"github.com/redrive-io/redrive/pkg/failure"
 	"github.com/redrive-io/redrive/pkg/redact"
+	"github.com/redrive-io/redrive/services/classifier/internal/collect/source"
 )
 
-// Collector reads logs. Its zero value reads no files.
-type Collector struct {
-	// Roots are the folders below which file:// URLs are read, with all links
-	// resolved; anything else is refused.
-	Roots []string
+// Options say where logs are and how long reading them may take.
+type Options struct {
+	// Drivers read the logs of URLs, by their scheme; other URLs are refused.
+	Drivers map[string]source.Driver
+	// Templates lead from an application's id to more logs.
+	Templates []Template
+	// Timeout bounds the reading of all logs of a failure together; 5 s.
+	Timeout time.Duration
+	// Settle is how long before the reading a log must have been written last to
+	// count as complete, unless the attempt ended later than that; 10 s.
+	Settle time.Duration
 }
 
-// New returns a collector that reads files below roots, each an absolute path.
-func New(roots []string) Collector { return Collector{Roots: roots} }
+// The defaults of Options, and how many logs are read at a time: of one
+// failure, and of all. Who finds all places taken waits within its time.
+const (
+	DefaultTimeout = 5 * time.Second
+	defaultSettle  = 10 * time.Second
+	atOnce         = 4
+	atOnceOfAll    = 32
+)
 
-// Collect returns e ready to be stored and matched, and says what could not be
-// read. A log is read from its file only when what is told of it inline is cut
-// or empty. It never fails: what cannot be read is decided without.
-func (c Collector) Collect(e failure.Evidence) (failure.Evidence, []string) {
-	var warnings []string
-	logs := make([]failure.Log, 0, len(e.Logs))
-	for i, l := range e.Logs {
-		if i == failure.MaxLogs {
-			warnings = append(warnings, fmt.Sprintf("%d logs are more than %d: the rest was left out", len(e.Logs), failure.MaxLogs))
-			break
-		}
-		if l.URI != "" && (l.Truncated || l.Head+l.Tail == "") {
-			if read, err := c.read(l); err != nil {
-				warnings = append(warnings, clip(redact.Text(fmt.Sprintf("log %q was not read: %v", l.Source, err))))
-			} else {
-				l = read
-			}
-		}
-		if l.SizeBytes == 0 {
-			l.SizeBytes = int64(len(l.Head) + len(l.Tail))
-		}
-		l.Head, l.Tail = plain(l.Head), plain(l.Tail)
-		logs = append(logs, l)
+// Collector reads logs. Its zero value reads none.
+type Collector struct {
+	options Options
+	places  chan struct{}
+}
+
+// New returns a collector.
+func New(o Options) Collector {
+	if o.Timeout == 0 {
+		o.Timeout = DefaultTimeout
 	}
-	e.Logs = logs
-	return redact.Evidence(e), warnings
+	if o.Settle == 0 {
+		o.Settle = defaultSettle
+	}
+	return Collector{o, make(chan struct{}, atOnceOfAll)}
+}
+
+// Ask is what there is to collect.
+type Ask struct {
+	Evidence failure.Evidence
+	// Labels may name the application; see Templates.
+	Labels map[string]string
+	Now    time.Time
+	// Again says that the evidence was collected before: what was read then is
+	// read once more.
+	Again bool
+}
+
+// Answer is what came of it.
+type Answer struct {
+	// Evidence is ready to be stored and matched.
+	Evidence failure.Evidence
+	// Warnings say what could not be read.
+	Warnings []string
+	// Late says that a log was not there yet, or is still being written: reading
+	// it again later may show more.
+	Late bool
+}
+
+// Collect collects. It never fails: what cannot be read is decided without, and
+// a log's Problem and the warnings say so. A log is read from its URL only when
+// what is told of it inline is cut or empty.
+func (c Collector) Collect(ctx context.Context, a Ask) Answer {
+	e, warnings := bounded(a.Evidence)
+	if !a.Again {
+		for i := range e.Logs {
+			e.Logs[i].Problem, e.Logs[i].ReadTime = "", time.Time{} // ours to say
+		}
+	}
+	var late bool
+	if refs := c.refs(e, a); len(refs) > 0 {
+		var more []string
+		e, more, late = c.read(ctx, a, refs).into(e)
+		warnings = append(warnings, more...)
+	}
+	return Answer{Evidence: cleaned(e), Warnings: warnings, Late: late}
+}
+
+// Inline returns evidence ready to be stored and matched without reading any
+// log that it refers to, and what had to be left out.
+func Inline(e failure.Evidence) (failure.Evidence, []string) {
+	e, warnings := bounded(e)
+	return cleaned(e), warnings
 }
 
 // Text returns the evidence that a bare text is: one log of unknown source.
 func Text(s string) failure.Evidence {
-	e, _ := Collector{}.Collect(failure.Evidence{Logs: []failure.Log{{Head: s}}})
+	e, _ := Inline(failure.Evidence{Logs: []failure.Log{{Head: s}}})
 	return e
 }
 
-// plain takes out what is for the eyes alone: the escape sequences of colours
-// and cursors. The text does not change otherwise.
-func plain(s string) string {
-	if !strings.Contains(s, "\x1b") {
-		return s
+// bounded returns e with its first logs, in a slice of their own.
+func bounded(e failure.Evidence) (failure.Evidence, []string) {
+	var warnings []string
+	if len(e.Logs) > failure.MaxLogs {
+		warnings = append(warnings, fmt.Sprintf("%d logs are more than %d: the rest was left out", len(e.Logs), failure.MaxLogs))
 	}
-	var b strings.Builder
-	for {
-		i := strings.IndexByte(s, '\x1b')
-		if i < 0 || i+1 == len(s) {
-			b.WriteString(s)
-			return b.String()
-		}
-		b.WriteString(s[:i])
-		s = s[i+escape(s[i:]):]
-	}
+	e.Logs = slices.Clone(e.Logs[:min(len(e.Logs), failure.MaxLogs)])
+	return e, warnings
 }
 
-// maxEscape bounds a sequence that never ends.
-const maxEscape = 256
-
-// escape returns the length of the sequence that begins s: ESC [ … letter,
-// ESC ] … BEL, ESC ( letter, or ESC and one more.
-func escape(s string) int {
-	end := min(len(s), maxEscape)
-	switch s[1] {
-	case '[':
-		for i := 2; i < end; i++ {
-			if c := s[i]; c >= 0x40 && c <= 0x7e {
-				return i + 1
-			} else if c < 0x20 {
-				return i
-			}
+// cleaned takes out of e, whose logs are its own, what must not be kept.
+func cleaned(e failure.Evidence) failure.Evidence {
+	for i := range e.Logs {
+		l := &e.Logs[i]
+		if l.SizeBytes == 0 {
+			l.SizeBytes = int64(len(l.Head) + len(l.Tail))
 		}
-	case ']':
-		for i := 2; i < end; i++ {
-			switch s[i] {
-			case '\a':
-				return i + 1
-			case '\n', '\x1b':
-				return i
-			}
-		}
-	case '(', ')':
-		return min(3, len(s))
-	case '\n':
-		return 1
+		l.Head, l.Tail = plain(l.Head), plain(l.Tail)
 	}
-	return 2
-}
-
-func clip(s string) string {
-	const most = 500
-	if len(s) > most {
-		return strings.ToValidUTF8(s[:most], "")
-	}
-	return s
+	return redact.Evidence(e)
 }

@@ -9,6 +9,8 @@ import (
 
 	"github.com/redrive-io/redrive/pkg/failure"
 	"github.com/redrive-io/redrive/services/classifier/internal/collect"
+	"github.com/redrive-io/redrive/services/classifier/internal/collect/files"
+	"github.com/redrive-io/redrive/services/classifier/internal/collect/source"
 )
 
 func write(t *testing.T, path, text string) string {
@@ -20,6 +22,11 @@ func write(t *testing.T, path, text string) string {
 		t.Fatal(err)
 	}
 	return "file://" + path
+}
+
+// below reads files below roots.
+func below(roots ...string) collect.Collector {
+	return collect.New(collect.Options{Drivers: map[string]source.Driver{"file": files.Driver{Roots: roots}}})
 }
 
 func TestFilesAreReadBelowTheRootsAlone(t *testing.T) {
@@ -65,15 +72,15 @@ func TestFilesAreReadBelowTheRootsAlone(t *testing.T) {
 		"folder":                 {"file://" + root + "/a", []string{root}, "!no regular file"},
 		"pipe":                   {"file://" + root + "/pipe", []string{root}, "!no regular file"},
 		"other host":             {"file://etl-7" + root + "/a/log", []string{root}, "!another host"},
-		"other scheme":           {"s3://bucket/log", []string{root}, "!no file:// URL"},
+		"other scheme":           {"s3://bucket/log", []string{root}, "!no --log-source allows s3://bucket/log"},
 		"no URL":                 {"file://%zz", []string{root}, "!no URL"},
 		"relative":               {"file:log", []string{root}, "!no absolute path"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			e, warnings := collect.New(tc.roots).Collect(failure.Evidence{Logs: []failure.Log{{Source: "stderr", URI: tc.uri}}})
-			got := e.Logs[0].Head
-			if len(warnings) > 0 {
-				got = "!" + warnings[0]
+			a := below(tc.roots...).Collect(t.Context(), collect.Ask{Evidence: failure.Evidence{Logs: []failure.Log{{Source: "stderr", URI: tc.uri}}}})
+			got := a.Evidence.Logs[0].Head
+			if len(a.Warnings) > 0 {
+				got = "!" + a.Warnings[0]
 			}
 			if want, refused := strings.CutPrefix(tc.want, "!"); refused && (!strings.HasPrefix(got, "!") || !strings.Contains(got, want)) || !refused && got != tc.want {
 				t.Errorf("Collect of %s = %q, want %q", tc.uri, got, tc.want)
@@ -86,12 +93,12 @@ func TestWindows(t *testing.T) {
 	root := t.TempDir()
 	line := strings.Repeat("x", 99) + "\n"
 	long := write(t, filepath.Join(root, "long"), "first\n"+strings.Repeat(line, 40_000)+"last password=hunter2\n")
-	c := collect.New([]string{root})
-	e, warnings := c.Collect(failure.Evidence{Logs: []failure.Log{
+	a := below(root).Collect(t.Context(), collect.Ask{Evidence: failure.Evidence{Logs: []failure.Log{
 		{Source: "stderr", URI: long},
 		{Source: "stdout", Head: "inline, whole", URI: long},
 		{Source: "driver", Head: "inline, cut", Tail: "end", Truncated: true, URI: "file:///elsewhere", SizeBytes: 77},
-	}})
+	}}})
+	e, warnings := a.Evidence, a.Warnings
 	if l := e.Logs[0]; !strings.HasPrefix(l.Head, "first\n") || !strings.HasSuffix(l.Tail, "last password=[REDACTED]\n") || !l.Truncated || l.SizeBytes != 6+100*40_000+22 || !strings.HasPrefix(l.Tail, line) {
 		t.Errorf("long log: %d bytes, truncated %v, head %.20q, tail %.20q … %q", l.SizeBytes, l.Truncated, l.Head, l.Tail, l.Tail[len(l.Tail)-30:])
 	}
@@ -121,9 +128,9 @@ func FuzzCollect(f *testing.F) {
 	f.Add("a\x1b[31m b", "file:///etc/passwd")
 	f.Add("\xff\x1b]", "::")
 	f.Fuzz(func(t *testing.T, text, uri string) {
-		e, warnings := collect.New([]string{t.TempDir()}).Collect(failure.Evidence{Logs: []failure.Log{{Source: text, Head: text, URI: uri, Truncated: true}}})
-		if len(e.Logs) != 1 || uri != "" && len(warnings) != 1 {
-			t.Errorf("%d logs, warnings %q", len(e.Logs), warnings)
+		a := below(t.TempDir()).Collect(t.Context(), collect.Ask{Evidence: failure.Evidence{Logs: []failure.Log{{Source: text, Head: text, URI: uri, Truncated: true}}}})
+		if len(a.Evidence.Logs) != 1 || uri != "" && len(a.Warnings) != 1 {
+			t.Errorf("%d logs, warnings %q", len(a.Evidence.Logs), a.Warnings)
 		}
 	})
 }

@@ -121,9 +121,9 @@ func (d *Driver) begin(ctx context.Context, r Report) (Record, error) {
 	began := time.Now()
 	_, span := trace.Start(ctx, "classify")
 	r = r.masked()
-	var warnings []string
-	r.Evidence, warnings = d.Collector.Collect(r.Evidence)
-	f := Begin(r, d.Rules(), warnings, began)
+	collected := d.Collector.Collect(ctx, collect.Ask{Evidence: r.Evidence, Labels: r.Labels, Now: began})
+	r.Evidence = collected.Evidence
+	f := Begin(r, d.Rules(), collected.Warnings, began)
 	d.Classified(time.Since(began))
 	tellClass(span, f)
 	var waits error

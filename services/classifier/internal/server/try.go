@@ -36,7 +36,7 @@ func (s *Server) TestRule(ctx context.Context, req *redrivev1.TestRuleRequest) (
 		e.Logs = []failure.Log{{Head: req.GetText()}}
 	}
 	// No file is read for a trial.
-	e, _ = collect.Collector{}.Collect(e)
+	e, _ = collect.Inline(e)
 	m, missing := c.Explain(rule.NewInput(e, req.GetEngine()))
 	if len(missing) > 0 {
 		return &redrivev1.TestRuleResponse{Missing: missing}, nil
