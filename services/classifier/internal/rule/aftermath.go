@@ -163,7 +163,7 @@ func (c *Compiled) again(in Input, source string, after int, counts func(line st
 			line := t.Text[s.start:s.end]
 			low := lower(line)
 			for _, p := range deciding {
-				if p.find(line, low) != nil && counts(line) {
+				if loc := p.find(line, low); loc != nil && counts(line) && spoken(t.Text, s, loc) {
 					return true
 				}
 			}

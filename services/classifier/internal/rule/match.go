@@ -215,7 +215,7 @@ func (c *Compiled) on(in Input, texts []scanned, text, line int, p *pattern) *hi
 	if !c.sees(t.Source) {
 		return nil
 	}
-	if loc := p.find(t.Text[s.start:s.end], texts[text].low[s.start:s.end]); loc != nil {
+	if loc := p.find(t.Text[s.start:s.end], texts[text].low[s.start:s.end]); loc != nil && spoken(t.Text, s, loc) {
 		return &hit{text: text, span: s, loc: loc}
 	}
 	return nil
