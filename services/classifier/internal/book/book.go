@@ -28,16 +28,18 @@ type Entry struct {
 	RequestID, RequestDigest string
 }
 
-// Store keeps entries. A change is announced to every replica in the same
-// commit.
+// Store keeps entries and the revisions that led to them. A change is announced
+// to every replica in the same commit.
 type Store interface {
 	// Get returns an entry, or errs.NotFound.
 	Get(ctx context.Context, id string) (Entry, error)
 	List(ctx context.Context) ([]Entry, error)
-	// Put stores e over e.Version; errs.Conflict when another one is there.
-	Put(ctx context.Context, e Entry, now time.Time) error
-	// Delete deletes e.Version of e; errs.Conflict when another one is there.
-	Delete(ctx context.Context, e Entry, now time.Time) error
+	// Commit stores all steps with their revisions, or none. It is errs.Conflict
+	// when an entry has another version than its step, or a revision of that
+	// number is there.
+	Commit(ctx context.Context, now time.Time, steps ...Step) error
+	// Revision returns a revision of a rule, the newest for 0, or errs.NotFound.
+	Revision(ctx context.Context, id string, number int64) (Revision, error)
 }
 
 // Book holds the rules at work. Its methods may be called concurrently.
@@ -131,7 +133,7 @@ func (b *Book) compile(e Entry) (*rule.Compiled, error) {
 		return nil, nil
 	}
 	again := *c
-	again.Rule.Revision = e.Rule.Revision
+	again.Rule = restored(c, e)
 	return &again, nil
 }
 
@@ -146,20 +148,31 @@ func (b *Book) flagged(r rule.Rule) rule.Rule {
 // none. It reads the store, so that it sees every change that was answered.
 func (b *Book) Get(ctx context.Context, id string) (Entry, error) {
 	e, err := b.store.Get(ctx, id)
-	switch {
-	case errs.Is(err, errs.NotFound) || err == nil && e.Deleted:
-		c := b.builtIn[id]
-		if c == nil {
-			return Entry{}, errs.New(errs.NotFound, "rules/%s does not exist", id)
-		}
-		builtIn := Entry{Rule: c.Rule, Version: e.Version}
-		if e.Version > 0 {
-			builtIn.Rule.Revision = e.Rule.Revision
-		}
-		return builtIn, nil
-	case err != nil:
+	if err != nil && !errs.Is(err, errs.NotFound) {
 		return Entry{}, err
 	}
-	e.Rule = b.flagged(e.Rule)
-	return e, nil
+	return b.resolve(id, e)
+}
+
+// resolve returns what the stored entry of a rule means, the zero one when there
+// is none; errs.NotFound when there is no such rule.
+func (b *Book) resolve(id string, e Entry) (Entry, error) {
+	if e.Version > 0 && !e.Deleted {
+		e.Rule = b.flagged(e.Rule)
+		return e, nil
+	}
+	c := b.builtIn[id]
+	if c == nil {
+		return Entry{}, errs.New(errs.NotFound, "rules/%s does not exist", id)
+	}
+	return Entry{Rule: restored(c, e), Version: e.Version}, nil
+}
+
+// restored is a built-in rule that counts on from the stored entry.
+func restored(c *rule.Compiled, e Entry) rule.Rule {
+	r := c.Rule
+	if e.Version > 0 {
+		r.Revision, r.UpdateTime, r.Author = e.Rule.Revision, e.Rule.UpdateTime, e.Rule.Author
+	}
+	return r
 }

@@ -38,9 +38,17 @@ func plainRule(id string) rule.Rule {
 
 func newBook(t *testing.T, c *committer, builtIn ...string) *book.Book {
 	t.Helper()
+	rules := make([]rule.Rule, len(builtIn))
+	for i, id := range builtIn {
+		rules[i] = plainRule(id)
+	}
+	return newBookWith(t, c, rules...)
+}
+
+func newBookWith(t *testing.T, c *committer, builtIn ...rule.Rule) *book.Book {
+	t.Helper()
 	var p rule.Pack
-	for _, id := range builtIn {
-		r := plainRule(id)
+	for _, r := range builtIn {
 		r.BuiltIn, r.Revision = true, 1
 		compiled, err := rule.Compile("rule", r)
 		if err != nil {
@@ -192,7 +200,7 @@ func TestAfterAnUpgrade(t *testing.T) {
 	}
 	broken := plainRule("broken")
 	broken.Any = []string{"(not a pattern any more"}
-	if err := store.NewRules(c.Store, c).Put(t.Context(), book.Entry{Rule: broken}, now); err != nil {
+	if err := store.NewRules(c.Store, c).Commit(t.Context(), now, book.Step{Entry: book.Entry{Rule: broken}, Revision: book.Revision{Rule: broken, Number: 1}}); err != nil {
 		t.Fatal(err)
 	}
 	after := newBook(t, c, "stays", "broken")

@@ -44,3 +44,11 @@ func (c Change) Check() error {
 	}
 	return errs.Fields(author, reason)
 }
+
+// as returns c with the action a, unless it has one.
+func (c Change) as(a Action) Change {
+	if c.Action == ActionNone {
+		c.Action = a
+	}
+	return c
+}

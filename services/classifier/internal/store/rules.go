@@ -19,10 +19,13 @@ import (
 
 const ruleKind = Service + ".rule"
 
-// Rules keeps the rules that were made or changed over the API.
+// Rules keeps the rules that were made or changed over the API, and their
+// revisions.
 type Rules struct {
-	commit  Committer
-	records docstore.Collection[keptRule]
+	store     docstore.Store
+	commit    Committer
+	records   docstore.Collection[keptRule]
+	revisions docstore.Collection[*redrivev1.RuleRevision]
 }
 
 type keptRule struct {
@@ -32,7 +35,7 @@ type keptRule struct {
 
 // NewRules returns the rules in s; changes go through c.
 func NewRules(s docstore.Store, c Committer) *Rules {
-	return &Rules{commit: c, records: docstore.NewCollection(s, ruleKind, docstore.Codec[keptRule]{
+	return &Rules{store: s, commit: c, revisions: newRevisions(s), records: docstore.NewCollection(s, ruleKind, docstore.Codec[keptRule]{
 		Encode: func(k keptRule) ([]byte, error) { return proto.Marshal(k.RuleRecord) },
 		Decode: func(doc docstore.Doc) (keptRule, error) {
 			k := keptRule{&redrivev1.RuleRecord{}, doc.Revision}
@@ -78,28 +81,37 @@ func entry(k keptRule) book.Entry {
 	}
 }
 
-// Put implements book.Store.
-func (s *Rules) Put(ctx context.Context, e book.Entry, now time.Time) error {
-	write, err := s.records.Write(e.Rule.ID, e.Version, keptRule{&redrivev1.RuleRecord{
+// Commit implements book.Store.
+func (s *Rules) Commit(ctx context.Context, now time.Time, steps ...book.Step) error {
+	var writes []docstore.Write
+	for _, step := range steps {
+		write, err := s.write(step)
+		if err != nil {
+			return err
+		}
+		noted, err := s.noted(step.Revision)
+		if err != nil {
+			return err
+		}
+		writes = append(append(writes, write), noted...)
+	}
+	// Whoever hears of one change reads all rules, so that one event does. A
+	// rule that was deleted long ago may come again with the revision that it had.
+	first := steps[0].Revision
+	id := fmt.Sprintf("%s@%d-%s", first.Rule.ID, first.Number, rand.Text()[:8])
+	e, err := bus.NewEvent(bus.RuleChanged, id, Source, "", now, &redrivev1.RuleChanged{Rule: wire.RuleName(first.Rule.ID), Revision: first.Number})
+	if err != nil {
+		return err
+	}
+	return s.commit.Commit(ctx, []bus.Event{e}, writes...)
+}
+
+func (s *Rules) write(step book.Step) (docstore.Write, error) {
+	e := step.Entry
+	if step.Gone {
+		return s.records.Delete(e.Rule.ID, e.Version), nil
+	}
+	return s.records.Write(e.Rule.ID, e.Version, keptRule{&redrivev1.RuleRecord{
 		Rule: wire.Rule(e.Rule), Deleted: e.Deleted, RequestId: e.RequestID, RequestDigest: e.RequestDigest,
 	}, e.Version})
-	if err != nil {
-		return err
-	}
-	return s.change(ctx, e.Rule, write, now)
-}
-
-// Delete implements book.Store.
-func (s *Rules) Delete(ctx context.Context, e book.Entry, now time.Time) error {
-	return s.change(ctx, e.Rule, s.records.Delete(e.Rule.ID, e.Version), now)
-}
-
-func (s *Rules) change(ctx context.Context, r rule.Rule, w docstore.Write, now time.Time) error {
-	// A rule may come again with the revision of one that was deleted.
-	id := fmt.Sprintf("%s@%d-%s", r.ID, r.Revision, rand.Text()[:8])
-	e, err := bus.NewEvent(bus.RuleChanged, id, Source, "", now, &redrivev1.RuleChanged{Rule: wire.RuleName(r.ID), Revision: r.Revision})
-	if err != nil {
-		return err
-	}
-	return s.commit.Commit(ctx, []bus.Event{e}, w)
 }
