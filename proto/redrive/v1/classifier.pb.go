@@ -1599,7 +1599,7 @@ const file_redrive_v1_classifier_proto_rawDesc = "" +
 	"\x10TestRuleResponse\x12\x18\n" +
 	"\amatched\x18\x01 \x01(\bR\amatched\x12+\n" +
 	"\x05match\x18\x02 \x01(\v2\x15.redrive.v1.RuleMatchR\x05match\x12\x18\n" +
-	"\amissing\x18\x03 \x03(\tR\amissing2\xf9\x0f\n" +
+	"\amissing\x18\x03 \x03(\tR\amissing2\xc0\x10\n" +
 	"\x11ClassifierService\x12<\n" +
 	"\bClassify\x12\x1b.redrive.v1.ClassifyRequest\x1a\x13.redrive.v1.Failure\x12@\n" +
 	"\n" +
@@ -1616,7 +1616,8 @@ const file_redrive_v1_classifier_proto_rawDesc = "" +
 	"DeleteRule\x12\x1d.redrive.v1.DeleteRuleRequest\x1a\x1e.redrive.v1.DeleteRuleResponse\x12E\n" +
 	"\bTestRule\x12\x1b.redrive.v1.TestRuleRequest\x1a\x1c.redrive.v1.TestRuleResponse\x12`\n" +
 	"\x11ListRuleRevisions\x12$.redrive.v1.ListRuleRevisionsRequest\x1a%.redrive.v1.ListRuleRevisionsResponse\x12O\n" +
-	"\x0fGetRuleRevision\x12\".redrive.v1.GetRuleRevisionRequest\x1a\x18.redrive.v1.RuleRevision\x12A\n" +
+	"\x0fGetRuleRevision\x12\".redrive.v1.GetRuleRevisionRequest\x1a\x18.redrive.v1.RuleRevision\x12E\n" +
+	"\bDiffRule\x12\x1b.redrive.v1.DiffRuleRequest\x1a\x1c.redrive.v1.DiffRuleResponse\x12A\n" +
 	"\fRollbackRule\x12\x1f.redrive.v1.RollbackRuleRequest\x1a\x10.redrive.v1.Rule\x12K\n" +
 	"\n" +
 	"ApplyRules\x12\x1d.redrive.v1.ApplyRulesRequest\x1a\x1e.redrive.v1.ApplyRulesResponse\x12N\n" +
@@ -1689,32 +1690,34 @@ var file_redrive_v1_classifier_proto_goTypes = []any{
 	(*fieldmaskpb.FieldMask)(nil),     // 33: google.protobuf.FieldMask
 	(*ListRuleRevisionsRequest)(nil),  // 34: redrive.v1.ListRuleRevisionsRequest
 	(*GetRuleRevisionRequest)(nil),    // 35: redrive.v1.GetRuleRevisionRequest
-	(*RollbackRuleRequest)(nil),       // 36: redrive.v1.RollbackRuleRequest
-	(*ApplyRulesRequest)(nil),         // 37: redrive.v1.ApplyRulesRequest
-	(*ExportRulesRequest)(nil),        // 38: redrive.v1.ExportRulesRequest
-	(*LintRulesRequest)(nil),          // 39: redrive.v1.LintRulesRequest
-	(*BacktestRuleRequest)(nil),       // 40: redrive.v1.BacktestRuleRequest
-	(*GetBacktestRequest)(nil),        // 41: redrive.v1.GetBacktestRequest
-	(*ListBacktestsRequest)(nil),      // 42: redrive.v1.ListBacktestsRequest
-	(*CancelBacktestRequest)(nil),     // 43: redrive.v1.CancelBacktestRequest
-	(*ListRuleStatsRequest)(nil),      // 44: redrive.v1.ListRuleStatsRequest
-	(*ReclassifyFailuresRequest)(nil), // 45: redrive.v1.ReclassifyFailuresRequest
-	(*ListClustersRequest)(nil),       // 46: redrive.v1.ListClustersRequest
-	(*GetClusterRequest)(nil),         // 47: redrive.v1.GetClusterRequest
-	(*SuggestRuleRequest)(nil),        // 48: redrive.v1.SuggestRuleRequest
-	(*AcceptSuggestionRequest)(nil),   // 49: redrive.v1.AcceptSuggestionRequest
-	(*DismissClusterRequest)(nil),     // 50: redrive.v1.DismissClusterRequest
-	(*ListRuleRevisionsResponse)(nil), // 51: redrive.v1.ListRuleRevisionsResponse
-	(*RuleRevision)(nil),              // 52: redrive.v1.RuleRevision
-	(*ApplyRulesResponse)(nil),        // 53: redrive.v1.ApplyRulesResponse
-	(*ExportRulesResponse)(nil),       // 54: redrive.v1.ExportRulesResponse
-	(*LintRulesResponse)(nil),         // 55: redrive.v1.LintRulesResponse
-	(*Backtest)(nil),                  // 56: redrive.v1.Backtest
-	(*ListBacktestsResponse)(nil),     // 57: redrive.v1.ListBacktestsResponse
-	(*ListRuleStatsResponse)(nil),     // 58: redrive.v1.ListRuleStatsResponse
-	(*ListClustersResponse)(nil),      // 59: redrive.v1.ListClustersResponse
-	(*Cluster)(nil),                   // 60: redrive.v1.Cluster
-	(*RuleSuggestion)(nil),            // 61: redrive.v1.RuleSuggestion
+	(*DiffRuleRequest)(nil),           // 36: redrive.v1.DiffRuleRequest
+	(*RollbackRuleRequest)(nil),       // 37: redrive.v1.RollbackRuleRequest
+	(*ApplyRulesRequest)(nil),         // 38: redrive.v1.ApplyRulesRequest
+	(*ExportRulesRequest)(nil),        // 39: redrive.v1.ExportRulesRequest
+	(*LintRulesRequest)(nil),          // 40: redrive.v1.LintRulesRequest
+	(*BacktestRuleRequest)(nil),       // 41: redrive.v1.BacktestRuleRequest
+	(*GetBacktestRequest)(nil),        // 42: redrive.v1.GetBacktestRequest
+	(*ListBacktestsRequest)(nil),      // 43: redrive.v1.ListBacktestsRequest
+	(*CancelBacktestRequest)(nil),     // 44: redrive.v1.CancelBacktestRequest
+	(*ListRuleStatsRequest)(nil),      // 45: redrive.v1.ListRuleStatsRequest
+	(*ReclassifyFailuresRequest)(nil), // 46: redrive.v1.ReclassifyFailuresRequest
+	(*ListClustersRequest)(nil),       // 47: redrive.v1.ListClustersRequest
+	(*GetClusterRequest)(nil),         // 48: redrive.v1.GetClusterRequest
+	(*SuggestRuleRequest)(nil),        // 49: redrive.v1.SuggestRuleRequest
+	(*AcceptSuggestionRequest)(nil),   // 50: redrive.v1.AcceptSuggestionRequest
+	(*DismissClusterRequest)(nil),     // 51: redrive.v1.DismissClusterRequest
+	(*ListRuleRevisionsResponse)(nil), // 52: redrive.v1.ListRuleRevisionsResponse
+	(*RuleRevision)(nil),              // 53: redrive.v1.RuleRevision
+	(*DiffRuleResponse)(nil),          // 54: redrive.v1.DiffRuleResponse
+	(*ApplyRulesResponse)(nil),        // 55: redrive.v1.ApplyRulesResponse
+	(*ExportRulesResponse)(nil),       // 56: redrive.v1.ExportRulesResponse
+	(*LintRulesResponse)(nil),         // 57: redrive.v1.LintRulesResponse
+	(*Backtest)(nil),                  // 58: redrive.v1.Backtest
+	(*ListBacktestsResponse)(nil),     // 59: redrive.v1.ListBacktestsResponse
+	(*ListRuleStatsResponse)(nil),     // 60: redrive.v1.ListRuleStatsResponse
+	(*ListClustersResponse)(nil),      // 61: redrive.v1.ListClustersResponse
+	(*Cluster)(nil),                   // 62: redrive.v1.Cluster
+	(*RuleSuggestion)(nil),            // 63: redrive.v1.RuleSuggestion
 }
 var file_redrive_v1_classifier_proto_depIdxs = []int32{
 	21, // 0: redrive.v1.Failure.attempt:type_name -> redrive.v1.AttemptRef
@@ -1763,50 +1766,52 @@ var file_redrive_v1_classifier_proto_depIdxs = []int32{
 	17, // 43: redrive.v1.ClassifierService.TestRule:input_type -> redrive.v1.TestRuleRequest
 	34, // 44: redrive.v1.ClassifierService.ListRuleRevisions:input_type -> redrive.v1.ListRuleRevisionsRequest
 	35, // 45: redrive.v1.ClassifierService.GetRuleRevision:input_type -> redrive.v1.GetRuleRevisionRequest
-	36, // 46: redrive.v1.ClassifierService.RollbackRule:input_type -> redrive.v1.RollbackRuleRequest
-	37, // 47: redrive.v1.ClassifierService.ApplyRules:input_type -> redrive.v1.ApplyRulesRequest
-	38, // 48: redrive.v1.ClassifierService.ExportRules:input_type -> redrive.v1.ExportRulesRequest
-	39, // 49: redrive.v1.ClassifierService.LintRules:input_type -> redrive.v1.LintRulesRequest
-	40, // 50: redrive.v1.ClassifierService.BacktestRule:input_type -> redrive.v1.BacktestRuleRequest
-	41, // 51: redrive.v1.ClassifierService.GetBacktest:input_type -> redrive.v1.GetBacktestRequest
-	42, // 52: redrive.v1.ClassifierService.ListBacktests:input_type -> redrive.v1.ListBacktestsRequest
-	43, // 53: redrive.v1.ClassifierService.CancelBacktest:input_type -> redrive.v1.CancelBacktestRequest
-	44, // 54: redrive.v1.ClassifierService.ListRuleStats:input_type -> redrive.v1.ListRuleStatsRequest
-	45, // 55: redrive.v1.ClassifierService.ReclassifyFailures:input_type -> redrive.v1.ReclassifyFailuresRequest
-	46, // 56: redrive.v1.ClassifierService.ListClusters:input_type -> redrive.v1.ListClustersRequest
-	47, // 57: redrive.v1.ClassifierService.GetCluster:input_type -> redrive.v1.GetClusterRequest
-	48, // 58: redrive.v1.ClassifierService.SuggestRule:input_type -> redrive.v1.SuggestRuleRequest
-	49, // 59: redrive.v1.ClassifierService.AcceptSuggestion:input_type -> redrive.v1.AcceptSuggestionRequest
-	50, // 60: redrive.v1.ClassifierService.DismissCluster:input_type -> redrive.v1.DismissClusterRequest
-	1,  // 61: redrive.v1.ClassifierService.Classify:output_type -> redrive.v1.Failure
-	1,  // 62: redrive.v1.ClassifierService.GetFailure:output_type -> redrive.v1.Failure
-	7,  // 63: redrive.v1.ClassifierService.ListFailures:output_type -> redrive.v1.ListFailuresResponse
-	9,  // 64: redrive.v1.ClassifierService.ReplayFailure:output_type -> redrive.v1.ReplayFailureResponse
-	32, // 65: redrive.v1.ClassifierService.CreateRule:output_type -> redrive.v1.Rule
-	32, // 66: redrive.v1.ClassifierService.GetRule:output_type -> redrive.v1.Rule
-	13, // 67: redrive.v1.ClassifierService.ListRules:output_type -> redrive.v1.ListRulesResponse
-	32, // 68: redrive.v1.ClassifierService.UpdateRule:output_type -> redrive.v1.Rule
-	16, // 69: redrive.v1.ClassifierService.DeleteRule:output_type -> redrive.v1.DeleteRuleResponse
-	18, // 70: redrive.v1.ClassifierService.TestRule:output_type -> redrive.v1.TestRuleResponse
-	51, // 71: redrive.v1.ClassifierService.ListRuleRevisions:output_type -> redrive.v1.ListRuleRevisionsResponse
-	52, // 72: redrive.v1.ClassifierService.GetRuleRevision:output_type -> redrive.v1.RuleRevision
-	32, // 73: redrive.v1.ClassifierService.RollbackRule:output_type -> redrive.v1.Rule
-	53, // 74: redrive.v1.ClassifierService.ApplyRules:output_type -> redrive.v1.ApplyRulesResponse
-	54, // 75: redrive.v1.ClassifierService.ExportRules:output_type -> redrive.v1.ExportRulesResponse
-	55, // 76: redrive.v1.ClassifierService.LintRules:output_type -> redrive.v1.LintRulesResponse
-	56, // 77: redrive.v1.ClassifierService.BacktestRule:output_type -> redrive.v1.Backtest
-	56, // 78: redrive.v1.ClassifierService.GetBacktest:output_type -> redrive.v1.Backtest
-	57, // 79: redrive.v1.ClassifierService.ListBacktests:output_type -> redrive.v1.ListBacktestsResponse
-	56, // 80: redrive.v1.ClassifierService.CancelBacktest:output_type -> redrive.v1.Backtest
-	58, // 81: redrive.v1.ClassifierService.ListRuleStats:output_type -> redrive.v1.ListRuleStatsResponse
-	56, // 82: redrive.v1.ClassifierService.ReclassifyFailures:output_type -> redrive.v1.Backtest
-	59, // 83: redrive.v1.ClassifierService.ListClusters:output_type -> redrive.v1.ListClustersResponse
-	60, // 84: redrive.v1.ClassifierService.GetCluster:output_type -> redrive.v1.Cluster
-	61, // 85: redrive.v1.ClassifierService.SuggestRule:output_type -> redrive.v1.RuleSuggestion
-	32, // 86: redrive.v1.ClassifierService.AcceptSuggestion:output_type -> redrive.v1.Rule
-	60, // 87: redrive.v1.ClassifierService.DismissCluster:output_type -> redrive.v1.Cluster
-	61, // [61:88] is the sub-list for method output_type
-	34, // [34:61] is the sub-list for method input_type
+	36, // 46: redrive.v1.ClassifierService.DiffRule:input_type -> redrive.v1.DiffRuleRequest
+	37, // 47: redrive.v1.ClassifierService.RollbackRule:input_type -> redrive.v1.RollbackRuleRequest
+	38, // 48: redrive.v1.ClassifierService.ApplyRules:input_type -> redrive.v1.ApplyRulesRequest
+	39, // 49: redrive.v1.ClassifierService.ExportRules:input_type -> redrive.v1.ExportRulesRequest
+	40, // 50: redrive.v1.ClassifierService.LintRules:input_type -> redrive.v1.LintRulesRequest
+	41, // 51: redrive.v1.ClassifierService.BacktestRule:input_type -> redrive.v1.BacktestRuleRequest
+	42, // 52: redrive.v1.ClassifierService.GetBacktest:input_type -> redrive.v1.GetBacktestRequest
+	43, // 53: redrive.v1.ClassifierService.ListBacktests:input_type -> redrive.v1.ListBacktestsRequest
+	44, // 54: redrive.v1.ClassifierService.CancelBacktest:input_type -> redrive.v1.CancelBacktestRequest
+	45, // 55: redrive.v1.ClassifierService.ListRuleStats:input_type -> redrive.v1.ListRuleStatsRequest
+	46, // 56: redrive.v1.ClassifierService.ReclassifyFailures:input_type -> redrive.v1.ReclassifyFailuresRequest
+	47, // 57: redrive.v1.ClassifierService.ListClusters:input_type -> redrive.v1.ListClustersRequest
+	48, // 58: redrive.v1.ClassifierService.GetCluster:input_type -> redrive.v1.GetClusterRequest
+	49, // 59: redrive.v1.ClassifierService.SuggestRule:input_type -> redrive.v1.SuggestRuleRequest
+	50, // 60: redrive.v1.ClassifierService.AcceptSuggestion:input_type -> redrive.v1.AcceptSuggestionRequest
+	51, // 61: redrive.v1.ClassifierService.DismissCluster:input_type -> redrive.v1.DismissClusterRequest
+	1,  // 62: redrive.v1.ClassifierService.Classify:output_type -> redrive.v1.Failure
+	1,  // 63: redrive.v1.ClassifierService.GetFailure:output_type -> redrive.v1.Failure
+	7,  // 64: redrive.v1.ClassifierService.ListFailures:output_type -> redrive.v1.ListFailuresResponse
+	9,  // 65: redrive.v1.ClassifierService.ReplayFailure:output_type -> redrive.v1.ReplayFailureResponse
+	32, // 66: redrive.v1.ClassifierService.CreateRule:output_type -> redrive.v1.Rule
+	32, // 67: redrive.v1.ClassifierService.GetRule:output_type -> redrive.v1.Rule
+	13, // 68: redrive.v1.ClassifierService.ListRules:output_type -> redrive.v1.ListRulesResponse
+	32, // 69: redrive.v1.ClassifierService.UpdateRule:output_type -> redrive.v1.Rule
+	16, // 70: redrive.v1.ClassifierService.DeleteRule:output_type -> redrive.v1.DeleteRuleResponse
+	18, // 71: redrive.v1.ClassifierService.TestRule:output_type -> redrive.v1.TestRuleResponse
+	52, // 72: redrive.v1.ClassifierService.ListRuleRevisions:output_type -> redrive.v1.ListRuleRevisionsResponse
+	53, // 73: redrive.v1.ClassifierService.GetRuleRevision:output_type -> redrive.v1.RuleRevision
+	54, // 74: redrive.v1.ClassifierService.DiffRule:output_type -> redrive.v1.DiffRuleResponse
+	32, // 75: redrive.v1.ClassifierService.RollbackRule:output_type -> redrive.v1.Rule
+	55, // 76: redrive.v1.ClassifierService.ApplyRules:output_type -> redrive.v1.ApplyRulesResponse
+	56, // 77: redrive.v1.ClassifierService.ExportRules:output_type -> redrive.v1.ExportRulesResponse
+	57, // 78: redrive.v1.ClassifierService.LintRules:output_type -> redrive.v1.LintRulesResponse
+	58, // 79: redrive.v1.ClassifierService.BacktestRule:output_type -> redrive.v1.Backtest
+	58, // 80: redrive.v1.ClassifierService.GetBacktest:output_type -> redrive.v1.Backtest
+	59, // 81: redrive.v1.ClassifierService.ListBacktests:output_type -> redrive.v1.ListBacktestsResponse
+	58, // 82: redrive.v1.ClassifierService.CancelBacktest:output_type -> redrive.v1.Backtest
+	60, // 83: redrive.v1.ClassifierService.ListRuleStats:output_type -> redrive.v1.ListRuleStatsResponse
+	58, // 84: redrive.v1.ClassifierService.ReclassifyFailures:output_type -> redrive.v1.Backtest
+	61, // 85: redrive.v1.ClassifierService.ListClusters:output_type -> redrive.v1.ListClustersResponse
+	62, // 86: redrive.v1.ClassifierService.GetCluster:output_type -> redrive.v1.Cluster
+	63, // 87: redrive.v1.ClassifierService.SuggestRule:output_type -> redrive.v1.RuleSuggestion
+	32, // 88: redrive.v1.ClassifierService.AcceptSuggestion:output_type -> redrive.v1.Rule
+	62, // 89: redrive.v1.ClassifierService.DismissCluster:output_type -> redrive.v1.Cluster
+	62, // [62:90] is the sub-list for method output_type
+	34, // [34:62] is the sub-list for method input_type
 	34, // [34:34] is the sub-list for extension type_name
 	34, // [34:34] is the sub-list for extension extendee
 	0,  // [0:34] is the sub-list for field type_name

@@ -31,6 +31,7 @@ const (
 	ClassifierService_TestRule_FullMethodName           = "/redrive.v1.ClassifierService/TestRule"
 	ClassifierService_ListRuleRevisions_FullMethodName  = "/redrive.v1.ClassifierService/ListRuleRevisions"
 	ClassifierService_GetRuleRevision_FullMethodName    = "/redrive.v1.ClassifierService/GetRuleRevision"
+	ClassifierService_DiffRule_FullMethodName           = "/redrive.v1.ClassifierService/DiffRule"
 	ClassifierService_RollbackRule_FullMethodName       = "/redrive.v1.ClassifierService/RollbackRule"
 	ClassifierService_ApplyRules_FullMethodName         = "/redrive.v1.ClassifierService/ApplyRules"
 	ClassifierService_ExportRules_FullMethodName        = "/redrive.v1.ClassifierService/ExportRules"
@@ -87,13 +88,17 @@ type ClassifierServiceClient interface {
 	ListRuleRevisions(ctx context.Context, in *ListRuleRevisionsRequest, opts ...grpc.CallOption) (*ListRuleRevisionsResponse, error)
 	// GetRuleRevision returns one revision of a rule with the rule as it was.
 	GetRuleRevision(ctx context.Context, in *GetRuleRevisionRequest, opts ...grpc.CallOption) (*RuleRevision, error)
+	// DiffRule says what differs between two revisions of a rule, or between what
+	// stands over a built-in rule and that one.
+	DiffRule(ctx context.Context, in *DiffRuleRequest, opts ...grpc.CallOption) (*DiffRuleResponse, error)
 	// RollbackRule makes the rule of an earlier revision the current one again, as
 	// a new revision.
 	RollbackRule(ctx context.Context, in *RollbackRuleRequest, opts ...grpc.CallOption) (*Rule, error)
-	// ApplyRules makes the stored rules of a pack what a YAML pack says: creates,
-	// changes and, with prune, deletes. All of it or nothing.
+	// ApplyRules makes the stored rules of packs what YAML says: creates, changes
+	// and, with prune, deletes. All of it or nothing; what is as it should be
+	// already is left alone.
 	ApplyRules(ctx context.Context, in *ApplyRulesRequest, opts ...grpc.CallOption) (*ApplyRulesResponse, error)
-	// ExportRules writes rules as a YAML pack that ApplyRules takes.
+	// ExportRules writes rules as YAML that ApplyRules takes.
 	ExportRules(ctx context.Context, in *ExportRulesRequest, opts ...grpc.CallOption) (*ExportRulesResponse, error)
 	// LintRules looks for what is likely wrong with rules without matching any
 	// failure: a rule that no log can reach, patterns that match ordinary logs.
@@ -248,6 +253,16 @@ func (c *classifierServiceClient) GetRuleRevision(ctx context.Context, in *GetRu
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(RuleRevision)
 	err := c.cc.Invoke(ctx, ClassifierService_GetRuleRevision_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *classifierServiceClient) DiffRule(ctx context.Context, in *DiffRuleRequest, opts ...grpc.CallOption) (*DiffRuleResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DiffRuleResponse)
+	err := c.cc.Invoke(ctx, ClassifierService_DiffRule_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -443,13 +458,17 @@ type ClassifierServiceServer interface {
 	ListRuleRevisions(context.Context, *ListRuleRevisionsRequest) (*ListRuleRevisionsResponse, error)
 	// GetRuleRevision returns one revision of a rule with the rule as it was.
 	GetRuleRevision(context.Context, *GetRuleRevisionRequest) (*RuleRevision, error)
+	// DiffRule says what differs between two revisions of a rule, or between what
+	// stands over a built-in rule and that one.
+	DiffRule(context.Context, *DiffRuleRequest) (*DiffRuleResponse, error)
 	// RollbackRule makes the rule of an earlier revision the current one again, as
 	// a new revision.
 	RollbackRule(context.Context, *RollbackRuleRequest) (*Rule, error)
-	// ApplyRules makes the stored rules of a pack what a YAML pack says: creates,
-	// changes and, with prune, deletes. All of it or nothing.
+	// ApplyRules makes the stored rules of packs what YAML says: creates, changes
+	// and, with prune, deletes. All of it or nothing; what is as it should be
+	// already is left alone.
 	ApplyRules(context.Context, *ApplyRulesRequest) (*ApplyRulesResponse, error)
-	// ExportRules writes rules as a YAML pack that ApplyRules takes.
+	// ExportRules writes rules as YAML that ApplyRules takes.
 	ExportRules(context.Context, *ExportRulesRequest) (*ExportRulesResponse, error)
 	// LintRules looks for what is likely wrong with rules without matching any
 	// failure: a rule that no log can reach, patterns that match ordinary logs.
@@ -525,6 +544,9 @@ func (UnimplementedClassifierServiceServer) ListRuleRevisions(context.Context, *
 }
 func (UnimplementedClassifierServiceServer) GetRuleRevision(context.Context, *GetRuleRevisionRequest) (*RuleRevision, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetRuleRevision not implemented")
+}
+func (UnimplementedClassifierServiceServer) DiffRule(context.Context, *DiffRuleRequest) (*DiffRuleResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DiffRule not implemented")
 }
 func (UnimplementedClassifierServiceServer) RollbackRule(context.Context, *RollbackRuleRequest) (*Rule, error) {
 	return nil, status.Error(codes.Unimplemented, "method RollbackRule not implemented")
@@ -804,6 +826,24 @@ func _ClassifierService_GetRuleRevision_Handler(srv interface{}, ctx context.Con
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(ClassifierServiceServer).GetRuleRevision(ctx, req.(*GetRuleRevisionRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ClassifierService_DiffRule_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DiffRuleRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ClassifierServiceServer).DiffRule(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ClassifierService_DiffRule_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ClassifierServiceServer).DiffRule(ctx, req.(*DiffRuleRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -1132,6 +1172,10 @@ var ClassifierService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetRuleRevision",
 			Handler:    _ClassifierService_GetRuleRevision_Handler,
+		},
+		{
+			MethodName: "DiffRule",
+			Handler:    _ClassifierService_DiffRule_Handler,
 		},
 		{
 			MethodName: "RollbackRule",

@@ -650,10 +650,10 @@ func (x *AlertChanged) GetAlert() *Alert {
 	return nil
 }
 
-// RuleChanged tells every classifier to read a rule again.
+// RuleChanged tells every classifier to read the rules again.
 type RuleChanged struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// "rules/{rule}".
+	// "rules/{rule}": the first of those that changed together.
 	Rule          string `protobuf:"bytes,1,opt,name=rule,proto3" json:"rule,omitempty"`
 	Revision      int64  `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
 	unknownFields protoimpl.UnknownFields

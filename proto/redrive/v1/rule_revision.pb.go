@@ -91,13 +91,15 @@ type RuleRevision struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// "rules/{rule}/revisions/{revision}".
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// The rule after the change; as it was before, when it was deleted.
+	// The rule after the change; as it was before, when it was deleted. It has no
+	// etag.
 	Rule       *Rule                  `protobuf:"bytes,2,opt,name=rule,proto3" json:"rule,omitempty"`
 	Action     RuleRevision_Action    `protobuf:"varint,3,opt,name=action,proto3,enum=redrive.v1.RuleRevision_Action" json:"action,omitempty"`
 	Author     string                 `protobuf:"bytes,4,opt,name=author,proto3" json:"author,omitempty"`
 	Reason     string                 `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
 	CreateTime *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
-	// The fields that changed, a line each: "order: 4200 → 4300".
+	// The fields that changed, a line each: "order: 4200 → 4300", "any: + "boom"".
+	// None of a rule that is new or gone.
 	Changes []string `protobuf:"bytes,7,rep,name=changes,proto3" json:"changes,omitempty"`
 	// The rule was enforced without a backtest.
 	Forced bool `protobuf:"varint,8,opt,name=forced,proto3" json:"forced,omitempty"`
@@ -200,6 +202,8 @@ func (x *RuleRevision) GetBacktest() string {
 	return ""
 }
 
+// ListRuleRevisionsRequest asks for revisions. Of each rule the newest 100 are
+// kept, of all rules the newest 20,000, for 400 days.
 type ListRuleRevisionsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// "rules/{rule}", or "rules/-" for all.
@@ -363,7 +367,9 @@ type RollbackRuleRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// "rules/{rule}".
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// The revision to go back to; the one before the current one when 0.
+	// The revision to go back to; the one before the current one when 0. A rule
+	// that was deleted comes back. Where the built-in rule was at work, the
+	// override goes, and the built-in rule of today is at work.
 	Revision int64 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
 	// When set, it must be the current one.
 	Etag          string `protobuf:"bytes,3,opt,name=etag,proto3" json:"etag,omitempty"`
@@ -446,12 +452,139 @@ func (x *RollbackRuleRequest) GetReason() string {
 	return ""
 }
 
+type DiffRuleRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "rules/{rule}".
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// The revision to compare with. When 0: of a rule that overrides a built-in
+	// one what the built-in one says now, else the revision before the other.
+	From int64 `protobuf:"varint,2,opt,name=from,proto3" json:"from,omitempty"`
+	// The other revision; the current one when 0.
+	To            int64 `protobuf:"varint,3,opt,name=to,proto3" json:"to,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DiffRuleRequest) Reset() {
+	*x = DiffRuleRequest{}
+	mi := &file_redrive_v1_rule_revision_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DiffRuleRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DiffRuleRequest) ProtoMessage() {}
+
+func (x *DiffRuleRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_redrive_v1_rule_revision_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DiffRuleRequest.ProtoReflect.Descriptor instead.
+func (*DiffRuleRequest) Descriptor() ([]byte, []int) {
+	return file_redrive_v1_rule_revision_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *DiffRuleRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *DiffRuleRequest) GetFrom() int64 {
+	if x != nil {
+		return x.From
+	}
+	return 0
+}
+
+func (x *DiffRuleRequest) GetTo() int64 {
+	if x != nil {
+		return x.To
+	}
+	return 0
+}
+
+type DiffRuleResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The rule at both ends; unset where there was none.
+	Before *Rule `protobuf:"bytes,1,opt,name=before,proto3" json:"before,omitempty"`
+	After  *Rule `protobuf:"bytes,2,opt,name=after,proto3" json:"after,omitempty"`
+	// What differs, a line each, as in RuleRevision.
+	Changes       []string `protobuf:"bytes,3,rep,name=changes,proto3" json:"changes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DiffRuleResponse) Reset() {
+	*x = DiffRuleResponse{}
+	mi := &file_redrive_v1_rule_revision_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DiffRuleResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DiffRuleResponse) ProtoMessage() {}
+
+func (x *DiffRuleResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_redrive_v1_rule_revision_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DiffRuleResponse.ProtoReflect.Descriptor instead.
+func (*DiffRuleResponse) Descriptor() ([]byte, []int) {
+	return file_redrive_v1_rule_revision_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *DiffRuleResponse) GetBefore() *Rule {
+	if x != nil {
+		return x.Before
+	}
+	return nil
+}
+
+func (x *DiffRuleResponse) GetAfter() *Rule {
+	if x != nil {
+		return x.After
+	}
+	return nil
+}
+
+func (x *DiffRuleResponse) GetChanges() []string {
+	if x != nil {
+		return x.Changes
+	}
+	return nil
+}
+
 type ApplyRulesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// One pack of rules, as docs/rules.md describes it. A rule with the id of a
-	// built-in one overrides it.
+	// Packs of rules, a YAML document each, as docs/rules.md describes them; 3 MiB
+	// at most. A rule with the id of a built-in one overrides it. The rules of a
+	// document without a name are in no pack. At most 300 rules change at a time.
 	Yaml string `protobuf:"bytes,1,opt,name=yaml,proto3" json:"yaml,omitempty"`
-	// Delete the rules of this pack that the YAML has no more.
+	// Delete the rules of these packs that the YAML has no more.
 	Prune bool `protobuf:"varint,2,opt,name=prune,proto3" json:"prune,omitempty"`
 	// Only say what would change.
 	ValidateOnly bool `protobuf:"varint,3,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
@@ -465,7 +598,7 @@ type ApplyRulesRequest struct {
 
 func (x *ApplyRulesRequest) Reset() {
 	*x = ApplyRulesRequest{}
-	mi := &file_redrive_v1_rule_revision_proto_msgTypes[5]
+	mi := &file_redrive_v1_rule_revision_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -477,7 +610,7 @@ func (x *ApplyRulesRequest) String() string {
 func (*ApplyRulesRequest) ProtoMessage() {}
 
 func (x *ApplyRulesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_rule_revision_proto_msgTypes[5]
+	mi := &file_redrive_v1_rule_revision_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -490,7 +623,7 @@ func (x *ApplyRulesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyRulesRequest.ProtoReflect.Descriptor instead.
 func (*ApplyRulesRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_rule_revision_proto_rawDescGZIP(), []int{5}
+	return file_redrive_v1_rule_revision_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ApplyRulesRequest) GetYaml() string {
@@ -540,14 +673,17 @@ type ApplyRulesResponse struct {
 	// What changed, or would change; rules that stay as they are are left out.
 	Revisions []*RuleRevision `protobuf:"bytes,1,rep,name=revisions,proto3" json:"revisions,omitempty"`
 	// How many rules stay as they are.
-	Unchanged     int32 `protobuf:"varint,2,opt,name=unchanged,proto3" json:"unchanged,omitempty"`
+	Unchanged int32 `protobuf:"varint,2,opt,name=unchanged,proto3" json:"unchanged,omitempty"`
+	// With validate_only: why rules would not be enforced without force, a line
+	// each.
+	Refusals      []string `protobuf:"bytes,3,rep,name=refusals,proto3" json:"refusals,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ApplyRulesResponse) Reset() {
 	*x = ApplyRulesResponse{}
-	mi := &file_redrive_v1_rule_revision_proto_msgTypes[6]
+	mi := &file_redrive_v1_rule_revision_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -559,7 +695,7 @@ func (x *ApplyRulesResponse) String() string {
 func (*ApplyRulesResponse) ProtoMessage() {}
 
 func (x *ApplyRulesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_rule_revision_proto_msgTypes[6]
+	mi := &file_redrive_v1_rule_revision_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -572,7 +708,7 @@ func (x *ApplyRulesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyRulesResponse.ProtoReflect.Descriptor instead.
 func (*ApplyRulesResponse) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_rule_revision_proto_rawDescGZIP(), []int{6}
+	return file_redrive_v1_rule_revision_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ApplyRulesResponse) GetRevisions() []*RuleRevision {
@@ -589,12 +725,19 @@ func (x *ApplyRulesResponse) GetUnchanged() int32 {
 	return 0
 }
 
+func (x *ApplyRulesResponse) GetRefusals() []string {
+	if x != nil {
+		return x.Refusals
+	}
+	return nil
+}
+
 type ExportRulesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Only rules of this pack. Without it, all rules that are not built in, and
-	// what stands over built-in ones.
+	// Only rules of this pack.
 	Pack string `protobuf:"bytes,1,opt,name=pack,proto3" json:"pack,omitempty"`
-	// The built-in ones as well.
+	// The built-in ones as well. Without it, rules that are not built in, and what
+	// stands over built-in ones.
 	BuiltIn       bool `protobuf:"varint,2,opt,name=built_in,json=builtIn,proto3" json:"built_in,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -602,7 +745,7 @@ type ExportRulesRequest struct {
 
 func (x *ExportRulesRequest) Reset() {
 	*x = ExportRulesRequest{}
-	mi := &file_redrive_v1_rule_revision_proto_msgTypes[7]
+	mi := &file_redrive_v1_rule_revision_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -614,7 +757,7 @@ func (x *ExportRulesRequest) String() string {
 func (*ExportRulesRequest) ProtoMessage() {}
 
 func (x *ExportRulesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_rule_revision_proto_msgTypes[7]
+	mi := &file_redrive_v1_rule_revision_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -627,7 +770,7 @@ func (x *ExportRulesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportRulesRequest.ProtoReflect.Descriptor instead.
 func (*ExportRulesRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_rule_revision_proto_rawDescGZIP(), []int{7}
+	return file_redrive_v1_rule_revision_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ExportRulesRequest) GetPack() string {
@@ -645,16 +788,17 @@ func (x *ExportRulesRequest) GetBuiltIn() bool {
 }
 
 type ExportRulesResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Yaml          string                 `protobuf:"bytes,1,opt,name=yaml,proto3" json:"yaml,omitempty"`
-	Count         int32                  `protobuf:"varint,2,opt,name=count,proto3" json:"count,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A document for each pack; empty when there is no rule.
+	Yaml          string `protobuf:"bytes,1,opt,name=yaml,proto3" json:"yaml,omitempty"`
+	Count         int32  `protobuf:"varint,2,opt,name=count,proto3" json:"count,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ExportRulesResponse) Reset() {
 	*x = ExportRulesResponse{}
-	mi := &file_redrive_v1_rule_revision_proto_msgTypes[8]
+	mi := &file_redrive_v1_rule_revision_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -666,7 +810,7 @@ func (x *ExportRulesResponse) String() string {
 func (*ExportRulesResponse) ProtoMessage() {}
 
 func (x *ExportRulesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_rule_revision_proto_msgTypes[8]
+	mi := &file_redrive_v1_rule_revision_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -679,7 +823,7 @@ func (x *ExportRulesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportRulesResponse.ProtoReflect.Descriptor instead.
 func (*ExportRulesResponse) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_rule_revision_proto_rawDescGZIP(), []int{8}
+	return file_redrive_v1_rule_revision_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ExportRulesResponse) GetYaml() string {
@@ -737,17 +881,26 @@ const file_redrive_v1_rule_revision_proto_rawDesc = "" +
 	"\x04etag\x18\x03 \x01(\tR\x04etag\x12#\n" +
 	"\rvalidate_only\x18\x04 \x01(\bR\fvalidateOnly\x12\x16\n" +
 	"\x06author\x18\x05 \x01(\tR\x06author\x12\x16\n" +
-	"\x06reason\x18\x06 \x01(\tR\x06reason\"\xa8\x01\n" +
+	"\x06reason\x18\x06 \x01(\tR\x06reason\"I\n" +
+	"\x0fDiffRuleRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
+	"\x04from\x18\x02 \x01(\x03R\x04from\x12\x0e\n" +
+	"\x02to\x18\x03 \x01(\x03R\x02to\"~\n" +
+	"\x10DiffRuleResponse\x12(\n" +
+	"\x06before\x18\x01 \x01(\v2\x10.redrive.v1.RuleR\x06before\x12&\n" +
+	"\x05after\x18\x02 \x01(\v2\x10.redrive.v1.RuleR\x05after\x12\x18\n" +
+	"\achanges\x18\x03 \x03(\tR\achanges\"\xa8\x01\n" +
 	"\x11ApplyRulesRequest\x12\x12\n" +
 	"\x04yaml\x18\x01 \x01(\tR\x04yaml\x12\x14\n" +
 	"\x05prune\x18\x02 \x01(\bR\x05prune\x12#\n" +
 	"\rvalidate_only\x18\x03 \x01(\bR\fvalidateOnly\x12\x14\n" +
 	"\x05force\x18\x04 \x01(\bR\x05force\x12\x16\n" +
 	"\x06author\x18\x05 \x01(\tR\x06author\x12\x16\n" +
-	"\x06reason\x18\x06 \x01(\tR\x06reason\"j\n" +
+	"\x06reason\x18\x06 \x01(\tR\x06reason\"\x86\x01\n" +
 	"\x12ApplyRulesResponse\x126\n" +
 	"\trevisions\x18\x01 \x03(\v2\x18.redrive.v1.RuleRevisionR\trevisions\x12\x1c\n" +
-	"\tunchanged\x18\x02 \x01(\x05R\tunchanged\"C\n" +
+	"\tunchanged\x18\x02 \x01(\x05R\tunchanged\x12\x1a\n" +
+	"\brefusals\x18\x03 \x03(\tR\brefusals\"C\n" +
 	"\x12ExportRulesRequest\x12\x12\n" +
 	"\x04pack\x18\x01 \x01(\tR\x04pack\x12\x19\n" +
 	"\bbuilt_in\x18\x02 \x01(\bR\abuiltIn\"?\n" +
@@ -771,7 +924,7 @@ func file_redrive_v1_rule_revision_proto_rawDescGZIP() []byte {
 }
 
 var file_redrive_v1_rule_revision_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_redrive_v1_rule_revision_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_redrive_v1_rule_revision_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_redrive_v1_rule_revision_proto_goTypes = []any{
 	(RuleRevision_Action)(0),          // 0: redrive.v1.RuleRevision.Action
 	(*RuleRevision)(nil),              // 1: redrive.v1.RuleRevision
@@ -779,24 +932,28 @@ var file_redrive_v1_rule_revision_proto_goTypes = []any{
 	(*ListRuleRevisionsResponse)(nil), // 3: redrive.v1.ListRuleRevisionsResponse
 	(*GetRuleRevisionRequest)(nil),    // 4: redrive.v1.GetRuleRevisionRequest
 	(*RollbackRuleRequest)(nil),       // 5: redrive.v1.RollbackRuleRequest
-	(*ApplyRulesRequest)(nil),         // 6: redrive.v1.ApplyRulesRequest
-	(*ApplyRulesResponse)(nil),        // 7: redrive.v1.ApplyRulesResponse
-	(*ExportRulesRequest)(nil),        // 8: redrive.v1.ExportRulesRequest
-	(*ExportRulesResponse)(nil),       // 9: redrive.v1.ExportRulesResponse
-	(*Rule)(nil),                      // 10: redrive.v1.Rule
-	(*timestamppb.Timestamp)(nil),     // 11: google.protobuf.Timestamp
+	(*DiffRuleRequest)(nil),           // 6: redrive.v1.DiffRuleRequest
+	(*DiffRuleResponse)(nil),          // 7: redrive.v1.DiffRuleResponse
+	(*ApplyRulesRequest)(nil),         // 8: redrive.v1.ApplyRulesRequest
+	(*ApplyRulesResponse)(nil),        // 9: redrive.v1.ApplyRulesResponse
+	(*ExportRulesRequest)(nil),        // 10: redrive.v1.ExportRulesRequest
+	(*ExportRulesResponse)(nil),       // 11: redrive.v1.ExportRulesResponse
+	(*Rule)(nil),                      // 12: redrive.v1.Rule
+	(*timestamppb.Timestamp)(nil),     // 13: google.protobuf.Timestamp
 }
 var file_redrive_v1_rule_revision_proto_depIdxs = []int32{
-	10, // 0: redrive.v1.RuleRevision.rule:type_name -> redrive.v1.Rule
+	12, // 0: redrive.v1.RuleRevision.rule:type_name -> redrive.v1.Rule
 	0,  // 1: redrive.v1.RuleRevision.action:type_name -> redrive.v1.RuleRevision.Action
-	11, // 2: redrive.v1.RuleRevision.create_time:type_name -> google.protobuf.Timestamp
+	13, // 2: redrive.v1.RuleRevision.create_time:type_name -> google.protobuf.Timestamp
 	1,  // 3: redrive.v1.ListRuleRevisionsResponse.revisions:type_name -> redrive.v1.RuleRevision
-	1,  // 4: redrive.v1.ApplyRulesResponse.revisions:type_name -> redrive.v1.RuleRevision
-	5,  // [5:5] is the sub-list for method output_type
-	5,  // [5:5] is the sub-list for method input_type
-	5,  // [5:5] is the sub-list for extension type_name
-	5,  // [5:5] is the sub-list for extension extendee
-	0,  // [0:5] is the sub-list for field type_name
+	12, // 4: redrive.v1.DiffRuleResponse.before:type_name -> redrive.v1.Rule
+	12, // 5: redrive.v1.DiffRuleResponse.after:type_name -> redrive.v1.Rule
+	1,  // 6: redrive.v1.ApplyRulesResponse.revisions:type_name -> redrive.v1.RuleRevision
+	7,  // [7:7] is the sub-list for method output_type
+	7,  // [7:7] is the sub-list for method input_type
+	7,  // [7:7] is the sub-list for extension type_name
+	7,  // [7:7] is the sub-list for extension extendee
+	0,  // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_redrive_v1_rule_revision_proto_init() }
@@ -811,7 +968,7 @@ func file_redrive_v1_rule_revision_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_redrive_v1_rule_revision_proto_rawDesc), len(file_redrive_v1_rule_revision_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   9,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
