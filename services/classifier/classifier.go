@@ -69,6 +69,7 @@ type Service struct {
 	outbox   *outbox.Outbox
 	leases   *lease.Leases
 	failures *store.Failures
+	rules    *store.Rules
 	book     *book.Book
 	driver   *record.Driver
 	handler  *events.Handler
@@ -100,7 +101,8 @@ func New(o Options, d Deps) (*Service, error) {
 	s.leases = lease.New(d.Store, store.Service, d.Replica, lease.Options{Log: d.Log, Metrics: d.Metrics})
 	s.outbox = outbox.New(d.Store, d.Bus, store.Service, s.leases, s.log)
 	s.failures = store.NewFailures(d.Store, s.outbox)
-	if s.book, err = book.New(packs, store.NewRules(d.Store, s.outbox), s.log); err != nil {
+	s.rules = store.NewRules(d.Store, s.outbox)
+	if s.book, err = book.New(packs, s.rules, s.log); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), loadTimeout)
@@ -121,7 +123,7 @@ func New(o Options, d Deps) (*Service, error) {
 		Done: s.metrics.done, Classified: s.metrics.classified,
 	}
 	s.handler = events.New(s.driver, s.book)
-	s.server = server.New(s.driver, s.failures, s.book, d.Recommender, o.RecommendTimeout)
+	s.server = server.New(s.driver, s.failures, s.book, s.rules, d.Recommender, o.RecommendTimeout)
 	return s, nil
 }
 

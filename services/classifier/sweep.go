@@ -20,6 +20,10 @@ const (
 	// ended as it is. Its scheduler has decided without it long before.
 	giveUpAfter = time.Hour
 	purgeEvery  = time.Hour
+	// keepRevisions is how long revisions of rules are kept, and maxRevisions how
+	// many of all rules.
+	keepRevisions = 400 * 24 * time.Hour
+	maxRevisions  = 20_000
 )
 
 // every does something now and then, until ctx is done.
@@ -82,5 +86,8 @@ func (s *Service) purge(ctx context.Context) {
 	}
 	if err != nil && ctx.Err() == nil {
 		s.log.WarnContext(ctx, "old failures could not be deleted", "error", err)
+	}
+	if _, err := s.rules.PurgeRevisions(ctx, time.Now().Add(-keepRevisions), maxRevisions); err != nil && ctx.Err() == nil {
+		s.log.WarnContext(ctx, "old revisions of rules could not be deleted", "error", err)
 	}
 }

@@ -21,6 +21,7 @@ type Server struct {
 	driver      *record.Driver
 	failures    *store.Failures
 	book        *book.Book
+	rules       *store.Rules
 	recommender redrivev1.RecommenderServiceClient
 	timeout     time.Duration
 }
@@ -29,8 +30,8 @@ var _ redrivev1.ClassifierServiceServer = (*Server)(nil)
 
 // New returns a server. It asks the recommender for replays alone, for at most
 // timeout.
-func New(d *record.Driver, f *store.Failures, b *book.Book, r redrivev1.RecommenderServiceClient, timeout time.Duration) *Server {
-	return &Server{driver: d, failures: f, book: b, recommender: r, timeout: timeout}
+func New(d *record.Driver, f *store.Failures, b *book.Book, rules *store.Rules, r redrivev1.RecommenderServiceClient, timeout time.Duration) *Server {
+	return &Server{driver: d, failures: f, book: b, rules: rules, recommender: r, timeout: timeout}
 }
 
 // Classify implements redrivev1.ClassifierServiceServer.
