@@ -78,12 +78,8 @@ func quiet(text string, start int) bool {
 
 // debug reports whether the first level on a line is DEBUG or TRACE.
 func debug(line string) bool {
-	switch m := level.FindString(line); {
-	case m == "DEBUG", m == "TRACE":
-		return true
-	default:
-		return strings.HasPrefix(m, "level") || strings.HasPrefix(m, "[")
-	}
+	m := level.FindString(line)
+	return m == "DEBUG" || m == "TRACE" || strings.HasPrefix(m, "level") || strings.HasPrefix(m, "[")
 }
 
 // lineFrom returns the first bytes of the line that begins at start.
