@@ -377,7 +377,13 @@ type Backtest struct {
 	// Retries that it would have stopped and that succeeded.
 	LostSuccesses int32 `protobuf:"varint,18,opt,name=lost_successes,json=lostSuccesses,proto3" json:"lost_successes,omitempty"`
 	// Failures that could not be read.
-	Unreadable    int32 `protobuf:"varint,19,opt,name=unreadable,proto3" json:"unreadable,omitempty"`
+	Unreadable int32 `protobuf:"varint,19,opt,name=unreadable,proto3" json:"unreadable,omitempty"`
+	// Changes of kinds beyond the first 500.
+	OtherChanges int32 `protobuf:"varint,20,opt,name=other_changes,json=otherChanges,proto3" json:"other_changes,omitempty"`
+	// Where today's rules are run: the class of the failures, and whether it is
+	// only counted what would change.
+	Class         string `protobuf:"bytes,21,opt,name=class,proto3" json:"class,omitempty"`
+	ValidateOnly  bool   `protobuf:"varint,22,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -536,6 +542,27 @@ func (x *Backtest) GetUnreadable() int32 {
 		return x.Unreadable
 	}
 	return 0
+}
+
+func (x *Backtest) GetOtherChanges() int32 {
+	if x != nil {
+		return x.OtherChanges
+	}
+	return 0
+}
+
+func (x *Backtest) GetClass() string {
+	if x != nil {
+		return x.Class
+	}
+	return ""
+}
+
+func (x *Backtest) GetValidateOnly() bool {
+	if x != nil {
+		return x.ValidateOnly
+	}
+	return false
 }
 
 // BacktestChange is one kind of change.
@@ -726,12 +753,12 @@ func (x *RetryOutcomes) GetUnknown() int32 {
 
 type BacktestRuleRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// "rules/{rule}"; or rule, one of the two.
+	// "rules/{rule}"; or rule, which needs its name: one of the two.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	Rule *Rule  `protobuf:"bytes,2,opt,name=rule,proto3" json:"rule,omitempty"`
 	// Only failures this young; all that are kept when unset.
 	Window *durationpb.Duration `protobuf:"bytes,3,opt,name=window,proto3" json:"window,omitempty"`
-	// At most so many, the newest; 10,000 when 0.
+	// At most so many, the newest; 10,000 when 0, and no more than 100,000.
 	MaxFailures   int32 `protobuf:"varint,4,opt,name=max_failures,json=maxFailures,proto3" json:"max_failures,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -996,7 +1023,7 @@ type ReclassifyFailuresRequest struct {
 	Class string `protobuf:"bytes,1,opt,name=class,proto3" json:"class,omitempty"`
 	// Only failures this young; all that are kept when unset.
 	Window *durationpb.Duration `protobuf:"bytes,2,opt,name=window,proto3" json:"window,omitempty"`
-	// At most so many, the newest; 10,000 when 0.
+	// At most so many, the newest; 10,000 when 0, and no more than 100,000.
 	MaxFailures int32 `protobuf:"varint,3,opt,name=max_failures,json=maxFailures,proto3" json:"max_failures,omitempty"`
 	// Only count what would change.
 	ValidateOnly  bool `protobuf:"varint,4,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
@@ -1271,6 +1298,10 @@ type ListRuleStatsResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Stats         []*RuleStats           `protobuf:"bytes,1,rep,name=stats,proto3" json:"stats,omitempty"`
 	NextPageToken string                 `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// The failures that are counted: from the oldest that was there when the
+	// counting began, to some seconds ago.
+	CountedSince  *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=counted_since,json=countedSince,proto3" json:"counted_since,omitempty"`
+	CountedUntil  *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=counted_until,json=countedUntil,proto3" json:"counted_until,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1319,6 +1350,20 @@ func (x *ListRuleStatsResponse) GetNextPageToken() string {
 	return ""
 }
 
+func (x *ListRuleStatsResponse) GetCountedSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CountedSince
+	}
+	return nil
+}
+
+func (x *ListRuleStatsResponse) GetCountedUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CountedUntil
+	}
+	return nil
+}
+
 var File_redrive_v1_rule_proof_proto protoreflect.FileDescriptor
 
 const file_redrive_v1_rule_proof_proto_rawDesc = "" +
@@ -1343,7 +1388,7 @@ const file_redrive_v1_rule_proof_proto_rawDesc = "" +
 	"\x04yaml\x18\x03 \x01(\tR\x04yaml\"^\n" +
 	"\x11LintRulesResponse\x123\n" +
 	"\bfindings\x18\x01 \x03(\v2\x17.redrive.v1.LintFindingR\bfindings\x12\x14\n" +
-	"\x05rules\x18\x02 \x01(\x05R\x05rules\"\xad\x06\n" +
+	"\x05rules\x18\x02 \x01(\x05R\x05rules\"\x8d\a\n" +
 	"\bBacktest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x120\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x1a.redrive.v1.Backtest.StateR\x05state\x12$\n" +
@@ -1366,7 +1411,10 @@ const file_redrive_v1_rule_proof_proto_rawDesc = "" +
 	"\x0elost_successes\x18\x12 \x01(\x05R\rlostSuccesses\x12\x1e\n" +
 	"\n" +
 	"unreadable\x18\x13 \x01(\x05R\n" +
-	"unreadable\"h\n" +
+	"unreadable\x12#\n" +
+	"\rother_changes\x18\x14 \x01(\x05R\fotherChanges\x12\x14\n" +
+	"\x05class\x18\x15 \x01(\tR\x05class\x12#\n" +
+	"\rvalidate_only\x18\x16 \x01(\bR\fvalidateOnly\"h\n" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rSTATE_RUNNING\x10\x01\x12\x0e\n" +
@@ -1433,10 +1481,12 @@ const file_redrive_v1_rule_proof_proto_rawDesc = "" +
 	"\n" +
 	"page_token\x18\x02 \x01(\tR\tpageToken\x126\n" +
 	"\tstale_for\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\bstaleFor\x12\x12\n" +
-	"\x04rule\x18\x04 \x01(\tR\x04rule\"l\n" +
+	"\x04rule\x18\x04 \x01(\tR\x04rule\"\xee\x01\n" +
 	"\x15ListRuleStatsResponse\x12+\n" +
 	"\x05stats\x18\x01 \x03(\v2\x15.redrive.v1.RuleStatsR\x05stats\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageTokenB\xa3\x01\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12?\n" +
+	"\rcounted_since\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\fcountedSince\x12?\n" +
+	"\rcounted_until\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\fcountedUntilB\xa3\x01\n" +
 	"\x0ecom.redrive.v1B\x0eRuleProofProtoP\x01Z8github.com/redrive-io/redrive/proto/redrive/v1;redrivev1\xa2\x02\x03RXX\xaa\x02\n" +
 	"Redrive.V1\xca\x02\n" +
 	"Redrive\\V1\xe2\x02\x16Redrive\\V1\\GPBMetadata\xea\x02\vRedrive::V1b\x06proto3"
@@ -1503,11 +1553,13 @@ var file_redrive_v1_rule_proof_proto_depIdxs = []int32{
 	7,  // 20: redrive.v1.RuleStats.outcomes:type_name -> redrive.v1.RetryOutcomes
 	20, // 21: redrive.v1.ListRuleStatsRequest.stale_for:type_name -> google.protobuf.Duration
 	14, // 22: redrive.v1.ListRuleStatsResponse.stats:type_name -> redrive.v1.RuleStats
-	23, // [23:23] is the sub-list for method output_type
-	23, // [23:23] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	18, // 23: redrive.v1.ListRuleStatsResponse.counted_since:type_name -> google.protobuf.Timestamp
+	18, // 24: redrive.v1.ListRuleStatsResponse.counted_until:type_name -> google.protobuf.Timestamp
+	25, // [25:25] is the sub-list for method output_type
+	25, // [25:25] is the sub-list for method input_type
+	25, // [25:25] is the sub-list for extension type_name
+	25, // [25:25] is the sub-list for extension extendee
+	0,  // [0:25] is the sub-list for field type_name
 }
 
 func init() { file_redrive_v1_rule_proof_proto_init() }
