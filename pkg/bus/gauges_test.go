@@ -47,6 +47,7 @@ func TestMetricsOfQueues(t *testing.T) {
 # HELP redrive_bus_consumer_lag Events that a consumer was not given yet. The same in every replica: take the largest, not the sum.
 # TYPE redrive_bus_consumer_lag gauge
 redrive_bus_consumer_lag{consumer="classifier-failures"} 0
+redrive_bus_consumer_lag{consumer="classifier-outcomes"} 3
 redrive_bus_consumer_lag{consumer="notifier-events"} 1
 redrive_bus_consumer_lag{consumer="recommender-outcomes"} 0
 redrive_bus_consumer_lag{consumer="scheduler-reports"} 0
@@ -57,6 +58,7 @@ redrive_bus_consumer_paused{consumer="notifier-events"} 1
 # HELP redrive_bus_consumer_unsettled Events that a consumer handles or that wait for their next try. The same in every replica: take the largest, not the sum.
 # TYPE redrive_bus_consumer_unsettled gauge
 redrive_bus_consumer_unsettled{consumer="classifier-failures"} 0
+redrive_bus_consumer_unsettled{consumer="classifier-outcomes"} 0
 redrive_bus_consumer_unsettled{consumer="notifier-events"} 1
 redrive_bus_consumer_unsettled{consumer="recommender-outcomes"} 0
 redrive_bus_consumer_unsettled{consumer="scheduler-reports"} 0

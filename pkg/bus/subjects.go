@@ -63,11 +63,12 @@ var (
 	SchedulerChanges    = Consumer{Name: "scheduler-changes", Types: []Type{AttemptStarted, DecisionMade, JobFinished}, Ephemeral: true}
 	ClassifierFailures  = Consumer{Name: "classifier-failures", Types: []Type{AttemptFailed}}
 	ClassifierRules     = Consumer{Name: "classifier-rules", Types: []Type{RuleChanged}, Ephemeral: true, Concurrency: 1}
+	ClassifierOutcomes  = Consumer{Name: "classifier-outcomes", Types: []Type{DecisionMade, AttemptSucceeded, JobFinished}}
 	RecommenderOutcomes = Consumer{Name: "recommender-outcomes", Types: []Type{FailureClassified, AttemptSucceeded}, Concurrency: 512} // they wait for each other, to be learnt together
 	NotifierEvents      = Consumer{Name: "notifier-events", Types: []Type{DecisionMade, AttemptSucceeded, JobFinished}}
 )
 
 // Consumers are all consumers; Provision makes the durable ones.
 var Consumers = []Consumer{
-	SchedulerReports, SchedulerVerdicts, SchedulerChanges, ClassifierFailures, ClassifierRules, RecommenderOutcomes, NotifierEvents,
+	SchedulerReports, SchedulerVerdicts, SchedulerChanges, ClassifierFailures, ClassifierRules, ClassifierOutcomes, RecommenderOutcomes, NotifierEvents,
 }

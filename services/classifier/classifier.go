@@ -74,6 +74,7 @@ type Service struct {
 	driver   *record.Driver
 	handler  *events.Handler
 	server   *server.Server
+	proofs   server.Proofs
 	metrics  *metrics
 	log      *slog.Logger
 }
@@ -123,7 +124,8 @@ func New(o Options, d Deps) (*Service, error) {
 		Done: s.metrics.done, Classified: s.metrics.classified,
 	}
 	s.handler = events.New(s.driver, s.book)
-	s.server = server.New(s.driver, s.failures, s.book, s.rules, d.Recommender, o.RecommendTimeout)
+	s.proofs = newProofs(d.Store, s)
+	s.server = server.New(s.driver, s.failures, s.book, s.rules, s.proofs, d.Recommender, o.RecommendTimeout)
 	return s, nil
 }
 
@@ -178,5 +180,6 @@ func (s *Service) run(ctx context.Context) error {
 	// What follows one replica does for all.
 	g.Go(func() error { s.leases.Every(ctx, "sweep/open", sweepEvery, s.sweep); return nil })
 	g.Go(func() error { s.leases.Every(ctx, "sweep/purge", purgeEvery, s.purge); return nil })
+	s.prove(ctx, g)
 	return g.Wait()
 }

@@ -211,7 +211,7 @@ func TestARuleIsAtWorkOnEveryReplica(t *testing.T) {
 	_, a := w.running(Options{})
 	b, _ := w.service(Options{})
 	w.run(b.Run)
-	if _, err := a.CreateRule(t.Context(), &redrivev1.CreateRuleRequest{RuleId: "t-new", Rule: &redrivev1.Rule{Any: []string{"brand new"}, Class: "disk.full", Summary: "s"}}); err != nil {
+	if _, err := a.CreateRule(t.Context(), &redrivev1.CreateRuleRequest{RuleId: "t-new", Rule: &redrivev1.Rule{Any: []string{"brand new"}, Class: "disk.full", Summary: "s"}, Force: true}); err != nil {
 		t.Fatal(err)
 	}
 	until(t, func() bool { _, ok := b.book.Set().Rule("t-new"); return ok })

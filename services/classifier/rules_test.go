@@ -19,7 +19,7 @@ func TestRulesByAPI(t *testing.T) {
 	w := newWorld(t)
 	s, c := w.service(Options{})
 	ctx := t.Context()
-	create := &redrivev1.CreateRuleRequest{RuleId: "mine", RequestId: "q", Rule: &redrivev1.Rule{
+	create := &redrivev1.CreateRuleRequest{RuleId: "mine", RequestId: "q", Force: true, Rule: &redrivev1.Rule{
 		Name: "rules/ignored", Order: 5, Any: []string{"boom (?P<what>.+)"}, Class: "disk.full", Summary: "no room for {what}", Revision: 99, BuiltIn: true, Sample: "boom x",
 	}}
 	check := proto.CloneOf(create)
@@ -42,7 +42,7 @@ func TestRulesByAPI(t *testing.T) {
 	}
 	update := func(r *redrivev1.Rule, paths ...string) (*redrivev1.Rule, error) {
 		r.Name = "rules/mine"
-		return c.UpdateRule(ctx, &redrivev1.UpdateRuleRequest{Rule: r, UpdateMask: &fieldmaskpb.FieldMask{Paths: paths}})
+		return c.UpdateRule(ctx, &redrivev1.UpdateRuleRequest{Rule: r, UpdateMask: &fieldmaskpb.FieldMask{Paths: paths}, Force: true})
 	}
 	r, err := update(&redrivev1.Rule{Owner: "me", Revision: 50, Facts: &redrivev1.RuleFacts{ExitCodes: []int32{1}}})
 	if err != nil || r.GetOwner() != "me" || r.GetSummary() != "no room for {what}" || r.GetRevision() != 2 || len(r.GetFacts().GetExitCodes()) != 1 {

@@ -192,7 +192,7 @@ func (w *world) running(o Options) (*Service, redrivev1.ClassifierServiceClient)
 	s, client := w.service(o)
 	w.run(s.Run)
 	for id, class := range map[string]string{"t-heap": "memory.container", "t-bug": "code.bug"} {
-		_, err := client.CreateRule(w.t.Context(), &redrivev1.CreateRuleRequest{RuleId: id, Rule: &redrivev1.Rule{Any: []string{id + " (?P<what>.+)"}, Class: class, Summary: "{what}"}, RequestId: "setup"})
+		_, err := client.CreateRule(w.t.Context(), &redrivev1.CreateRuleRequest{RuleId: id, Rule: &redrivev1.Rule{Any: []string{id + " (?P<what>.+)"}, Class: class, Summary: "{what}"}, RequestId: "setup", Force: true})
 		if err != nil {
 			w.t.Fatal(err)
 		}

@@ -421,6 +421,7 @@ type Reclassification struct {
 	Rule          string                 `protobuf:"bytes,2,opt,name=rule,proto3" json:"rule,omitempty"`
 	RuleRevision  int64                  `protobuf:"varint,3,opt,name=rule_revision,json=ruleRevision,proto3" json:"rule_revision,omitempty"`
 	Time          *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=time,proto3" json:"time,omitempty"`
+	Verdict       Verdict                `protobuf:"varint,5,opt,name=verdict,proto3,enum=redrive.v1.Verdict" json:"verdict,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -481,6 +482,13 @@ func (x *Reclassification) GetTime() *timestamppb.Timestamp {
 		return x.Time
 	}
 	return nil
+}
+
+func (x *Reclassification) GetVerdict() Verdict {
+	if x != nil {
+		return x.Verdict
+	}
+	return Verdict_VERDICT_UNSPECIFIED
 }
 
 type ClassifyRequest struct {
@@ -1520,12 +1528,13 @@ const file_redrive_v1_classifier_proto_rawDesc = "" +
 	"\n" +
 	"Dependency\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x12\n" +
-	"\x04name\x18\x02 \x01(\tR\x04name\"\x91\x01\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\"\xc0\x01\n" +
 	"\x10Reclassification\x12\x14\n" +
 	"\x05class\x18\x01 \x01(\tR\x05class\x12\x12\n" +
 	"\x04rule\x18\x02 \x01(\tR\x04rule\x12#\n" +
 	"\rrule_revision\x18\x03 \x01(\x03R\fruleRevision\x12.\n" +
-	"\x04time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\"\xdd\x03\n" +
+	"\x04time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12-\n" +
+	"\averdict\x18\x05 \x01(\x0e2\x13.redrive.v1.VerdictR\averdict\"\xdd\x03\n" +
 	"\x0fClassifyRequest\x120\n" +
 	"\aattempt\x18\x01 \x01(\v2\x16.redrive.v1.AttemptRefR\aattempt\x12'\n" +
 	"\x04type\x18\x02 \x01(\v2\x13.redrive.v1.JobTypeR\x04type\x12/\n" +
@@ -1738,83 +1747,84 @@ var file_redrive_v1_classifier_proto_depIdxs = []int32{
 	2,  // 15: redrive.v1.Failure.dependency:type_name -> redrive.v1.Dependency
 	3,  // 16: redrive.v1.Failure.reclassification:type_name -> redrive.v1.Reclassification
 	30, // 17: redrive.v1.Reclassification.time:type_name -> google.protobuf.Timestamp
-	21, // 18: redrive.v1.ClassifyRequest.attempt:type_name -> redrive.v1.AttemptRef
-	22, // 19: redrive.v1.ClassifyRequest.type:type_name -> redrive.v1.JobType
-	23, // 20: redrive.v1.ClassifyRequest.config:type_name -> google.protobuf.Struct
-	23, // 21: redrive.v1.ClassifyRequest.attempt_config:type_name -> google.protobuf.Struct
-	24, // 22: redrive.v1.ClassifyRequest.evidence:type_name -> redrive.v1.Evidence
-	20, // 23: redrive.v1.ClassifyRequest.labels:type_name -> redrive.v1.ClassifyRequest.LabelsEntry
-	31, // 24: redrive.v1.ClassifyRequest.retry_policy:type_name -> redrive.v1.RetryPolicy
-	1,  // 25: redrive.v1.ListFailuresResponse.failures:type_name -> redrive.v1.Failure
-	1,  // 26: redrive.v1.ReplayFailureResponse.failure:type_name -> redrive.v1.Failure
-	32, // 27: redrive.v1.CreateRuleRequest.rule:type_name -> redrive.v1.Rule
-	32, // 28: redrive.v1.ListRulesResponse.rules:type_name -> redrive.v1.Rule
-	32, // 29: redrive.v1.UpdateRuleRequest.rule:type_name -> redrive.v1.Rule
-	33, // 30: redrive.v1.UpdateRuleRequest.update_mask:type_name -> google.protobuf.FieldMask
-	32, // 31: redrive.v1.TestRuleRequest.rule:type_name -> redrive.v1.Rule
-	24, // 32: redrive.v1.TestRuleRequest.evidence:type_name -> redrive.v1.Evidence
-	27, // 33: redrive.v1.TestRuleResponse.match:type_name -> redrive.v1.RuleMatch
-	4,  // 34: redrive.v1.ClassifierService.Classify:input_type -> redrive.v1.ClassifyRequest
-	5,  // 35: redrive.v1.ClassifierService.GetFailure:input_type -> redrive.v1.GetFailureRequest
-	6,  // 36: redrive.v1.ClassifierService.ListFailures:input_type -> redrive.v1.ListFailuresRequest
-	8,  // 37: redrive.v1.ClassifierService.ReplayFailure:input_type -> redrive.v1.ReplayFailureRequest
-	10, // 38: redrive.v1.ClassifierService.CreateRule:input_type -> redrive.v1.CreateRuleRequest
-	11, // 39: redrive.v1.ClassifierService.GetRule:input_type -> redrive.v1.GetRuleRequest
-	12, // 40: redrive.v1.ClassifierService.ListRules:input_type -> redrive.v1.ListRulesRequest
-	14, // 41: redrive.v1.ClassifierService.UpdateRule:input_type -> redrive.v1.UpdateRuleRequest
-	15, // 42: redrive.v1.ClassifierService.DeleteRule:input_type -> redrive.v1.DeleteRuleRequest
-	17, // 43: redrive.v1.ClassifierService.TestRule:input_type -> redrive.v1.TestRuleRequest
-	34, // 44: redrive.v1.ClassifierService.ListRuleRevisions:input_type -> redrive.v1.ListRuleRevisionsRequest
-	35, // 45: redrive.v1.ClassifierService.GetRuleRevision:input_type -> redrive.v1.GetRuleRevisionRequest
-	36, // 46: redrive.v1.ClassifierService.DiffRule:input_type -> redrive.v1.DiffRuleRequest
-	37, // 47: redrive.v1.ClassifierService.RollbackRule:input_type -> redrive.v1.RollbackRuleRequest
-	38, // 48: redrive.v1.ClassifierService.ApplyRules:input_type -> redrive.v1.ApplyRulesRequest
-	39, // 49: redrive.v1.ClassifierService.ExportRules:input_type -> redrive.v1.ExportRulesRequest
-	40, // 50: redrive.v1.ClassifierService.LintRules:input_type -> redrive.v1.LintRulesRequest
-	41, // 51: redrive.v1.ClassifierService.BacktestRule:input_type -> redrive.v1.BacktestRuleRequest
-	42, // 52: redrive.v1.ClassifierService.GetBacktest:input_type -> redrive.v1.GetBacktestRequest
-	43, // 53: redrive.v1.ClassifierService.ListBacktests:input_type -> redrive.v1.ListBacktestsRequest
-	44, // 54: redrive.v1.ClassifierService.CancelBacktest:input_type -> redrive.v1.CancelBacktestRequest
-	45, // 55: redrive.v1.ClassifierService.ListRuleStats:input_type -> redrive.v1.ListRuleStatsRequest
-	46, // 56: redrive.v1.ClassifierService.ReclassifyFailures:input_type -> redrive.v1.ReclassifyFailuresRequest
-	47, // 57: redrive.v1.ClassifierService.ListClusters:input_type -> redrive.v1.ListClustersRequest
-	48, // 58: redrive.v1.ClassifierService.GetCluster:input_type -> redrive.v1.GetClusterRequest
-	49, // 59: redrive.v1.ClassifierService.SuggestRule:input_type -> redrive.v1.SuggestRuleRequest
-	50, // 60: redrive.v1.ClassifierService.AcceptSuggestion:input_type -> redrive.v1.AcceptSuggestionRequest
-	51, // 61: redrive.v1.ClassifierService.DismissCluster:input_type -> redrive.v1.DismissClusterRequest
-	1,  // 62: redrive.v1.ClassifierService.Classify:output_type -> redrive.v1.Failure
-	1,  // 63: redrive.v1.ClassifierService.GetFailure:output_type -> redrive.v1.Failure
-	7,  // 64: redrive.v1.ClassifierService.ListFailures:output_type -> redrive.v1.ListFailuresResponse
-	9,  // 65: redrive.v1.ClassifierService.ReplayFailure:output_type -> redrive.v1.ReplayFailureResponse
-	32, // 66: redrive.v1.ClassifierService.CreateRule:output_type -> redrive.v1.Rule
-	32, // 67: redrive.v1.ClassifierService.GetRule:output_type -> redrive.v1.Rule
-	13, // 68: redrive.v1.ClassifierService.ListRules:output_type -> redrive.v1.ListRulesResponse
-	32, // 69: redrive.v1.ClassifierService.UpdateRule:output_type -> redrive.v1.Rule
-	16, // 70: redrive.v1.ClassifierService.DeleteRule:output_type -> redrive.v1.DeleteRuleResponse
-	18, // 71: redrive.v1.ClassifierService.TestRule:output_type -> redrive.v1.TestRuleResponse
-	52, // 72: redrive.v1.ClassifierService.ListRuleRevisions:output_type -> redrive.v1.ListRuleRevisionsResponse
-	53, // 73: redrive.v1.ClassifierService.GetRuleRevision:output_type -> redrive.v1.RuleRevision
-	54, // 74: redrive.v1.ClassifierService.DiffRule:output_type -> redrive.v1.DiffRuleResponse
-	32, // 75: redrive.v1.ClassifierService.RollbackRule:output_type -> redrive.v1.Rule
-	55, // 76: redrive.v1.ClassifierService.ApplyRules:output_type -> redrive.v1.ApplyRulesResponse
-	56, // 77: redrive.v1.ClassifierService.ExportRules:output_type -> redrive.v1.ExportRulesResponse
-	57, // 78: redrive.v1.ClassifierService.LintRules:output_type -> redrive.v1.LintRulesResponse
-	58, // 79: redrive.v1.ClassifierService.BacktestRule:output_type -> redrive.v1.Backtest
-	58, // 80: redrive.v1.ClassifierService.GetBacktest:output_type -> redrive.v1.Backtest
-	59, // 81: redrive.v1.ClassifierService.ListBacktests:output_type -> redrive.v1.ListBacktestsResponse
-	58, // 82: redrive.v1.ClassifierService.CancelBacktest:output_type -> redrive.v1.Backtest
-	60, // 83: redrive.v1.ClassifierService.ListRuleStats:output_type -> redrive.v1.ListRuleStatsResponse
-	58, // 84: redrive.v1.ClassifierService.ReclassifyFailures:output_type -> redrive.v1.Backtest
-	61, // 85: redrive.v1.ClassifierService.ListClusters:output_type -> redrive.v1.ListClustersResponse
-	62, // 86: redrive.v1.ClassifierService.GetCluster:output_type -> redrive.v1.Cluster
-	63, // 87: redrive.v1.ClassifierService.SuggestRule:output_type -> redrive.v1.RuleSuggestion
-	32, // 88: redrive.v1.ClassifierService.AcceptSuggestion:output_type -> redrive.v1.Rule
-	62, // 89: redrive.v1.ClassifierService.DismissCluster:output_type -> redrive.v1.Cluster
-	62, // [62:90] is the sub-list for method output_type
-	34, // [34:62] is the sub-list for method input_type
-	34, // [34:34] is the sub-list for extension type_name
-	34, // [34:34] is the sub-list for extension extendee
-	0,  // [0:34] is the sub-list for field type_name
+	26, // 18: redrive.v1.Reclassification.verdict:type_name -> redrive.v1.Verdict
+	21, // 19: redrive.v1.ClassifyRequest.attempt:type_name -> redrive.v1.AttemptRef
+	22, // 20: redrive.v1.ClassifyRequest.type:type_name -> redrive.v1.JobType
+	23, // 21: redrive.v1.ClassifyRequest.config:type_name -> google.protobuf.Struct
+	23, // 22: redrive.v1.ClassifyRequest.attempt_config:type_name -> google.protobuf.Struct
+	24, // 23: redrive.v1.ClassifyRequest.evidence:type_name -> redrive.v1.Evidence
+	20, // 24: redrive.v1.ClassifyRequest.labels:type_name -> redrive.v1.ClassifyRequest.LabelsEntry
+	31, // 25: redrive.v1.ClassifyRequest.retry_policy:type_name -> redrive.v1.RetryPolicy
+	1,  // 26: redrive.v1.ListFailuresResponse.failures:type_name -> redrive.v1.Failure
+	1,  // 27: redrive.v1.ReplayFailureResponse.failure:type_name -> redrive.v1.Failure
+	32, // 28: redrive.v1.CreateRuleRequest.rule:type_name -> redrive.v1.Rule
+	32, // 29: redrive.v1.ListRulesResponse.rules:type_name -> redrive.v1.Rule
+	32, // 30: redrive.v1.UpdateRuleRequest.rule:type_name -> redrive.v1.Rule
+	33, // 31: redrive.v1.UpdateRuleRequest.update_mask:type_name -> google.protobuf.FieldMask
+	32, // 32: redrive.v1.TestRuleRequest.rule:type_name -> redrive.v1.Rule
+	24, // 33: redrive.v1.TestRuleRequest.evidence:type_name -> redrive.v1.Evidence
+	27, // 34: redrive.v1.TestRuleResponse.match:type_name -> redrive.v1.RuleMatch
+	4,  // 35: redrive.v1.ClassifierService.Classify:input_type -> redrive.v1.ClassifyRequest
+	5,  // 36: redrive.v1.ClassifierService.GetFailure:input_type -> redrive.v1.GetFailureRequest
+	6,  // 37: redrive.v1.ClassifierService.ListFailures:input_type -> redrive.v1.ListFailuresRequest
+	8,  // 38: redrive.v1.ClassifierService.ReplayFailure:input_type -> redrive.v1.ReplayFailureRequest
+	10, // 39: redrive.v1.ClassifierService.CreateRule:input_type -> redrive.v1.CreateRuleRequest
+	11, // 40: redrive.v1.ClassifierService.GetRule:input_type -> redrive.v1.GetRuleRequest
+	12, // 41: redrive.v1.ClassifierService.ListRules:input_type -> redrive.v1.ListRulesRequest
+	14, // 42: redrive.v1.ClassifierService.UpdateRule:input_type -> redrive.v1.UpdateRuleRequest
+	15, // 43: redrive.v1.ClassifierService.DeleteRule:input_type -> redrive.v1.DeleteRuleRequest
+	17, // 44: redrive.v1.ClassifierService.TestRule:input_type -> redrive.v1.TestRuleRequest
+	34, // 45: redrive.v1.ClassifierService.ListRuleRevisions:input_type -> redrive.v1.ListRuleRevisionsRequest
+	35, // 46: redrive.v1.ClassifierService.GetRuleRevision:input_type -> redrive.v1.GetRuleRevisionRequest
+	36, // 47: redrive.v1.ClassifierService.DiffRule:input_type -> redrive.v1.DiffRuleRequest
+	37, // 48: redrive.v1.ClassifierService.RollbackRule:input_type -> redrive.v1.RollbackRuleRequest
+	38, // 49: redrive.v1.ClassifierService.ApplyRules:input_type -> redrive.v1.ApplyRulesRequest
+	39, // 50: redrive.v1.ClassifierService.ExportRules:input_type -> redrive.v1.ExportRulesRequest
+	40, // 51: redrive.v1.ClassifierService.LintRules:input_type -> redrive.v1.LintRulesRequest
+	41, // 52: redrive.v1.ClassifierService.BacktestRule:input_type -> redrive.v1.BacktestRuleRequest
+	42, // 53: redrive.v1.ClassifierService.GetBacktest:input_type -> redrive.v1.GetBacktestRequest
+	43, // 54: redrive.v1.ClassifierService.ListBacktests:input_type -> redrive.v1.ListBacktestsRequest
+	44, // 55: redrive.v1.ClassifierService.CancelBacktest:input_type -> redrive.v1.CancelBacktestRequest
+	45, // 56: redrive.v1.ClassifierService.ListRuleStats:input_type -> redrive.v1.ListRuleStatsRequest
+	46, // 57: redrive.v1.ClassifierService.ReclassifyFailures:input_type -> redrive.v1.ReclassifyFailuresRequest
+	47, // 58: redrive.v1.ClassifierService.ListClusters:input_type -> redrive.v1.ListClustersRequest
+	48, // 59: redrive.v1.ClassifierService.GetCluster:input_type -> redrive.v1.GetClusterRequest
+	49, // 60: redrive.v1.ClassifierService.SuggestRule:input_type -> redrive.v1.SuggestRuleRequest
+	50, // 61: redrive.v1.ClassifierService.AcceptSuggestion:input_type -> redrive.v1.AcceptSuggestionRequest
+	51, // 62: redrive.v1.ClassifierService.DismissCluster:input_type -> redrive.v1.DismissClusterRequest
+	1,  // 63: redrive.v1.ClassifierService.Classify:output_type -> redrive.v1.Failure
+	1,  // 64: redrive.v1.ClassifierService.GetFailure:output_type -> redrive.v1.Failure
+	7,  // 65: redrive.v1.ClassifierService.ListFailures:output_type -> redrive.v1.ListFailuresResponse
+	9,  // 66: redrive.v1.ClassifierService.ReplayFailure:output_type -> redrive.v1.ReplayFailureResponse
+	32, // 67: redrive.v1.ClassifierService.CreateRule:output_type -> redrive.v1.Rule
+	32, // 68: redrive.v1.ClassifierService.GetRule:output_type -> redrive.v1.Rule
+	13, // 69: redrive.v1.ClassifierService.ListRules:output_type -> redrive.v1.ListRulesResponse
+	32, // 70: redrive.v1.ClassifierService.UpdateRule:output_type -> redrive.v1.Rule
+	16, // 71: redrive.v1.ClassifierService.DeleteRule:output_type -> redrive.v1.DeleteRuleResponse
+	18, // 72: redrive.v1.ClassifierService.TestRule:output_type -> redrive.v1.TestRuleResponse
+	52, // 73: redrive.v1.ClassifierService.ListRuleRevisions:output_type -> redrive.v1.ListRuleRevisionsResponse
+	53, // 74: redrive.v1.ClassifierService.GetRuleRevision:output_type -> redrive.v1.RuleRevision
+	54, // 75: redrive.v1.ClassifierService.DiffRule:output_type -> redrive.v1.DiffRuleResponse
+	32, // 76: redrive.v1.ClassifierService.RollbackRule:output_type -> redrive.v1.Rule
+	55, // 77: redrive.v1.ClassifierService.ApplyRules:output_type -> redrive.v1.ApplyRulesResponse
+	56, // 78: redrive.v1.ClassifierService.ExportRules:output_type -> redrive.v1.ExportRulesResponse
+	57, // 79: redrive.v1.ClassifierService.LintRules:output_type -> redrive.v1.LintRulesResponse
+	58, // 80: redrive.v1.ClassifierService.BacktestRule:output_type -> redrive.v1.Backtest
+	58, // 81: redrive.v1.ClassifierService.GetBacktest:output_type -> redrive.v1.Backtest
+	59, // 82: redrive.v1.ClassifierService.ListBacktests:output_type -> redrive.v1.ListBacktestsResponse
+	58, // 83: redrive.v1.ClassifierService.CancelBacktest:output_type -> redrive.v1.Backtest
+	60, // 84: redrive.v1.ClassifierService.ListRuleStats:output_type -> redrive.v1.ListRuleStatsResponse
+	58, // 85: redrive.v1.ClassifierService.ReclassifyFailures:output_type -> redrive.v1.Backtest
+	61, // 86: redrive.v1.ClassifierService.ListClusters:output_type -> redrive.v1.ListClustersResponse
+	62, // 87: redrive.v1.ClassifierService.GetCluster:output_type -> redrive.v1.Cluster
+	63, // 88: redrive.v1.ClassifierService.SuggestRule:output_type -> redrive.v1.RuleSuggestion
+	32, // 89: redrive.v1.ClassifierService.AcceptSuggestion:output_type -> redrive.v1.Rule
+	62, // 90: redrive.v1.ClassifierService.DismissCluster:output_type -> redrive.v1.Cluster
+	63, // [63:91] is the sub-list for method output_type
+	35, // [35:63] is the sub-list for method input_type
+	35, // [35:35] is the sub-list for extension type_name
+	35, // [35:35] is the sub-list for extension extendee
+	0,  // [0:35] is the sub-list for field type_name
 }
 
 func init() { file_redrive_v1_classifier_proto_init() }

@@ -82,7 +82,7 @@ type BacktestRecord struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	Backtest *Backtest              `protobuf:"bytes,1,opt,name=backtest,proto3" json:"backtest,omitempty"`
 	// Where it goes on: a cursor of the list of failures.
-	Cursor        string `protobuf:"bytes,2,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	Cursor        []byte `protobuf:"bytes,2,opt,name=cursor,proto3" json:"cursor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -124,11 +124,11 @@ func (x *BacktestRecord) GetBacktest() *Backtest {
 	return nil
 }
 
-func (x *BacktestRecord) GetCursor() string {
+func (x *BacktestRecord) GetCursor() []byte {
 	if x != nil {
 		return x.Cursor
 	}
-	return ""
+	return nil
 }
 
 // OutcomeRecord is what came after one failure. Its id is the failure's.
@@ -279,7 +279,7 @@ func (x *RuleStatsRecord) GetWrong() int64 {
 type StatsPlace struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// A cursor of the list of failures.
-	Cursor        string                 `protobuf:"bytes,1,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	Cursor        []byte                 `protobuf:"bytes,1,opt,name=cursor,proto3" json:"cursor,omitempty"`
 	Since         *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=since,proto3" json:"since,omitempty"`
 	Until         *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=until,proto3" json:"until,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -316,11 +316,11 @@ func (*StatsPlace) Descriptor() ([]byte, []int) {
 	return file_redrive_v1_rule_proof_record_proto_rawDescGZIP(), []int{3}
 }
 
-func (x *StatsPlace) GetCursor() string {
+func (x *StatsPlace) GetCursor() []byte {
 	if x != nil {
 		return x.Cursor
 	}
-	return ""
+	return nil
 }
 
 func (x *StatsPlace) GetSince() *timestamppb.Timestamp {
@@ -345,7 +345,7 @@ const file_redrive_v1_rule_proof_record_proto_rawDesc = "" +
 	"redrive.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bredrive/v1/rule_proof.proto\"Z\n" +
 	"\x0eBacktestRecord\x120\n" +
 	"\bbacktest\x18\x01 \x01(\v2\x14.redrive.v1.BacktestR\bbacktest\x12\x16\n" +
-	"\x06cursor\x18\x02 \x01(\tR\x06cursor\"\xd5\x02\n" +
+	"\x06cursor\x18\x02 \x01(\fR\x06cursor\"\xd5\x02\n" +
 	"\rOutcomeRecord\x125\n" +
 	"\x05state\x18\x01 \x01(\x0e2\x1f.redrive.v1.OutcomeRecord.StateR\x05state\x12#\n" +
 	"\rconfig_digest\x18\x02 \x01(\tR\fconfigDigest\x12#\n" +
@@ -363,7 +363,7 @@ const file_redrive_v1_rule_proof_record_proto_rawDesc = "" +
 	"\x05wrong\x18\x03 \x01(\x03R\x05wrong\"\x88\x01\n" +
 	"\n" +
 	"StatsPlace\x12\x16\n" +
-	"\x06cursor\x18\x01 \x01(\tR\x06cursor\x120\n" +
+	"\x06cursor\x18\x01 \x01(\fR\x06cursor\x120\n" +
 	"\x05since\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x120\n" +
 	"\x05until\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x05untilB\xa9\x01\n" +
 	"\x0ecom.redrive.v1B\x14RuleProofRecordProtoP\x01Z8github.com/redrive-io/redrive/proto/redrive/v1;redrivev1\xa2\x02\x03RXX\xaa\x02\n" +

@@ -92,7 +92,7 @@ func (d *deployment) checkRule(ctx context.Context, at int) error {
 	said := fmt.Sprintf("the flux capacitor %d is empty", at)
 	began := time.Now()
 	_, err := redrivev1.NewClassifierServiceClient(d.conns["classifier"][at]).CreateRule(ctx, &redrivev1.CreateRuleRequest{
-		RuleId: fmt.Sprintf("flux-%d", at), Rule: &redrivev1.Rule{Any: []string{said}, Class: string(failure.DiskFull), Summary: "empty"},
+		RuleId: fmt.Sprintf("flux-%d", at), Rule: &redrivev1.Rule{Any: []string{said}, Class: string(failure.DiskFull), Summary: "empty"}, Force: true,
 	})
 	if err != nil {
 		return err

@@ -88,7 +88,7 @@ func TestRuleAddedMeanwhileActsOnTheNextFailure(t *testing.T) {
 	_, err := r.classifier.CreateRule(t.Context(), &redrivev1.CreateRuleRequest{RuleId: "price-missing", Rule: &redrivev1.Rule{
 		Order: 10, Any: []string{`KeyError: '(?P<column>price)'`}, Class: "schema.mismatch", Summary: "column {column} is gone",
 		Mode: redrivev1.Rule_MODE_ENFORCE, Sample: "KeyError: 'price'",
-	}})
+	}, Force: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -35,7 +35,13 @@ func (s *Server) CreateRule(ctx context.Context, req *redrivev1.CreateRuleReques
 	}
 	p := proto.CloneOf(req.GetRule())
 	p.Name = wire.RuleName(req.GetRuleId())
-	r, err := s.book.Create(ctx, wire.RuleFromProto(p), book.Request{ID: req.GetRequestId(), Digest: digest(wanted(p))}, change(req), req.GetValidateOnly(), time.Now())
+	wants, id, why := wire.RuleFromProto(p), book.Request{ID: req.GetRequestId(), Digest: digest(wanted(p))}, change(req)
+	r, err := s.book.Create(ctx, wants, id, why, true, time.Now())
+	if err == nil && !req.GetValidateOnly() {
+		if why, err = s.allowed(ctx, nil, wants, req.GetForce(), why); err == nil {
+			r, err = s.book.Create(ctx, wants, id, why, false, time.Now())
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -81,11 +87,13 @@ func (s *Server) ListRules(_ context.Context, req *redrivev1.ListRulesRequest) (
 		resp.Rules = append(resp.Rules, withEtag(r))
 	}
 	if more {
-		end := found[len(found)-1]
-		resp.NextPageToken = paging.Token(strconv.Itoa(end.Order) + " " + end.ID)
+		resp.NextPageToken = paging.Token(cursorAt(found[len(found)-1]))
 	}
 	return resp, nil
 }
+
+// cursorAt writes the place of the last rule of a page.
+func cursorAt(end rule.Rule) string { return strconv.Itoa(end.Order) + " " + end.ID }
 
 // cursor reads the place of the last rule of a page.
 func cursor(after string) (*rule.Rule, error) {
@@ -116,7 +124,13 @@ func (s *Server) UpdateRule(ctx context.Context, req *redrivev1.UpdateRuleReques
 	if err := merge(p, req.GetRule(), req.GetUpdateMask().GetPaths()); err != nil {
 		return nil, err
 	}
-	r, err := s.book.Update(ctx, before, wire.RuleFromProto(p), change(req), req.GetValidateOnly(), time.Now())
+	wants, why := wire.RuleFromProto(p), change(req)
+	r, err := s.book.Update(ctx, before, wants, why, true, time.Now())
+	if err == nil && !req.GetValidateOnly() {
+		if why, err = s.allowed(ctx, &before.Rule, wants, req.GetForce(), why); err == nil {
+			r, err = s.book.Update(ctx, before, wants, why, false, time.Now())
+		}
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -18,7 +18,7 @@ const triedID = "tried"
 
 // TestRule implements redrivev1.ClassifierServiceServer. The text is looked at
 // as a failure's log would be, with secrets masked; no rule is kept from it by
-// its sources.
+// its sources. Those of a stored failure count.
 func (s *Server) TestRule(ctx context.Context, req *redrivev1.TestRuleRequest) (*redrivev1.TestRuleResponse, error) {
 	r, err := s.tried(ctx, req)
 	if err != nil {
@@ -31,17 +31,38 @@ func (s *Server) TestRule(ctx context.Context, req *redrivev1.TestRuleRequest) (
 	if err != nil {
 		return nil, err
 	}
-	e := failure.FromProto(req.GetEvidence())
-	if req.GetText() != "" {
-		e.Logs = []failure.Log{{Head: req.GetText()}}
+	in, err := s.input(ctx, req)
+	if err != nil {
+		return nil, err
 	}
-	// No file is read for a trial.
-	e, _ = collect.Inline(e)
-	m, missing := c.Explain(rule.NewInput(e, req.GetEngine()))
+	m, missing := c.Explain(in)
 	if len(missing) > 0 {
 		return &redrivev1.TestRuleResponse{Missing: missing}, nil
 	}
 	return &redrivev1.TestRuleResponse{Matched: true, Match: wire.Match(m)}, nil
+}
+
+// input is what the rule is tried on: a stored failure as it was matched, or
+// what the request has.
+func (s *Server) input(ctx context.Context, req *redrivev1.TestRuleRequest) (rule.Input, error) {
+	if req.GetFailure() == "" {
+		e := failure.FromProto(req.GetEvidence())
+		if req.GetText() != "" {
+			e.Logs = []failure.Log{{Head: req.GetText()}}
+		}
+		// No file is read for a trial.
+		e, _ = collect.Inline(e)
+		return rule.NewInput(e, req.GetEngine()), nil
+	}
+	if req.GetText() != "" || req.GetEvidence() != nil || req.GetEngine() != "" {
+		return rule.Input{}, errs.Field("failure", "a stored failure has its own text, evidence and engine: leave them out")
+	}
+	id, err := wire.FailureID("failure", req.GetFailure())
+	if err != nil {
+		return rule.Input{}, err
+	}
+	f, _, err := s.failures.Whole(ctx, id)
+	return rule.NewInput(f.Evidence, f.Type.Engine), err
 }
 
 func (s *Server) tried(ctx context.Context, req *redrivev1.TestRuleRequest) (rule.Rule, error) {

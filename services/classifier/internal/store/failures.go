@@ -58,6 +58,7 @@ type Failures struct {
 	commit   Committer
 	failures docstore.Collection[*redrivev1.Failure] // as they were classified
 	progress docstore.Collection[progress]
+	outcomes docstore.Collection[keptOutcome]
 }
 
 // progress is how far a failure is.
@@ -87,6 +88,7 @@ func NewFailures(s docstore.Store, c Committer) *Failures {
 			},
 			Index: progressIndex,
 		}),
+		outcomes: outcomes(s),
 	}
 }
 
@@ -131,6 +133,9 @@ func (s *Failures) Get(ctx context.Context, id string) (record.Record, error) {
 // Read returns a failure with the text of its logs, or errs.NotFound.
 func (s *Failures) Read(ctx context.Context, id string) (*redrivev1.Failure, error) {
 	p, _, err := s.read(ctx, id)
+	if err == nil {
+		p.Reclassification, err = s.remark(ctx, id)
+	}
 	return p, err
 }
 

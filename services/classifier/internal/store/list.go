@@ -46,7 +46,7 @@ func (s *Failures) List(ctx context.Context, f Filter, p docstore.Paging) ([]*re
 			return nil, "", err
 		}
 	}
-	return all, p.Token(next), nil
+	return all, p.Token(next), s.remarked(ctx, all...)
 }
 
 // current makes of a failure as it was classified what it is now. One that was
@@ -93,7 +93,7 @@ func (s *Failures) CountOpen(ctx context.Context) (int, error) {
 	return s.store.Count(ctx, docstore.Query{Kind: progressKind, Index: byOpen}, mostCounted)
 }
 
-// purgeBatch failures are deleted at a time, three documents each, and
+// purgeBatch failures are deleted at a time, five documents each, and
 // purgeMost are counted beyond the number that is kept.
 const (
 	purgeBatch = 200
@@ -139,7 +139,7 @@ func (s *Failures) purge(ctx context.Context, until string, limit int) (purged i
 func (s *Failures) delete(ctx context.Context, docs []docstore.Doc) error {
 	var writes []docstore.Write
 	for _, doc := range docs {
-		for _, kind := range []string{progressKind, logsKind, failureKind} {
+		for _, kind := range []string{progressKind, logsKind, failureKind, outcomeKind, remarkKind} {
 			writes = append(writes, docstore.Write{Kind: kind, ID: doc.ID, Revision: docstore.AnyRevision})
 		}
 	}

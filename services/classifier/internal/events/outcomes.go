@@ -1,0 +1,71 @@
+package events
+
+import (
+	"context"
+	"time"
+
+	"github.com/redrive-io/redrive/pkg/bus"
+	"github.com/redrive-io/redrive/pkg/errs"
+	"github.com/redrive-io/redrive/pkg/failure"
+	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
+	"github.com/redrive-io/redrive/services/classifier/internal/outcome"
+)
+
+// Noter notes what came after failures, whatever the order and however often it
+// is told. It is errs.Conflict when it is to be told again.
+type Noter interface {
+	NoteOutcome(ctx context.Context, failure string, n outcome.Note, now time.Time) error
+}
+
+// Outcomes handles what tells how retries ended. That a retry failed needs no
+// event: its failure is stored.
+type Outcomes struct{ noter Noter }
+
+// NewOutcomes returns a handler that notes with n.
+func NewOutcomes(n Noter) *Outcomes { return &Outcomes{n} }
+
+// Handle implements bus.Handler.
+func (h *Outcomes) Handle(ctx context.Context, e bus.Event) error {
+	a, n, err := told(e)
+	if err != nil {
+		return err
+	}
+	if n.Outcome == outcome.Unknown || a.Number < 1 {
+		return nil
+	}
+	if err := a.Validate("attempt"); err != nil {
+		return err
+	}
+	return h.noter.NoteOutcome(ctx, a.FailureID(), n, time.Now())
+}
+
+// told reads which failure an event tells of, and what.
+func told(e bus.Event) (failure.Attempt, outcome.Note, error) {
+	switch e.Type {
+	case bus.DecisionMade:
+		var m redrivev1.DecisionMade
+		if err := e.Decode(&m); err != nil || m.GetWillRetry() {
+			return failure.Attempt{}, outcome.Note{}, err
+		}
+		return failure.AttemptFromProto(m.GetAttempt()), outcome.Note{Outcome: outcome.Stopped}, nil
+	case bus.JobFinished:
+		var m redrivev1.JobFinished
+		if err := e.Decode(&m); err != nil || m.GetState() != redrivev1.Job_STATE_FAILED && m.GetState() != redrivev1.Job_STATE_CANCELLED {
+			return failure.Attempt{}, outcome.Note{}, err
+		}
+		return failure.AttemptFromProto(m.GetAttempt()), outcome.Note{Outcome: outcome.Stopped}, nil
+	case bus.AttemptSucceeded:
+		var m redrivev1.AttemptSucceeded
+		if err := e.Decode(&m); err != nil {
+			return failure.Attempt{}, outcome.Note{}, err
+		}
+		a := failure.AttemptFromProto(m.GetAttempt())
+		a.Number-- // the failure is the one before it
+		config := m.GetAttemptConfig()
+		if len(config.GetFields()) == 0 {
+			config = m.GetConfig()
+		}
+		return a, outcome.Note{Outcome: outcome.Succeeded, Config: outcome.ConfigName(config.AsMap())}, nil
+	}
+	return failure.Attempt{}, outcome.Note{}, errs.New(errs.Invalid, "event type %q says nothing of a retry", e.Type)
+}
