@@ -3,7 +3,6 @@ package command
 import (
 	"context"
 	"fmt"
-	"os/user"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -68,11 +67,7 @@ func (a *app) alertResolve(r resource[*redrivev1.Alert]) *cobra.Command {
 
 func byFlag(by *string) func(cmd *cobra.Command) {
 	return func(cmd *cobra.Command) {
-		me := ""
-		if u, err := user.Current(); err == nil {
-			me = u.Username
-		}
-		cmd.Flags().StringVar(by, "by", me, "who says so")
+		cmd.Flags().StringVar(by, "by", me(), "who says so")
 	}
 }
 

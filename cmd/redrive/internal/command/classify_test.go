@@ -54,5 +54,5 @@ func TestClassifyByOtherRules(t *testing.T) {
 	if err := os.WriteFile(pack, []byte("pack: own\nrulez: []\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	run(t, "x", "classify", "-", "--rules", pack).check(t, command.ExitUsage, nil, []string{"line 2: field rulez not found\n"})
+	run(t, "x", "classify", "-", "--rules", pack).check(t, command.ExitUsage, nil, []string{"own.yaml: rulez: is no field of a pack"})
 }

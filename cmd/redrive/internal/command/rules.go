@@ -39,7 +39,8 @@ func ruleResource() resource[*redrivev1.Rule] {
 func (a *app) rules() *cobra.Command {
 	r := ruleResource()
 	return family("rules", "List, write and try the rules that classify failures",
-		r.listCommand(a), r.getCommand(a), a.ruleCreate(), a.ruleUpdate(), a.ruleDelete(), a.ruleTest())
+		r.listCommand(a), r.getCommand(a), a.ruleCreate(), a.ruleUpdate(), a.ruleDelete(), a.ruleTest(),
+		a.ruleHistory(), a.ruleDiff(), a.ruleRollback(), a.ruleApply(), a.ruleExport())
 }
 
 // verdictOf is what the rule says, or else what its class means.

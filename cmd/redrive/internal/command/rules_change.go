@@ -24,10 +24,13 @@ const ruleFileHelp = `FILE is YAML or JSON with the fields of a rule, or - for s
   sample: "ERROR could not reach license server lic-3"`
 
 func (a *app) ruleCreate() *cobra.Command {
-	return a.ruleFromFile("create FILE", "Add a rule", func(ctx context.Context, c redrivev1.ClassifierServiceClient, rule *redrivev1.Rule, dryRun bool) (*redrivev1.Rule, error) {
+	return a.ruleFromFile("create FILE", "Add a rule", func(ctx context.Context, c redrivev1.ClassifierServiceClient, rule *redrivev1.Rule, dryRun bool, w *why) (*redrivev1.Rule, error) {
 		id := idOf("rules", rule.GetName())
 		rule.Name = ""
-		stored, err := c.CreateRule(ctx, &redrivev1.CreateRuleRequest{Rule: rule, RuleId: id, RequestId: uuid.NewString(), ValidateOnly: dryRun})
+		stored, err := c.CreateRule(ctx, &redrivev1.CreateRuleRequest{
+			Rule: rule, RuleId: id, RequestId: uuid.NewString(), ValidateOnly: dryRun,
+			Force: w.force, Author: w.author, Reason: w.reason,
+		})
 		if errs.Is(err, errs.AlreadyExists) {
 			err = fmt.Errorf("%w; `redrive rules update` changes it", err)
 		}
@@ -37,19 +40,22 @@ func (a *app) ruleCreate() *cobra.Command {
 
 func (a *app) ruleUpdate() *cobra.Command {
 	return a.ruleFromFile("update FILE", "Replace a rule by what the file says, or override a built-in one",
-		func(ctx context.Context, c redrivev1.ClassifierServiceClient, rule *redrivev1.Rule, dryRun bool) (*redrivev1.Rule, error) {
+		func(ctx context.Context, c redrivev1.ClassifierServiceClient, rule *redrivev1.Rule, dryRun bool, w *why) (*redrivev1.Rule, error) {
 			rule.Name = nameOf("rules", rule.GetName())
 			return c.UpdateRule(ctx, &redrivev1.UpdateRuleRequest{
 				Rule: rule, UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"*"}}, ValidateOnly: dryRun,
+				Force: w.force, Author: w.author, Reason: w.reason,
 			})
 		})
 }
 
 func (a *app) ruleFromFile(use, short string,
-	do func(ctx context.Context, c redrivev1.ClassifierServiceClient, rule *redrivev1.Rule, dryRun bool) (*redrivev1.Rule, error),
+	do func(ctx context.Context, c redrivev1.ClassifierServiceClient, rule *redrivev1.Rule, dryRun bool, w *why) (*redrivev1.Rule, error),
 ) *cobra.Command {
 	cmd := &cobra.Command{Use: use, Short: short, Long: short + ".\n\n" + ruleFileHelp, Args: takes(1, 1)}
 	dryRun := cmd.Flags().Bool("dry-run", false, "check it only")
+	w := addWhy(cmd)
+	w.addForce(cmd)
 	f := addFormat(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		rule := &redrivev1.Rule{}
@@ -63,7 +69,7 @@ func (a *app) ruleFromFile(use, short string,
 		if err != nil {
 			return err
 		}
-		stored, err := do(cmd.Context(), redrivev1.NewClassifierServiceClient(conn), rule, *dryRun)
+		stored, err := do(cmd.Context(), redrivev1.NewClassifierServiceClient(conn), rule, *dryRun, w)
 		if err != nil {
 			return err
 		}
@@ -83,13 +89,15 @@ func (a *app) ruleFromFile(use, short string,
 func (a *app) ruleDelete() *cobra.Command {
 	r := ruleResource()
 	var etag string
+	var w *why
 	return r.change(a, "delete", "Remove a rule, or the override of a built-in one",
 		"Remove a rule, or the override of a built-in one, which brings that one back.\nA built-in rule itself is switched off by `redrive rules update` with mode: MODE_OFF.",
 		func(cmd *cobra.Command) {
 			cmd.Flags().StringVar(&etag, "etag", "", "only if the rule still has this etag")
+			w = addWhy(cmd)
 		},
 		func(ctx context.Context, conn *grpc.ClientConn, name string) (*redrivev1.Rule, error) {
-			_, err := redrivev1.NewClassifierServiceClient(conn).DeleteRule(ctx, &redrivev1.DeleteRuleRequest{Name: name, Etag: etag})
+			_, err := redrivev1.NewClassifierServiceClient(conn).DeleteRule(ctx, &redrivev1.DeleteRuleRequest{Name: name, Etag: etag, Author: w.author, Reason: w.reason})
 			return &redrivev1.Rule{Name: name}, err
 		}, func(r *redrivev1.Rule) string { return r.GetName() + " is deleted" })
 }

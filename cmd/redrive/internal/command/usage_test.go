@@ -17,6 +17,9 @@ func TestAWrongCommandLineSaysWhatWouldBeRight(t *testing.T) {
 	if err := os.WriteFile(job, []byte("type: {workflow: w}\nargz: {}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.Mkdir(filepath.Join(folder, "empty"), 0o700); err != nil {
+		t.Fatal(err)
+	}
 	for _, tc := range []struct {
 		args []string
 		want string
@@ -41,6 +44,10 @@ func TestAWrongCommandLineSaysWhatWouldBeRight(t *testing.T) {
 		{[]string{"submit", "--label", "=x", "--", "x"}, "not KEY=VALUE"},
 		{[]string{"submit", folder}, folder + ": is a directory"},
 		{[]string{"rules", "test", "no-such.yaml", "x.log"}, "there is no file no-such.yaml"},
+		{[]string{"rules", "diff", "x", "first"}, "`redrive rules history x` lists them"},
+		{[]string{"rules", "diff", "x", "0"}, "not the number of a revision"},
+		{[]string{"rules", "apply", folder + "/none.yaml"}, "no such file"},
+		{[]string{"rules", "apply", filepath.Join(folder, "empty")}, "has no *.yaml files"},
 		{[]string{"serve", "--log-level", "loud"}, "must be debug, info, warn or error"},
 		{[]string{"serve", "--log-root", job}, "is not a folder"},
 		{[]string{"serve", "--stop-timeout", "-1s"}, "is negative"},
@@ -98,7 +105,7 @@ func TestHelpIsThereForEverything(t *testing.T) {
 	r.check(t, command.ExitOK, []string{"serve ", "submit ", "explain ", "version ", "--data"}, nil)
 	for _, args := range []string{
 		"serve", "submit", "retry", "cancel", "explain", "version", "jobs", "jobs list", "jobs get", "failures list", "rules create",
-		"rules update", "rules delete", "rules test", "patches promote", "patches revoke", "alerts ack", "alerts resolve",
+		"rules update", "rules delete", "rules test", "rules history", "rules diff", "rules rollback", "rules apply", "rules export", "patches promote", "patches revoke", "alerts ack", "alerts resolve",
 	} {
 		run(t, "", append(strings.Fields(args), "--help")...).check(t, command.ExitOK, []string{"redrive " + args, "Usage:"}, nil)
 	}

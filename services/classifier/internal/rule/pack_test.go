@@ -69,9 +69,9 @@ func TestWritePacks(t *testing.T) {
 	}
 	bare := rule.Rule{ID: "bare", Facts: rule.Facts{Signals: []int{9}}, Class: failure.CodeBug, Summary: "s", Mode: rule.Enforce}
 	late := bare
-	late.ID, late.Order = "a-late", 9
+	late.ID, late.Order, late.Mode = "a-late", 9, rule.Off
 	text := string(again(t, []rule.Rule{full, late, bare}))
-	if !strings.HasPrefix(text, "rules:\n  - id: bare\n    order: 0\n    facts: {signals: [9]}\n    class: code.bug\n    summary: s\n  - id: a-late\n") || !strings.Contains(text, "---\npack: acme\nrules:\n  - id: full\n") {
+	if !strings.HasPrefix(text, "rules:\n  - id: bare\n    order: 0\n    facts: {signals: [9]}\n    class: code.bug\n    summary: s\n  - id: a-late\n") || !strings.Contains(text, "    mode: \"off\"\n---\npack: acme\nrules:\n  - id: full\n") {
 		t.Errorf("written as:\n%s", text)
 	}
 	if text, err := rule.WritePacks(nil); err != nil || len(text) != 0 {

@@ -185,6 +185,9 @@ func jsonNode(value any) *yaml.Node {
 	}
 }
 
+// oldBooleans are words that other readers of YAML take for booleans.
+var oldBooleans = []string{"y", "n", "yes", "no", "on", "off"}
+
 // textNode writes text on several lines where it has some and nothing of it is
 // lost by that, and with escapes where something would be.
 func textNode(s string) *yaml.Node {
@@ -192,7 +195,7 @@ func textNode(s string) *yaml.Node {
 	strange := func(r rune) bool { return r != '\n' && r != '\t' && !unicode.IsPrint(r) || r == '\ufeff' }
 	lines := strings.Contains(s, "\n")
 	switch {
-	case strings.ContainsFunc(s, strange), !lines && strings.Contains(s, "\t"):
+	case slices.Contains(oldBooleans, strings.ToLower(s)), strings.ContainsFunc(s, strange), !lines && strings.Contains(s, "\t"):
 		n.Style = yaml.DoubleQuotedStyle
 	case !lines:
 	case strings.ContainsAny(s[:1], " \t\n"), strings.HasSuffix(s, "\n\n"), strings.Contains(s+"\n", " \n"), strings.Contains(s+"\n", "\t\n"):
