@@ -230,3 +230,29 @@ func TestOldRevisionsArePurged(t *testing.T) {
 		t.Errorf("PurgeRevisions = %d, %v", n, err)
 	}
 }
+
+func TestAnApplyNeedsProofOfWhatDecides(t *testing.T) {
+	w := newWorld(t)
+	_, c := w.service(Options{})
+	req := &redrivev1.ApplyRulesRequest{Yaml: strings.ReplaceAll(licensePack, "mode: shadow", "mode: enforce"), ValidateOnly: true}
+	r, err := c.ApplyRules(t.Context(), req)
+	if err != nil || len(r.GetRevisions()) != 2 || len(r.GetRefusals()) != 2 || !strings.Contains(r.GetRefusals()[0], "rules/license-server") {
+		t.Errorf("ApplyRules with validate_only = %v, %v, want both changes and why they are refused", r, err)
+	}
+	req.ValidateOnly = false
+	_, err = c.ApplyRules(t.Context(), req)
+	if kind(err) != errs.FailedPrecondition || !strings.Contains(err.Error(), "rules/license-server") || !strings.Contains(err.Error(), "rules/license-count") {
+		t.Errorf("ApplyRules = %v, want FailedPrecondition for both", err)
+	}
+	if all, err := c.ExportRules(t.Context(), &redrivev1.ExportRulesRequest{}); err != nil || all.GetCount() != 0 {
+		t.Errorf("%d rules are stored (%v), want none", all.GetCount(), err)
+	}
+	req.Force = true
+	if r, err = c.ApplyRules(t.Context(), req); err != nil || len(r.GetRefusals()) != 0 || !r.GetRevisions()[0].GetForced() {
+		t.Errorf("ApplyRules by force = %v, %v", r, err)
+	}
+	rev, err := c.GetRuleRevision(t.Context(), &redrivev1.GetRuleRevisionRequest{Name: "rules/license-count/revisions/1"})
+	if err != nil || !rev.GetForced() || rev.GetRule().GetMode() != redrivev1.Rule_MODE_ENFORCE {
+		t.Errorf("GetRuleRevision = %v, %v, want it forced", rev, err)
+	}
+}
