@@ -282,7 +282,7 @@ func one(j job.Job, e job.Event, now time.Time) (store.Put, bool, error) {
 		p.Attempt = e.Attempt
 	case job.Ended:
 		p.Attempt = e.Attempt
-		if a, _ := next.Attempt(e.Attempt); a.Failure != "" {
+		if a, _ := next.Attempt(e.Attempt); a.Failure != "" || a.Succeeded {
 			p.Evidence = &e.Evidence
 		}
 	}

@@ -125,7 +125,7 @@ type Put struct {
 	Effects []job.Effect
 	// Attempt is what the effects are about.
 	Attempt int
-	// Evidence is what is told of an attempt that failed; nil is what is kept.
+	// Evidence is what is told of an attempt that ended; nil is what is kept.
 	Evidence *failure.Evidence
 	// Decision is kept for good.
 	Decision *policy.Decision

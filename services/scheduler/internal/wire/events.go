@@ -23,7 +23,8 @@ const Source = "redrive/scheduler"
 type Told struct {
 	Job     job.Job
 	Attempt int
-	// Evidence has the logs of the attempt, for job.TellFailed.
+	// Evidence has the logs of the attempt, for job.TellFailed and, in part,
+	// for job.TellSucceeded.
 	Evidence failure.Evidence
 	// Decision and the rest are for job.TellDecided.
 	Decision policy.Decision
@@ -56,7 +57,7 @@ func Event(e job.Effect, t Told, now time.Time) (bus.Event, error) {
 		kind, id = bus.AttemptSucceeded, id+"/succeeded"
 		m = &redrivev1.AttemptSucceeded{
 			Attempt: ref.Proto(), Type: t.Job.Type.Proto(),
-			Evidence: a.Evidence.Proto(), JobRevision: revision,
+			Evidence: a.Evidence.Proto(), JobRevision: revision, LogTail: logTail(ref, t.Evidence.Logs),
 		}
 	case job.TellDecided:
 		kind, id = bus.DecisionMade, ref.DecisionName()
