@@ -75,6 +75,7 @@ type Service struct {
 	handler  *events.Handler
 	server   *server.Server
 	proofs   server.Proofs
+	clusters clusters
 	metrics  *metrics
 	log      *slog.Logger
 }
@@ -125,7 +126,8 @@ func New(o Options, d Deps) (*Service, error) {
 	}
 	s.handler = events.New(s.driver, s.book)
 	s.proofs = newProofs(d.Store, s)
-	s.server = server.New(s.driver, s.failures, s.book, s.rules, s.proofs, d.Recommender, o.RecommendTimeout)
+	s.clusters = newClusters(d.Store, s.failures, s.book)
+	s.server = server.New(s.driver, s.failures, s.book, s.rules, s.proofs, s.clusters.served(), d.Recommender, o.RecommendTimeout)
 	return s, nil
 }
 
@@ -179,6 +181,7 @@ func (s *Service) run(ctx context.Context) error {
 	g.Go(func() error { every(ctx, pollEvery, s.reload); return nil })
 	// What follows one replica does for all.
 	g.Go(func() error { s.leases.Every(ctx, "sweep/open", sweepEvery, s.sweep); return nil })
+	g.Go(func() error { s.leases.Every(ctx, "gather", gatherEvery, s.gather); return nil })
 	g.Go(func() error { s.leases.Every(ctx, "sweep/purge", purgeEvery, s.purge); return nil })
 	s.prove(ctx, g)
 	return g.Wait()

@@ -338,8 +338,8 @@ func (x *ClusterRecord) GetAcceptedRule() string {
 type ClusterCursor struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The place of the last one among the unknown failures.
-	After string `protobuf:"bytes,1,opt,name=after,proto3" json:"after,omitempty"`
-	// Failures until then are counted.
+	After []byte `protobuf:"bytes,1,opt,name=after,proto3" json:"after,omitempty"`
+	// When it was made.
 	CountedTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=counted_time,json=countedTime,proto3" json:"counted_time,omitempty"`
 	// Clusters that were made, and failures that were counted.
 	Sequence int64 `protobuf:"varint,3,opt,name=sequence,proto3" json:"sequence,omitempty"`
@@ -380,11 +380,11 @@ func (*ClusterCursor) Descriptor() ([]byte, []int) {
 	return file_redrive_v1_classifier_record_proto_rawDescGZIP(), []int{4}
 }
 
-func (x *ClusterCursor) GetAfter() string {
+func (x *ClusterCursor) GetAfter() []byte {
 	if x != nil {
 		return x.After
 	}
-	return ""
+	return nil
 }
 
 func (x *ClusterCursor) GetCountedTime() *timestamppb.Timestamp {
@@ -520,7 +520,7 @@ const file_redrive_v1_classifier_record_proto_rawDesc = "" +
 	"\achecked\x18\x06 \x01(\tR\achecked\x12#\n" +
 	"\raccepted_rule\x18\a \x01(\tR\facceptedRule\"\xb8\x01\n" +
 	"\rClusterCursor\x12\x14\n" +
-	"\x05after\x18\x01 \x01(\tR\x05after\x12=\n" +
+	"\x05after\x18\x01 \x01(\fR\x05after\x12=\n" +
 	"\fcounted_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\vcountedTime\x12\x1a\n" +
 	"\bsequence\x18\x03 \x01(\x03R\bsequence\x12\x18\n" +
 	"\acounted\x18\x04 \x01(\x03R\acounted\x12\x1c\n" +

@@ -368,7 +368,8 @@ type ListClustersResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Clusters      []*Cluster             `protobuf:"bytes,1,rep,name=clusters,proto3" json:"clusters,omitempty"`
 	NextPageToken string                 `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
-	// Failures until then are counted.
+	// When the last failure was made that is counted; one is when it is half a
+	// minute old.
 	CountedTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=counted_time,json=countedTime,proto3" json:"counted_time,omitempty"`
 	// Failures of clusters that made room for others, which are counted no more.
 	Forgotten     int64 `protobuf:"varint,4,opt,name=forgotten,proto3" json:"forgotten,omitempty"`

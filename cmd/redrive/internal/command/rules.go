@@ -40,7 +40,8 @@ func (a *app) rules() *cobra.Command {
 	r := ruleResource()
 	return family("rules", "List, write and try the rules that classify failures",
 		r.listCommand(a), r.getCommand(a), a.ruleCreate(), a.ruleUpdate(), a.ruleDelete(), a.ruleTest(),
-		a.ruleHistory(), a.ruleDiff(), a.ruleRollback(), a.ruleApply(), a.ruleExport())
+		a.ruleHistory(), a.ruleDiff(), a.ruleRollback(), a.ruleApply(), a.ruleExport(),
+		a.ruleSuggest(), a.ruleAccept())
 }
 
 // verdictOf is what the rule says, or else what its class means.

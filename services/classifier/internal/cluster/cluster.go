@@ -130,6 +130,48 @@ func digestOf(s string) uint64 {
 	return h.Sum64()
 }
 
+// Settle notes what came of trying the examples on the rules that are enforced
+// now: by is the one that decides all of them, or empty. exists says which rules
+// are still there. It reports whether the cluster's state changed.
+func (c *Cluster) Settle(rules, by string, exists func(id string) bool) (changed bool) {
+	before, named := c.State, c.Rule
+	c.Checked = rules
+	if c.AcceptedRule != "" && !exists(c.AcceptedRule) {
+		c.AcceptedRule = ""
+	}
+	switch {
+	case c.State == Dismissed:
+	case by != "":
+		c.State, c.Rule = Resolved, by
+	case c.AcceptedRule != "":
+		c.State, c.Rule = Accepted, c.AcceptedRule
+	default:
+		c.State, c.Rule = Open, ""
+	}
+	return c.State != before || c.Rule != named
+}
+
+// Accept notes the rule that was made of the cluster.
+func (c *Cluster) Accept(id string) {
+	c.State, c.Rule, c.AcceptedRule, c.DismissReason, c.Checked = Accepted, id, id, "", ""
+}
+
+// Dismiss takes the cluster off the list; its failures are counted on.
+func (c *Cluster) Dismiss(reason string) {
+	c.State, c.DismissReason, c.Rule = Dismissed, reason, c.AcceptedRule
+}
+
+// Undismiss puts it on the list again, unless a rule is found to resolve it.
+func (c *Cluster) Undismiss() {
+	if c.State != Dismissed {
+		return
+	}
+	c.State, c.DismissReason, c.Checked = Open, "", ""
+	if c.Rule = c.AcceptedRule; c.Rule != "" {
+		c.State = Accepted
+	}
+}
+
 // worth orders clusters by how little is lost with them: those that a rule
 // resolves first, those that a human has spoken of last, else by cost and age.
 func (c *Cluster) worth(other *Cluster) int {

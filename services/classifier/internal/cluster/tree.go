@@ -62,10 +62,11 @@ func (t *Tree) All() []*Cluster { return t.all }
 // none, and returns it with those that made room for it.
 func (t *Tree) Add(f Failure) (into *Cluster, evicted []*Cluster) {
 	words := Words(f.Line)
-	if f.Bare {
-		words = append([]string{bareWord}, words...)
-	}
 	path := strconv.Itoa(len(words)) + " " + telling(words)
+	if f.Bare { // how it ended is all that there is: it is not masked
+		words = append([]string{bareWord}, strings.Fields(f.Line)...)
+		path = strings.Join(words, " ")
+	}
 	into = t.best(path, words)
 	if into == nil {
 		into, evicted = t.make(path, words)

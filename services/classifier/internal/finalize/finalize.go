@@ -50,7 +50,7 @@ func Finalize(matches []rule.Match, in rule.Input) Result {
 	r := Result{Class: failure.Unknown, Category: failure.CategoryUnknown, Verdict: failure.VerdictUnknown, Runbook: unknownRunbook}
 	p, ok := lastError(in)
 	if !ok {
-		r.Summary = "No rule knows this failure, and its logs are empty: " + facts(in) + "."
+		r.Summary = emptyLogs + facts(in) + "."
 		r.Fingerprint = fingerprint.Of(string(r.Class), nil, facts(in))
 		return r
 	}

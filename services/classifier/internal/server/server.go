@@ -23,6 +23,7 @@ type Server struct {
 	book        *book.Book
 	rules       *store.Rules
 	proofs      Proofs
+	clusters    Clusters
 	recommender redrivev1.RecommenderServiceClient
 	timeout     time.Duration
 }
@@ -31,8 +32,8 @@ var _ redrivev1.ClassifierServiceServer = (*Server)(nil)
 
 // New returns a server. It asks the recommender for replays alone, for at most
 // timeout.
-func New(d *record.Driver, f *store.Failures, b *book.Book, rules *store.Rules, p Proofs, r redrivev1.RecommenderServiceClient, timeout time.Duration) *Server {
-	return &Server{driver: d, failures: f, book: b, rules: rules, proofs: p, recommender: r, timeout: timeout}
+func New(d *record.Driver, f *store.Failures, b *book.Book, rules *store.Rules, p Proofs, c Clusters, r redrivev1.RecommenderServiceClient, timeout time.Duration) *Server {
+	return &Server{driver: d, failures: f, book: b, rules: rules, proofs: p, clusters: c, recommender: r, timeout: timeout}
 }
 
 // Classify implements redrivev1.ClassifierServiceServer.

@@ -1,0 +1,40 @@
+package classifier
+
+import (
+	"context"
+	"time"
+
+	"github.com/redrive-io/redrive/pkg/docstore"
+	"github.com/redrive-io/redrive/services/classifier/internal/book"
+	"github.com/redrive-io/redrive/services/classifier/internal/cluster"
+	"github.com/redrive-io/redrive/services/classifier/internal/gather"
+	"github.com/redrive-io/redrive/services/classifier/internal/proposal"
+	"github.com/redrive-io/redrive/services/classifier/internal/server"
+	"github.com/redrive-io/redrive/services/classifier/internal/store"
+)
+
+// gatherEvery is how often failures that no rule knew are counted in clusters.
+const gatherEvery = 5 * time.Second
+
+// clusters is what the service has of them.
+type clusters struct {
+	kept     *store.Clusters
+	gatherer *gather.Gatherer
+	proposer *proposal.Proposer
+}
+
+func newClusters(s docstore.Store, f *store.Failures, b *book.Book) clusters {
+	kept := store.NewClusters(s, f)
+	return clusters{kept, gather.New(kept, b.Set, cluster.DefaultBounds), proposal.New(kept, b.Set)}
+}
+
+func (c clusters) served() server.Clusters {
+	return server.Clusters{Kept: c.kept, Proposer: c.proposer}
+}
+
+// gather counts what has come since, and tries clusters on rules that changed.
+func (s *Service) gather(ctx context.Context) {
+	if err := s.clusters.gatherer.Step(ctx, time.Now()); err != nil && ctx.Err() == nil {
+		s.log.WarnContext(ctx, "failures that no rule knew could not be counted", "error", err)
+	}
+}
