@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -71,7 +72,7 @@ func (a *app) suggestBest(ctx context.Context, c redrivev1.ClassifierServiceClie
 		s, err := c.SuggestRule(ctx, &redrivev1.SuggestRuleRequest{Name: k.GetName()})
 		switch {
 		case errs.Is(err, errs.FailedPrecondition):
-			rows = append(rows, append(row, "", "", "no", clean(err.Error())))
+			rows = append(rows, append(row, "", "", "no", clean(strings.TrimPrefix(err.Error(), k.GetName()+": "))))
 			continue
 		case err != nil:
 			return err

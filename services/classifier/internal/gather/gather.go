@@ -39,8 +39,11 @@ type Cursor struct {
 
 // Store keeps clusters and reads failures.
 type Store interface {
-	// Load returns all clusters and the cursor.
-	Load(ctx context.Context) ([]*cluster.Cluster, Cursor, error)
+	// Cursor returns how far failures are counted. Its revision changes with
+	// every change of a cluster, whoever makes it.
+	Cursor(ctx context.Context) (Cursor, error)
+	// Load returns all clusters.
+	Load(ctx context.Context) ([]*cluster.Cluster, error)
 	// Unknown returns failures that no rule knew, of those behind a place and
 	// made before a time the first; how many were looked at; and the place of
 	// the last.
@@ -85,8 +88,13 @@ func (g *Gatherer) Step(ctx context.Context, now time.Time) error {
 }
 
 func (g *Gatherer) step(ctx context.Context, now time.Time) error {
-	if g.tree == nil {
-		known, cursor, err := g.store.Load(ctx)
+	// Before the clusters, so that what changes meanwhile is seen the next time.
+	cursor, err := g.store.Cursor(ctx)
+	if err != nil {
+		return err
+	}
+	if g.tree == nil || cursor.Revision != g.cursor.Revision {
+		known, err := g.store.Load(ctx)
 		if err != nil {
 			return err
 		}

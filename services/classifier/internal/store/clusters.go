@@ -103,16 +103,16 @@ func (s *Clusters) List(ctx context.Context, all bool, p docstore.Paging) ([]*cl
 }
 
 // Put stores a cluster over its revision; errs.Conflict when another one is
-// there.
+// there, or any cluster changes at the same time.
 func (s *Clusters) Put(ctx context.Context, c *cluster.Cluster) error {
-	write, err := s.clusters.Write(c.ID, c.Revision, c)
+	at, err := s.Cursor(ctx)
 	if err != nil {
 		return err
 	}
-	return s.store.Commit(ctx, write)
+	return s.Commit(ctx, at, []*cluster.Cluster{c}, nil)
 }
 
-// Cursor returns how far failures are counted; zero before the first.
+// Cursor implements gather.Store; it is zero before the first.
 func (s *Clusters) Cursor(ctx context.Context) (gather.Cursor, error) {
 	c, err := s.cursors.Get(ctx, cursorID)
 	if errs.Is(err, errs.NotFound) {
@@ -122,20 +122,15 @@ func (s *Clusters) Cursor(ctx context.Context) (gather.Cursor, error) {
 }
 
 // Load implements gather.Store.
-func (s *Clusters) Load(ctx context.Context) (all []*cluster.Cluster, at gather.Cursor, err error) {
-	// The cursor first: a commit between the two reads makes the next one a
-	// conflict.
-	if at, err = s.Cursor(ctx); err != nil {
-		return nil, at, err
-	}
+func (s *Clusters) Load(ctx context.Context) (all []*cluster.Cluster, err error) {
 	for q := (docstore.Query{}); ; {
 		found, next, err := s.clusters.List(ctx, q)
 		if err != nil {
-			return nil, at, err
+			return nil, err
 		}
 		all = append(all, found...)
 		if next == "" {
-			return all, at, nil
+			return all, nil
 		}
 		q.After = next
 	}
