@@ -39,7 +39,7 @@ func newProofs(d docstore.Store, s *Service) server.Proofs {
 // done.
 func (s *Service) prove(ctx context.Context, g *errgroup.Group) {
 	g.Go(func() error {
-		return s.bus.Consume(ctx, bus.ClassifierOutcomes, events.NewOutcomes(s.failures).Handle)
+		return s.bus.Consume(ctx, bus.ClassifierOutcomes, events.NewOutcomes(s.failures, s.clusters.kept).Handle)
 	})
 	g.Go(func() error { s.backtests(ctx); return nil })
 	g.Go(func() error { s.leases.Every(ctx, countKey, countEvery, s.count); return nil })

@@ -17,18 +17,38 @@ type Noter interface {
 	NoteOutcome(ctx context.Context, failure string, n outcome.Note, now time.Time) error
 }
 
+// Keeper keeps the ends of logs of attempts that succeeded, a bounded number of
+// them. Told again it changes nothing.
+type Keeper interface {
+	KeepSuccess(ctx context.Context, a failure.Attempt, text string, now time.Time) error
+}
+
 // Outcomes handles what tells how retries ended. That a retry failed needs no
 // event: its failure is stored.
-type Outcomes struct{ noter Noter }
+type Outcomes struct {
+	noter  Noter
+	keeper Keeper
+}
 
-// NewOutcomes returns a handler that notes with n.
-func NewOutcomes(n Noter) *Outcomes { return &Outcomes{n} }
+// NewOutcomes returns a handler that notes with n, and keeps with k what is told
+// of successful logs.
+func NewOutcomes(n Noter, k Keeper) *Outcomes { return &Outcomes{n, k} }
 
 // Handle implements bus.Handler.
 func (h *Outcomes) Handle(ctx context.Context, e bus.Event) error {
-	a, n, err := told(e)
+	a, n, log, err := told(e)
 	if err != nil {
 		return err
+	}
+	if log != "" {
+		succeeded := a
+		succeeded.Number++
+		if err := succeeded.Validate("attempt"); err != nil {
+			return err
+		}
+		if err := h.keeper.KeepSuccess(ctx, succeeded, log, time.Now()); err != nil {
+			return err
+		}
 	}
 	if n.Outcome == outcome.Unknown || a.Number < 1 {
 		return nil
@@ -39,33 +59,34 @@ func (h *Outcomes) Handle(ctx context.Context, e bus.Event) error {
 	return h.noter.NoteOutcome(ctx, a.FailureID(), n, time.Now())
 }
 
-// told reads which failure an event tells of, and what.
-func told(e bus.Event) (failure.Attempt, outcome.Note, error) {
+// told reads which failure an event tells of, and what; of a success the end of
+// its log as well, where there is one.
+func told(e bus.Event) (a failure.Attempt, n outcome.Note, log string, err error) {
 	switch e.Type {
 	case bus.DecisionMade:
 		var m redrivev1.DecisionMade
 		if err := e.Decode(&m); err != nil || m.GetWillRetry() {
-			return failure.Attempt{}, outcome.Note{}, err
+			return a, n, "", err
 		}
-		return failure.AttemptFromProto(m.GetAttempt()), outcome.Note{Outcome: outcome.Stopped}, nil
+		return failure.AttemptFromProto(m.GetAttempt()), outcome.Note{Outcome: outcome.Stopped}, "", nil
 	case bus.JobFinished:
 		var m redrivev1.JobFinished
 		if err := e.Decode(&m); err != nil || m.GetState() != redrivev1.Job_STATE_FAILED && m.GetState() != redrivev1.Job_STATE_CANCELLED {
-			return failure.Attempt{}, outcome.Note{}, err
+			return a, n, "", err
 		}
-		return failure.AttemptFromProto(m.GetAttempt()), outcome.Note{Outcome: outcome.Stopped}, nil
+		return failure.AttemptFromProto(m.GetAttempt()), outcome.Note{Outcome: outcome.Stopped}, "", nil
 	case bus.AttemptSucceeded:
 		var m redrivev1.AttemptSucceeded
 		if err := e.Decode(&m); err != nil {
-			return failure.Attempt{}, outcome.Note{}, err
+			return a, n, "", err
 		}
-		a := failure.AttemptFromProto(m.GetAttempt())
+		a = failure.AttemptFromProto(m.GetAttempt())
 		a.Number-- // the failure is the one before it
 		config := m.GetAttemptConfig()
 		if len(config.GetFields()) == 0 {
 			config = m.GetConfig()
 		}
-		return a, outcome.Note{Outcome: outcome.Succeeded, Config: outcome.ConfigName(config.AsMap())}, nil
+		return a, outcome.Note{Outcome: outcome.Succeeded, Config: outcome.ConfigName(config.AsMap())}, m.GetLogTail(), nil
 	}
-	return failure.Attempt{}, outcome.Note{}, errs.New(errs.Invalid, "event type %q says nothing of a retry", e.Type)
+	return a, n, "", errs.New(errs.Invalid, "event type %q says nothing of a retry", e.Type)
 }

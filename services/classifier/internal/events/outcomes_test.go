@@ -47,18 +47,23 @@ func stories(t testing.TB) []bus.Event {
 		event(t, bus.JobFinished, &redrivev1.JobFinished{Attempt: at("a", 3).Proto(), State: redrivev1.Job_STATE_SUCCEEDED}),
 		event(t, bus.DecisionMade, &redrivev1.DecisionMade{Attempt: at("b", 1).Proto(), WillRetry: true}),
 		event(t, bus.JobFinished, &redrivev1.JobFinished{Attempt: at("b", 1).Proto(), State: redrivev1.Job_STATE_CANCELLED}),
-		event(t, bus.AttemptSucceeded, &redrivev1.AttemptSucceeded{Attempt: at("c", 1).Proto()}),
+		event(t, bus.AttemptSucceeded, &redrivev1.AttemptSucceeded{Attempt: at("c", 1).Proto(), LogTail: "all is done\n"}),
 	}
 }
 
 func told(t *testing.T, all []bus.Event) map[string]outcome.Result {
 	t.Helper()
-	failures := store.NewFailures(storetest.Open(t), nil)
-	h := events.NewOutcomes(failures)
+	docs := storetest.Open(t)
+	failures := store.NewFailures(docs, nil)
+	kept := store.NewClusters(docs, failures)
+	h := events.NewOutcomes(failures, kept)
 	for _, e := range all {
 		if err := h.Handle(t.Context(), e); err != nil {
 			t.Fatalf("Handle %s: %v", e.Type, err)
 		}
+	}
+	if logs, err := kept.Successes(t.Context()); err != nil || len(logs) != 1 || logs[0].Job != at("c", 1).JobName() || logs[0].Text != "all is done\n" {
+		t.Errorf("%d logs of successes are kept (%v), want the one that was told", len(logs), err)
 	}
 	var ids []string
 	for _, job := range []string{"a", "b", "c"} {
@@ -93,7 +98,7 @@ func TestOutcomesAreTheSameInAnyOrderAndTwice(t *testing.T) {
 }
 
 func TestWhatSaysNothingOfARetry(t *testing.T) {
-	h := events.NewOutcomes(store.NewFailures(storetest.Open(t), nil))
+	h := events.NewOutcomes(store.NewFailures(storetest.Open(t), nil), nil)
 	broken := event(t, bus.DecisionMade, &redrivev1.DecisionMade{})
 	broken.Data = []byte{0xff}
 	for name, e := range map[string]bus.Event{
