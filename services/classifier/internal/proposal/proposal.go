@@ -16,9 +16,9 @@ import (
 
 // Bounds of one proof.
 const (
-	maxMembers    = 100  // failures of the cluster whose logs are read
-	maxClassified = 200  // classified failures whose logs are read,
-	maxOfClass    = 20   // and of one class
+	maxMembers    = 100 // failures of the cluster whose logs are read
+	maxClassified = 200 // classified failures whose logs are read,
+	maxOfClass    = 20  // and of one class
 	maxShown      = 5
 	maxNearMisses = 3
 )
