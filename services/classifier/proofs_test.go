@@ -3,6 +3,7 @@ package classifier
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -352,6 +353,43 @@ func TestBadProofRequests(t *testing.T) {
 	} {
 		if err := tc.call(); kind(err) != tc.want {
 			t.Errorf("%s = %v, want %v", name, err, tc.want)
+		}
+	}
+}
+
+func TestLintByAPI(t *testing.T) {
+	w := newWorld(t)
+	_, c := w.running(Options{})
+	ctx := t.Context()
+	hidden := &redrivev1.Rule{Name: "rules/zz", Order: 1, Any: []string{"t-bug null pointer"}, Class: "disk.full", Summary: "s", Sample: "t-bug null pointer", NearMisses: []string{"x"}, Owner: "me"}
+	got, err := c.LintRules(ctx, &redrivev1.LintRulesRequest{Rule: hidden})
+	if err != nil || got.GetRules() != 1 || len(got.GetFindings()) != 1 {
+		t.Fatalf("LintRules = %v, %v", got, err)
+	}
+	if f := got.GetFindings()[0]; f.GetCheck() != "unreachable" || f.GetRule() != "rules/zz" || f.GetOther() != "rules/t-bug" || f.GetMessage() == "" {
+		t.Errorf("finding = %v", f)
+	}
+	pack := "pack: mine\nrules:\n  - {id: zz, order: 7, any: ['zz top gone'], class: disk.full, summary: s}\n  - {id: yy, order: 8, any: ['zz top gone away'], class: code.bug, summary: s}\n"
+	if got, err = c.LintRules(ctx, &redrivev1.LintRulesRequest{Yaml: pack}); err != nil || got.GetRules() != 2 || !slices.ContainsFunc(got.GetFindings(), func(f *redrivev1.LintFinding) bool {
+		return f.GetRule() == "rules/yy" && f.GetOther() == "rules/zz" && f.GetCheck() == "unreachable"
+	}) {
+		t.Errorf("LintRules of a pack = %v, %v", got, err)
+	}
+	if got, err = c.LintRules(ctx, &redrivev1.LintRulesRequest{Name: "rules/t-heap"}); err != nil || got.GetRules() != 1 || len(got.GetFindings()) != 3 {
+		t.Errorf("LintRules of a stored rule = %v, %v, want that it has no sample, near miss and owner", got, err)
+	}
+	all, err := c.LintRules(ctx, &redrivev1.LintRulesRequest{})
+	if err != nil || all.GetRules() < 60 {
+		t.Fatalf("LintRules of all = %d, %v", all.GetRules(), err)
+	}
+	for _, f := range all.GetFindings() {
+		if f.GetSeverity() == redrivev1.LintFinding_SEVERITY_ERROR {
+			t.Errorf("finding = %v", f)
+		}
+	}
+	for _, bad := range []*redrivev1.LintRulesRequest{{Name: "rules/t-bug", Rule: hidden}, {Rule: &redrivev1.Rule{}}, {Yaml: "x: 1"}, {Name: "x"}} {
+		if _, err := c.LintRules(ctx, bad); kind(err) != errs.Invalid {
+			t.Errorf("LintRules(%v) = %v, want Invalid", bad, err)
 		}
 	}
 }
