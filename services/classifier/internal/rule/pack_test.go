@@ -119,6 +119,22 @@ func TestParsePacks(t *testing.T) {
 	}
 }
 
+func FuzzParsePacks(f *testing.F) {
+	f.Add([]byte(appliedPack))
+	f.Add([]byte(goodPack))
+	f.Add([]byte("rules: [&a {id: x, order: 0, facts: {signals: [9]}, class: code.bug, summary: s}, {<<: [*a], id: y, remedy: [{op: add, path: /x, value: 0x10}]}]"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		packs, err := rule.ParsePacks("yaml", data)
+		if err != nil {
+			if !errs.Is(err, errs.Invalid) {
+				t.Errorf("ParsePacks = %v, want Invalid", err)
+			}
+			return
+		}
+		again(t, rulesOf(packs))
+	})
+}
+
 func FuzzWritePacks(f *testing.F) {
 	f.Add("boom", "it is\nso", " x\n\n", `{"a": [1, null]}`, 3)
 	f.Add("yes", "\t\u2028\ufeff", "---\n...", `"<>"`, -1)
