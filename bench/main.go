@@ -12,18 +12,21 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/redrive-io/redrive/bench/internal/matcher"
 	"github.com/redrive-io/redrive/bench/internal/peer"
 )
 
 // commands are the ways to call this program.
 var commands = map[string]func(ctx context.Context, args []string) error{
-	"loop":   loop,     // cycles against those of others
-	"growth": growth,   // cycles as the store grows
-	"memory": openJobs, // memory and start with many open jobs
-	"peer":   one,      // one peer, once; how loop runs them
+	"loop":     loop,     // cycles against those of others
+	"growth":   growth,   // cycles as the store grows
+	"memory":   openJobs, // memory and start with many open jobs
+	"peer":     one,      // one peer, once; how loop runs them
+	"classify": classify, // rule engines
+	"matcher":  match,    // one engine; how classify runs them
 }
 
-const usage = "usage: bench loop|growth|memory [flags]; bench COMMAND -h lists the flags"
+const usage = "usage: bench loop|growth|memory|classify [flags]; bench COMMAND -h lists the flags"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -57,4 +60,12 @@ func one(ctx context.Context, args []string) error {
 		return err
 	}
 	return json.NewEncoder(os.Stdout).Encode(r)
+}
+
+// match answers for one engine on its standard input and output.
+func match(_ context.Context, args []string) error {
+	flags := flag.NewFlagSet("matcher", flag.ExitOnError)
+	name := flags.String("name", "", "the engine")
+	_ = flags.Parse(args) // it exits
+	return matcher.Serve(*name, os.Stdin, os.Stdout)
 }

@@ -3,8 +3,10 @@ package rule
 import (
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/redrive-io/redrive/pkg/failure"
+	"github.com/redrive-io/redrive/services/classifier/internal/sieve"
 )
 
 // Aftermath is what a log says, later, of what a rule matched.
@@ -161,9 +163,12 @@ func (c *Compiled) again(in Input, source string, after int, counts func(line st
 				continue
 			}
 			line := t.Text[s.start:s.end]
-			low := lower(line)
+			low := sync.OnceValue(func() string { return sieve.Lower(line) })
 			for _, p := range deciding {
-				if loc := p.find(line, low); loc != nil && counts(line) && spoken(t.Text, s, loc) {
+				if !p.needs.On(line, low) {
+					continue
+				}
+				if loc := p.re.FindStringSubmatchIndex(line); loc != nil && counts(line) && spoken(t.Text, s, loc) {
 					return true
 				}
 			}

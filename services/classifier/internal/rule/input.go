@@ -92,13 +92,8 @@ type span struct {
 func spans(text string) []span {
 	all := make([]span, 0, strings.Count(text, "\n")+1)
 	for start, line := 0, 0; start < len(text); line++ {
-		end, next := len(text), len(text)
-		if i := strings.IndexByte(text[start:], '\n'); i >= 0 {
-			end, next = start+i, start+i+1
-		}
-		if end > start && text[end-1] == '\r' {
-			end--
-		}
+		s, next := spanAt(text, start)
+		end := s.end
 		if n := end - start; n > MaxLine {
 			all = append(all, span{start, start + MaxLine/2, line, n, true}, span{end - MaxLine/2, end, line, n, false})
 		} else {
@@ -109,26 +104,39 @@ func spans(text string) []span {
 	return all
 }
 
-// lower returns s with A to Z made small, and everything else as it is, so that
-// offsets stay the same.
-func lower(s string) []byte {
-	b := make([]byte, len(s))
-	for i := range len(s) {
-		b[i] = small[s[i]]
+// spanAt returns the line that begins at a place, and where the next one does.
+func spanAt(text string, start int) (s span, next int) {
+	end, next := len(text), len(text)
+	if i := strings.IndexByte(text[start:], '\n'); i >= 0 {
+		end, next = start+i, start+i+1
 	}
-	return b
+	if end > start && text[end-1] == '\r' {
+		end--
+	}
+	return span{start: start, end: end}, next
 }
 
-// small has the small letter of each byte.
-var small = func() (t [256]byte) {
-	for c := range t {
-		t[c] = byte(c)
-		if 'A' <= c && c <= 'Z' {
-			t[c] += 'a' - 'A'
+// pieces cuts a text so that no line of a piece is longer than MaxLine: the ends
+// of a longer one are pieces of their own.
+func pieces(text string, do func(from, until int, isLine bool)) {
+	from := 0
+	for at := 0; len(text)-at > MaxLine; {
+		// Nearly always many lines end in the next MaxLine bytes.
+		if i := strings.LastIndexByte(text[at:at+MaxLine+1], '\n'); i >= 0 {
+			at += i + 1
+			continue
 		}
+		s, next := spanAt(text, at)
+		if s.end-s.start > MaxLine {
+			do(from, at, false)
+			do(s.start, s.start+MaxLine/2, true)
+			do(s.end-MaxLine/2, s.end, true)
+			from = next
+		}
+		at = next
 	}
-	return t
-}()
+	do(from, len(text), false)
+}
 
 func (f *Facts) missing(in Input) []string {
 	var all []string

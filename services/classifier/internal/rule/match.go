@@ -165,13 +165,9 @@ func fill(summary string, captures map[string]string) string {
 // parts did not match; nothing missing means that it matched.
 func (c *Compiled) Explain(in Input) (m Match, missing []string) {
 	missing = c.Rule.Facts.missing(in)
-	texts := make([]scanned, len(in.Texts))
-	for i, t := range in.Texts {
-		texts[i] = scanned{lower(t.Text), spans(t.Text)}
-	}
 	var hits []*hit
 	for _, p := range c.patterns() {
-		hits = append(hits, c.first(in, texts, p))
+		hits = append(hits, c.find(in, p))
 	}
 	all, none := len(c.any), len(c.any)+len(c.all)
 	if len(c.any) > 0 && !slices.ContainsFunc(hits[:all], func(h *hit) bool { return h != nil }) {
@@ -197,26 +193,17 @@ func (c *Compiled) Explain(in Input) (m Match, missing []string) {
 	return one[0], nil
 }
 
-// first looks for p line by line.
-func (c *Compiled) first(in Input, texts []scanned, p *pattern) *hit {
-	for i, t := range texts {
-		for line := range t.lines {
-			if h := c.on(in, texts, i, line, p); h != nil {
-				return h
+// find looks for p line by line.
+func (c *Compiled) find(in Input, p *pattern) *hit {
+	for i, t := range in.Texts {
+		if !c.sees(t.Source) {
+			continue
+		}
+		for _, s := range spans(t.Text) {
+			if loc := p.re.FindStringSubmatchIndex(t.Text[s.start:s.end]); loc != nil && spoken(t.Text, s, loc) {
+				return &hit{text: i, span: s, loc: loc}
 			}
 		}
-	}
-	return nil
-}
-
-// on looks for p on one line.
-func (c *Compiled) on(in Input, texts []scanned, text, line int, p *pattern) *hit {
-	t, s := in.Texts[text], texts[text].lines[line]
-	if !c.sees(t.Source) {
-		return nil
-	}
-	if loc := p.find(t.Text[s.start:s.end], texts[text].low[s.start:s.end]); loc != nil && spoken(t.Text, s, loc) {
-		return &hit{text: text, span: s, loc: loc}
 	}
 	return nil
 }

@@ -1,20 +1,19 @@
 package rule
 
 import (
-	"bytes"
 	"regexp"
 	"regexp/syntax"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/redrive-io/redrive/pkg/errs"
+	"github.com/redrive-io/redrive/services/classifier/internal/sieve"
 )
 
 // pattern is one compiled RE2 pattern. It sees one line at a time.
 type pattern struct {
-	re   *regexp.Regexp
-	keys []string   // literals of which one is on every line that matches; empty when none is known
-	also [][]string // further sets of such literals
+	re    *regexp.Regexp
+	needs sieve.Needs
 }
 
 // compilePattern names field in its errors.
@@ -33,43 +32,7 @@ func compilePattern(field, text string) (*pattern, error) {
 	if err != nil {
 		return nil, errs.Field(field, "%w", err)
 	}
-	p := &pattern{re: re}
-	for _, set := range required(tree) {
-		if p.keys == nil && shortest(set) >= gramSize {
-			p.keys = set
-		} else if shortest(set) > 1 {
-			p.also = append(p.also, set)
-		}
-	}
-	return p, nil
-}
-
-func shortest(set []string) int {
-	n := len(set[0])
-	for _, s := range set {
-		n = min(n, len(s))
-	}
-	return n
-}
-
-// find returns the submatch positions on line, or nil. low is the line in small
-// letters.
-func (p *pattern) find(line string, low []byte) []int {
-	for _, set := range p.also {
-		if !containsOne(low, set) {
-			return nil
-		}
-	}
-	return p.re.FindStringSubmatchIndex(line)
-}
-
-func containsOne(low []byte, set []string) bool {
-	for _, s := range set {
-		if bytes.Contains(low, []byte(s)) {
-			return true
-		}
-	}
-	return false
+	return &pattern{re: re, needs: sieve.Analyze(tree)}, nil
 }
 
 // captures adds the named captures that loc found on line, cut to

@@ -1,108 +1,138 @@
 package rule
 
-// search is what one pass over an input has found: the lines on which a literal
-// of a pattern stands. The pattern itself is tried there only when its rule may
-// match for the rest.
+import (
+	"slices"
+	"strings"
+
+	"github.com/redrive-io/redrive/services/classifier/internal/sieve"
+)
+
+// search is one pass over an input: what it has found so far. It is used again
+// for other inputs of the same set.
 type search struct {
 	set     *Set
-	in      Input
-	texts   []scanned
-	slots   []int32 // by pattern: where it is in sought, from 1; 0 is nowhere
-	sought  []sought
-	places  []place
-	touched []bool // by rule: one of its patterns is sought
+	hits    []*hit // by pattern: the first
+	tried   []int  // by pattern: the last line that was tried, by its place in all texts, from 1
+	touched []int  // the patterns that were tried
+
+	in   Input
+	text int // index in in.Texts
+	base int // bytes of the texts before it
+
+	// The piece of the text that is looked at, and the line of it that was asked
+	// for last.
+	from, until int
+	isLine      bool // the piece is one end of a very long line
+	line        span
+	next        int    // where the next line begins
+	low         string // the line in small letters, or empty when that was not asked for
+	counted     int    // bytes whose ends of lines are counted
+	lines       int
 }
 
-// scanned is a text with its lines.
-type scanned struct {
-	low   []byte // in small letters
-	lines []span
+func (s *Set) newSearch() *search {
+	return &search{set: s, hits: make([]*hit, len(s.patterns)), tried: make([]int, len(s.patterns))}
 }
 
-// sought is a pattern that may match somewhere.
-type sought struct {
-	first, last int32 // in places, from 1; 0 for a pattern that may match on every line
-	tried       bool
-	hit         *hit // the first, once it was tried
-}
-
-// place is a line on which a pattern may match, and where its next one is.
-type place struct{ text, line, next int32 }
-
-func (s *Set) search(in Input) *search {
-	f := &search{set: s, in: in, texts: make([]scanned, len(in.Texts)), slots: make([]int32, len(s.patterns)), touched: make([]bool, len(s.rules))}
-	for _, p := range s.index.blind {
-		f.seek(p)
-	}
+// run finds the first hit of every pattern whose rule's facts hold.
+func (f *search) run(in Input) {
+	f.in, f.base = in, 0
 	for i, t := range in.Texts {
-		f.texts[i] = scanned{lower(t.Text), spans(t.Text)}
-		s.index.scan(f.texts[i].low, f.texts[i].lines, func(p, line int) { f.add(p, int32(i), int32(line)) })
+		f.text, f.counted, f.lines = i, 0, 0
+		pieces(t.Text, func(from, until int, isLine bool) {
+			f.from, f.until, f.isLine = from, until, isLine
+			f.line, f.next = span{start: -1}, -1
+			f.set.sieve.Scan(t.Text[from:until], f.found)
+		})
+		f.base += len(t.Text) + 1
 	}
-	return f
 }
 
-func (f *search) seek(p int) *sought {
-	if f.slots[p] == 0 {
-		f.sought = append(f.sought, sought{})
-		f.slots[p], f.touched[f.set.patterns[p].rule] = int32(len(f.sought)), true
+// clear makes f ready for another input.
+func (f *search) clear() {
+	for _, p := range f.touched {
+		f.hits[p], f.tried[p] = nil, 0
 	}
-	return &f.sought[f.slots[p]-1]
+	f.touched = f.touched[:0]
+	f.in, f.low = Input{}, ""
 }
 
-// add notes that p may match on a line. Lines come in order.
-func (f *search) add(p int, text, line int32) {
-	q := f.seek(p)
-	if q.last > 0 {
-		last := &f.places[q.last-1]
-		if last.text == text && last.line == line {
-			return
+// found tries a pattern on the line that a place of the piece is on.
+func (f *search) found(p, at int) {
+	f.goTo(f.from + at)
+	h := f.hits[p]
+	if h != nil && (h.text < f.text || h.span.start <= f.line.start) {
+		return
+	}
+	if f.tried[p] == f.base+f.line.start+1 {
+		return
+	}
+	if f.tried[p] == 0 {
+		f.touched = append(f.touched, p)
+	}
+	f.tried[p] = f.base + f.line.start + 1
+	o, t := &f.set.patterns[p], &f.in.Texts[f.text]
+	if !o.of.Rule.Facts.hold(f.in) || !o.of.sees(t.Source) {
+		return
+	}
+	line := t.Text[f.line.start:f.line.end]
+	if !o.needs.On(line, f.lower) {
+		return
+	}
+	if loc := o.find(line); loc != nil && spoken(t.Text, f.line, loc) {
+		s := f.line
+		s.line = f.number(s.start)
+		f.hits[p] = &hit{text: f.text, span: s, loc: loc}
+	}
+}
+
+// goTo finds the line that a place of the text is on.
+func (f *search) goTo(at int) {
+	if f.line.start <= at && at < f.next {
+		return
+	}
+	text := f.in.Texts[f.text].Text
+	f.low = ""
+	if f.isLine {
+		f.line, f.next = span{start: f.from, end: f.until}, f.until
+		return
+	}
+	f.line = span{start: strings.LastIndexByte(text[f.from:at], '\n') + 1 + f.from, end: f.until}
+	f.next = f.until
+	if i := strings.IndexByte(text[at:f.until], '\n'); i >= 0 {
+		f.line.end, f.next = at+i, at+i+1
+	}
+	if f.line.end > f.line.start && text[f.line.end-1] == '\r' {
+		f.line.end--
+	}
+}
+
+func (f *search) lower() string {
+	if f.low == "" {
+		f.low = sieve.Lower(f.in.Texts[f.text].Text[f.line.start:f.line.end])
+	}
+	return f.low
+}
+
+// number counts the lines before a place of the text.
+func (f *search) number(at int) int {
+	if at < f.counted {
+		f.counted, f.lines = 0, 0
+	}
+	f.lines += strings.Count(f.in.Texts[f.text].Text[f.counted:at], "\n")
+	f.counted = at
+	return f.lines
+}
+
+// rules returns the rules that a pattern of any or all was found of, and those
+// that ask for facts alone, in order.
+func (f *search) rules() []int {
+	all := slices.Clone(f.set.factual)
+	for _, p := range f.touched {
+		if f.hits[p] != nil {
+			all = append(all, f.set.patterns[p].rule)
 		}
-		last.next = int32(len(f.places) + 1)
 	}
-	f.places = append(f.places, place{text: text, line: line})
-	q.last = int32(len(f.places))
-	if q.first == 0 {
-		q.first = q.last
-	}
-}
-
-// may reports whether the patterns of a rule may be where they must be.
-func (f *search) may(rule int) bool {
-	c, first := f.set.rules[rule], f.set.first[rule]
-	if !f.touched[rule] {
-		return len(c.any)+len(c.all) == 0
-	}
-	isSought := func(slots []int32) (n int) {
-		for _, slot := range slots {
-			n += int(min(slot, 1))
-		}
-		return n
-	}
-	all := first + len(c.any)
-	return (len(c.any) == 0 || isSought(f.slots[first:all]) > 0) && isSought(f.slots[all:all+len(c.all)]) == len(c.all)
-}
-
-// hit returns the first hit of p, or nil.
-func (f *search) hit(p int) *hit {
-	if f.slots[p] == 0 {
-		return nil
-	}
-	q := &f.sought[f.slots[p]-1]
-	if !q.tried {
-		q.tried, q.hit = true, f.try(p, q)
-	}
-	return q.hit
-}
-
-func (f *search) try(p int, q *sought) *hit {
-	if q.first == 0 {
-		return f.set.patterns[p].of.first(f.in, f.texts, f.set.patterns[p].pattern)
-	}
-	for at := q.first; at > 0; at = f.places[at-1].next {
-		where := f.places[at-1]
-		if h := f.set.patterns[p].of.on(f.in, f.texts, int(where.text), int(where.line), f.set.patterns[p].pattern); h != nil {
-			return h
-		}
-	}
-	return nil
+	slices.Sort(all)
+	return slices.Compact(all)
 }

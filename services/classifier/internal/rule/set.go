@@ -4,8 +4,11 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"github.com/redrive-io/redrive/pkg/errs"
+	"github.com/redrive-io/redrive/services/classifier/internal/sieve"
 )
 
 // MaxRules bounds a Set.
@@ -17,14 +20,10 @@ type Set struct {
 	byID     map[string]*Compiled
 	first    []int   // by rule: where its patterns begin; they are in the order of Compiled.patterns
 	patterns []owned // of the rules that are tried, in rule order
-	index    *index
-}
-
-// owned is a pattern with the rule that it is a part of.
-type owned struct {
-	*pattern
-	of   *Compiled
-	rule int // where that rule is in the set
+	factual  []int   // the rules without a pattern in any or all
+	sieve    *sieve.Sieve
+	searches sync.Pool // of *search
+	automata atomic.Int32
 }
 
 // NewSet puts rules in order. Two rules of one id, or more than MaxRules, are
@@ -47,11 +46,21 @@ func NewSet(rules ...*Compiled) (*Set, error) {
 		if c.Rule.Mode == Off {
 			continue
 		}
+		if len(c.any)+len(c.all) == 0 {
+			s.factual = append(s.factual, i)
+		}
 		for _, p := range c.patterns() {
-			s.patterns = append(s.patterns, owned{p, c, i})
+			s.patterns = append(s.patterns, owned{pattern: p, of: c, rule: i, set: s})
 		}
 	}
-	s.index = newIndex(s.patterns)
+	sought := make([]sieve.Pattern, len(s.patterns))
+	for i := range s.patterns {
+		sought[i] = sieve.Pattern{Text: s.patterns[i].re.String(), Needs: s.patterns[i].needs}
+	}
+	var err error
+	if s.sieve, err = sieve.New(sought); err != nil {
+		return nil, errs.New(errs.Internal, "build the rules' sieve: %w", err)
+	}
 	return s, nil
 }
 
@@ -68,17 +77,23 @@ func (s *Set) Rule(id string) (c *Compiled, ok bool) {
 // Match returns every rule that matches, in the order in which they are tried;
 // rules that are off are not tried.
 func (s *Set) Match(in Input) []Match {
-	found := s.search(in)
+	f, ok := s.searches.Get().(*search)
+	if !ok {
+		f = s.newSearch()
+	}
+	f.run(in)
 	var all []Match
-	for i, c := range s.rules {
-		// Of nearly all rules no pattern is in the logs.
-		if c.Rule.Mode == Off || !found.may(i) || !c.Rule.Facts.hold(in) {
+	for _, i := range f.rules() {
+		c := s.rules[i]
+		if !c.Rule.Facts.hold(in) {
 			continue
 		}
-		if m, ok := c.evaluate(in, func(n int) *hit { return found.hit(s.first[i] + n) }); ok {
+		if m, ok := c.evaluate(in, func(n int) *hit { return f.hits[s.first[i]+n] }); ok {
 			all = append(all, m)
 		}
 	}
 	aftermaths(all, in, func(id string) *Compiled { return s.byID[id] })
+	f.clear()
+	s.searches.Put(f)
 	return all
 }
