@@ -233,12 +233,27 @@ bench-growth: bench-build ## Compare cycles on large stores with cycles on an em
 bench-memory: bench-build ## Weigh a process with 100,000 open jobs
 	bin/bench/bench memory -redrive bin/bench/contestant -dir bin/bench/data $(BENCH_FLAGS)
 
+# Rule engines against Hyperscan, RE2's sets and a plain loop. Hyperscan is a
+# library of C: it is installed where it is missing, and linked here alone.
+.PHONY: bench-classify
+bench-classify: bench-classify-build ## Compare the rule engine with Hyperscan, RE2 and a loop: some minutes
+	bin/bench/classify classify -redrive bin/bench/rules -dir bin/bench/data $(BENCH_FLAGS)
+
+.PHONY: bench-classify-build
+bench-classify-build: test-needs
+	@.ci/need pkg-config:pkg-config
+	@pkg-config --exists libhs || .ci/need -f libhyperscan-dev
+	@mkdir -p bin/bench/data
+	@go test -c -o bin/bench/rules ./services/classifier/internal/rule
+	@$(BENCH) go build -tags hyperscan -o ../bin/bench/classify .
+
 # What each of them prints is checked: every ratio is there, and a number.
 .PHONY: bench-smoke
-bench-smoke: bench-build ## Run all comparisons once, too short to mean anything
+bench-smoke: bench-build bench-classify-build ## Run all comparisons once, too short to mean anything
 	bin/bench/bench loop -redrive bin/bench/contestant -serve bin/redrive -nats bin/nats-server -dir bin/bench/data -rounds 1 -warm 200ms -run 500ms
 	bin/bench/bench growth -redrive bin/bench/contestant -dir bin/bench/data -rounds 1 -warm 200ms -run 500ms -failures 1000
 	bin/bench/bench memory -redrive bin/bench/contestant -dir bin/bench/data -rounds 1 -jobs 1000
+	bin/bench/classify classify -redrive bin/bench/rules -dir bin/bench/data -rounds 1 -least 1ms -rules 30,300 -sizes 4KB,64KB
 
 .PHONY: check-bench
 check-bench: $(LINT)
