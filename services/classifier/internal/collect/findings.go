@@ -38,7 +38,10 @@ func (fs findings) into(e failure.Evidence) (filled failure.Evidence, warnings [
 			name = e.Logs[f.log].Source
 		}
 		if f.note != "" {
-			warn(name, "%s", f.note)
+			text := warn(name, "%s", f.note)
+			if f.log >= 0 && !slices.ContainsFunc(f.logs, func(r reading) bool { return !r.aside }) {
+				e.Logs[f.log].Problem = text
+			}
 		}
 		if err := fs.problem(f.err, f.ended); err != nil {
 			text := warn(name, "was not read: %v", err)
@@ -54,7 +57,7 @@ func (fs findings) into(e failure.Evidence) (filled failure.Evidence, warnings [
 				l.URI = f.uri
 			}
 			at := f.log
-			if k > 0 || at < 0 {
+			if k > 0 || at < 0 || r.aside {
 				if l.Source == "" {
 					l.Source = name
 				}

@@ -64,6 +64,7 @@ type reading struct {
 	window    window.Windows
 	err       error
 	ended     bool
+	aside     bool
 	growing   bool
 }
 
@@ -121,7 +122,7 @@ func (r *reader) find(ctx context.Context, i int, all *sync.WaitGroup) {
 	}
 	f.logs = make([]reading, len(found.Logs))
 	for k, l := range found.Logs {
-		f.logs[k] = reading{name: l.Source, uri: l.URI, growing: l.Growing}
+		f.logs[k] = reading{name: l.Source, uri: l.URI, aside: l.Aside, growing: l.Growing}
 		all.Go(func() { r.window(ctx, i, k, l) })
 	}
 }

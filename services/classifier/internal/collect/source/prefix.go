@@ -14,7 +14,7 @@ type Prefix struct {
 	// Scheme is in small letters.
 	Scheme string
 	// Host has its port when it is not the scheme's own. "*" is any host,
-	// "*.example.com" any host below that domain, and empty is any where the
+	// "*.example.com" any host below that domain, with that port alone, and empty is any where the
 	// scheme's URLs need not have one.
 	Host string
 	// Path begins with a slash.
@@ -31,7 +31,7 @@ func ParsePrefix(s string) (Prefix, error) {
 		return Prefix{}, errs.New(errs.Invalid, "%s has a user or password in it; give credentials by a file or the environment", u.Redacted())
 	case u.Opaque != "" || u.RawQuery != "" || u.Fragment != "":
 		return Prefix{}, errs.New(errs.Invalid, "%.200q: only a scheme, a host and a path can be a prefix", s)
-	case strings.Contains(strings.TrimPrefix(u.Host, "*"), "*"), strings.HasPrefix(u.Host, "*") && u.Host != "*" && !strings.HasPrefix(u.Host, "*."):
+	case strings.Contains(strings.TrimPrefix(u.Host, "*"), "*"), strings.HasPrefix(u.Host, "*") && u.Hostname() != "*" && !strings.HasPrefix(u.Host, "*."):
 		return Prefix{}, errs.New(errs.Invalid, "%.200q: a host may begin with \"*.\" or be \"*\"", s)
 	case hasDots(u.Path):
 		return Prefix{}, errs.New(errs.Invalid, "%.200q has \"..\" in its path", s)
@@ -61,7 +61,17 @@ func (p Prefix) coversHost(host string) bool {
 	if p.Named() {
 		return p.Host == "" || host == p.Host
 	}
-	return host != "" && strings.HasSuffix(host, p.Host[1:]) && len(host) > len(p.Host)-1
+	name, port := splitPort(host)
+	ending, wanted := splitPort(p.Host[1:])
+	return port == wanted && strings.HasSuffix(name, ending) && len(name) > len(ending)
+}
+
+// splitPort takes the port off a host.
+func splitPort(host string) (name, port string) {
+	if i := strings.LastIndexByte(host, ':'); i > strings.LastIndexByte(host, ']') {
+		return host[:i], host[i+1:]
+	}
+	return host, ""
 }
 
 // hasDots reports whether a path climbs. The paths of URLs are decoded already.

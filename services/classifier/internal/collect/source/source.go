@@ -52,6 +52,9 @@ type Log struct {
 	Source string
 	// URI names this log alone; when empty, the reference does.
 	URI string
+	// Aside says that the log is beside the one that was referred to, such as the
+	// events of a pod, and never in its place.
+	Aside bool
 	// Growing says that the place knows that more will come.
 	Growing bool
 	// Read begins to read it. It may be called several times, one after another.

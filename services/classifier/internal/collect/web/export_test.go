@@ -1,0 +1,7 @@
+package web
+
+// What the tests look at.
+var (
+	CheckNamed = checkNamed
+	CheckOpen  = checkOpen
+)
