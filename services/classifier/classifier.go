@@ -34,11 +34,30 @@ import (
 	"github.com/redrive-io/redrive/services/classifier/internal/wire"
 )
 
+// The defaults of Options.
+const (
+	DefaultLogTimeout = collect.DefaultTimeout
+	DefaultLogDelay   = 30 * time.Second
+)
+
 // Options are the operator's settings. Zero fields mean the defaults.
 type Options struct {
 	// LogRoots are the folders, as absolute paths, below which file:// URLs in
 	// evidence are read; none are read without.
 	LogRoots []string
+	// LogSources are prefixes of other URLs that are read, and templates that
+	// lead from an application's id to its logs; docs/logs.md has all forms.
+	LogSources []string
+	// LogTokens are bearer tokens for HTTP servers, each PREFIX=FILE.
+	LogTokens []string
+	// LogTimeout bounds the reading of all logs of a failure together; 5 s.
+	LogTimeout time.Duration
+	// LogDelay is after how long a log that was missing or still growing is read
+	// once more; 30 s. What it shows then changes no decision.
+	LogDelay time.Duration
+	// Kubeconfig is a file with access to the pods of LogSources; the service
+	// account of this pod when empty.
+	Kubeconfig string
 	// RecommendTimeout bounds each call to the recommender and to the config
 	// service; 2 s.
 	RecommendTimeout time.Duration
@@ -118,8 +137,12 @@ func New(o Options, d Deps) (*Service, error) {
 	if err := s.outbox.Register(d.Metrics); err != nil {
 		return nil, err
 	}
+	reading, err := o.collecting(d.Bus)
+	if err != nil {
+		return nil, err
+	}
 	s.driver = &record.Driver{
-		Store: s.failures, Rules: s.book.Set, Collector: collect.New(o.collecting()),
+		Store: s.failures, Rules: s.book.Set, Collector: collect.New(reading),
 		Recommender: askedRecommender{wire.NewRecommender(d.Recommender), s.metrics.calls},
 		Patcher:     askedPatcher{wire.NewPatcher(d.Config), s.metrics.calls}, Timeout: o.RecommendTimeout,
 		Done: s.metrics.done, Classified: s.metrics.classified,
@@ -145,6 +168,12 @@ func (o Options) withDefaults() (Options, error) {
 		if !filepath.IsAbs(root) {
 			return o, errs.Field(fmt.Sprintf("log_roots[%d]", i), "%q is not an absolute path", root)
 		}
+	}
+	if o.LogTimeout < 0 || o.LogDelay < 0 {
+		return o, errs.New(errs.Invalid, "the time and the delay of reading logs must not be negative")
+	}
+	if o.LogDelay == 0 {
+		o.LogDelay = DefaultLogDelay
 	}
 	if o.RecommendTimeout < 0 || o.Retention < 0 || o.MaxFailures < 0 {
 		return o, errs.New(errs.Invalid, "the timeout, the retention and the number of failures of the classifier must not be negative")

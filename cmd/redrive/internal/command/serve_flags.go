@@ -15,6 +15,7 @@ import (
 	"github.com/redrive-io/redrive/cmd/redrive/internal/system"
 	"github.com/redrive-io/redrive/pkg/errs"
 	"github.com/redrive-io/redrive/pkg/serve"
+	"github.com/redrive-io/redrive/services/classifier"
 	"github.com/redrive-io/redrive/services/scheduler"
 )
 
@@ -50,7 +51,14 @@ func (f *serveFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&o.RetryPolicy, "retry-policy", "", "YAML `FILE` that changes what the classes of failures mean for a retry")
 	flags.StringVar(&o.AlertPolicy, "alert-policy", "", "YAML `FILE` that says who is told of what (default: alerts are only kept)")
 	flags.StringVar(&o.CostPolicy, "cost-policy", "", "YAML `FILE` with prices, the weight of a failed retry and ceilings")
-	flags.StringSliceVar(&o.LogRoots, "log-root", nil, "a `FOLDER` below which logs may be read that a failure points to")
+
+	flags = g.group("Logs that a failure points to (docs/logs.md)").Flags()
+	flags.StringSliceVar(&o.LogRoots, "log-root", nil, "a `FOLDER` below which files may be read")
+	flags.StringArrayVar(&o.Logs.Sources, "log-source", nil, "`URL` below which logs may be read: https://HOST/, s3://BUCKET/, nats-obj://BUCKET/,\nk8s://NAMESPACE/, yarn+http://HOST:8088?logs=http://HISTORY:19888; with {application_id}\nin it, where the logs of an application are, such as driver=s3://logs/{application_id}/driver*")
+	flags.StringArrayVar(&o.Logs.Tokens, "log-token", nil, "`URL=FILE` with the bearer token for a server of --log-source https://")
+	flags.DurationVar(&o.Logs.Timeout, "log-timeout", classifier.DefaultLogTimeout, "how long reading all logs of a failure together may take")
+	flags.DurationVar(&o.Logs.Delay, "log-delay", classifier.DefaultLogDelay, "when a log is read once more that was missing or still growing")
+	flags.StringVar(&o.Logs.Kubeconfig, "log-kubeconfig", "", "`FILE` with access to pods (default: the service account of this pod)")
 
 	flags = g.group("Several processes").Flags()
 	flags.StringVar(&o.NATS.URL, "nats", "", "the bus that they share: `URL` nats://HOST:PORT, tls:// with TLS; more servers after commas")

@@ -64,6 +64,8 @@ type Options struct {
 	// LogRoots are folders below which logs may be read that a failure points
 	// to; none when empty.
 	LogRoots []string
+	// Logs says what other logs are read, and how; docs/logs.md explains it.
+	Logs Logs
 	// PublicURL is where people reach the REST API, for links in notifications.
 	PublicURL string
 	// Supervisor is the command that an attempt's supervisor is started by; this
@@ -75,6 +77,18 @@ type Options struct {
 	Version string
 
 	secure secure // what check made of the files of TLS
+}
+
+// Logs says what logs are read besides those below the roots. Its zero value
+// reads none.
+type Logs struct {
+	// Sources are URLs, Tokens are URL=FILE.
+	Sources, Tokens []string
+	// Timeout is for all logs of a failure together, Delay until a log that was
+	// missing or still growing is read once more; 5 s and 30 s when 0.
+	Timeout, Delay time.Duration
+	// Kubeconfig is a file.
+	Kubeconfig string
 }
 
 // secure is how to encrypt each kind of connection; nil is not at all.

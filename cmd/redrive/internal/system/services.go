@@ -68,7 +68,10 @@ func (s *System) makers(o Options) (map[string]func() (service, error), error) {
 		},
 		Classifier: func() (service, error) {
 			return classifier.New(
-				classifier.Options{LogRoots: append([]string{s.home.Attempts()}, o.LogRoots...)},
+				classifier.Options{
+					LogRoots: append([]string{s.home.Attempts()}, o.LogRoots...), LogSources: o.Logs.Sources, LogTokens: o.Logs.Tokens,
+					LogTimeout: o.Logs.Timeout, LogDelay: o.Logs.Delay, Kubeconfig: o.Logs.Kubeconfig,
+				},
 				classifier.Deps{Store: s.store, Bus: s.bus, Recommender: advice, Config: config, Log: s.log, Metrics: s.registry, Replica: s.replica})
 		},
 		Notifier: func() (service, error) {
