@@ -149,7 +149,7 @@ func New(o Options, d Deps) (*Service, error) {
 	}
 	s.handler = events.New(s.driver, s.book)
 	s.proofs = newProofs(d.Store, s)
-	s.clusters = newClusters(d.Store, s.failures, s.book)
+	s.clusters = newClusters(d.Store, s.failures, s.book, o.Retention)
 	s.server = server.New(s.driver, s.failures, s.book, s.rules, s.proofs, s.clusters.served(), d.Recommender, o.RecommendTimeout)
 	return s, nil
 }

@@ -23,9 +23,10 @@ type clusters struct {
 	proposer *proposal.Proposer
 }
 
-func newClusters(s docstore.Store, f *store.Failures, b *book.Book) clusters {
+// newClusters returns those of the failures f, kept as long as they are.
+func newClusters(s docstore.Store, f *store.Failures, b *book.Book, retention time.Duration) clusters {
 	kept := store.NewClusters(s, f)
-	return clusters{kept, gather.New(kept, b.Set, cluster.DefaultBounds), proposal.New(kept, b.Set)}
+	return clusters{kept, gather.New(kept, b.Set, cluster.DefaultBounds, retention), proposal.New(kept, b.Set)}
 }
 
 func (c clusters) served() server.Clusters {

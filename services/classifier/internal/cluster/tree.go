@@ -1,12 +1,14 @@
 package cluster
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Bounds are how much a tree holds.
@@ -41,7 +43,7 @@ type Tree struct {
 func NewTree(b Bounds, sequence int64, known ...*Cluster) *Tree {
 	t := &Tree{bounds: b, leaves: map[string][]*Cluster{}, byID: map[string]*Cluster{}, sequence: sequence}
 	known = slices.Clone(known)
-	slices.SortFunc(known, func(a, b *Cluster) int { return int(a.Sequence - b.Sequence) })
+	slices.SortFunc(known, func(a, b *Cluster) int { return cmp.Compare(a.Sequence, b.Sequence) })
 	for _, c := range known {
 		t.insert(c)
 		t.sequence = max(t.sequence, c.Sequence)
@@ -129,9 +131,31 @@ func (t *Tree) insert(c *Cluster) {
 	t.byID[c.ID] = c
 }
 
+// Forget takes away, and returns, clusters that had no failure since before a
+// time, at most some of them, in the order in which they were made.
+func (t *Tree) Forget(before time.Time, most int) []*Cluster {
+	var old []*Cluster
+	for _, c := range t.all {
+		if c.Last.Before(before) {
+			old = append(old, c)
+		}
+	}
+	slices.SortFunc(old, func(a, b *Cluster) int { return cmp.Compare(a.Sequence, b.Sequence) })
+	old = old[:min(len(old), most)]
+	for _, c := range old {
+		t.remove(c)
+	}
+	return old
+}
+
 // evict takes away the cluster of among with which least is lost.
 func (t *Tree) evict(among []*Cluster) *Cluster {
 	c := slices.MinFunc(among, (*Cluster).worth)
+	t.remove(c)
+	return c
+}
+
+func (t *Tree) remove(c *Cluster) {
 	same := func(x *Cluster) bool { return x == c }
 	if leaf := slices.DeleteFunc(t.leaves[c.Path], same); len(leaf) > 0 {
 		t.leaves[c.Path] = leaf
@@ -140,5 +164,4 @@ func (t *Tree) evict(among []*Cluster) *Cluster {
 	}
 	t.all = slices.DeleteFunc(t.all, same)
 	delete(t.byID, c.ID)
-	return c
 }

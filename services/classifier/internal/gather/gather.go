@@ -20,6 +20,7 @@ const (
 	batch    = 200 // failures of a commit
 	batches  = 20
 	settling = 50 // clusters that are tried on the rules of today
+	purging  = 200
 )
 
 // Settled is how old a failure is when it is counted. Those of all replicas are
@@ -62,6 +63,7 @@ type Gatherer struct {
 	store  Store
 	rules  func() *rule.Set
 	bounds cluster.Bounds
+	age    time.Duration
 
 	tree   *cluster.Tree // nil before it is read
 	cursor Cursor
@@ -69,13 +71,15 @@ type Gatherer struct {
 	digest string
 }
 
-// New returns a gatherer for the rules that are at work when it looks.
-func New(s Store, rules func() *rule.Set, b cluster.Bounds) *Gatherer {
-	return &Gatherer{store: s, rules: rules, bounds: b}
+// New returns a gatherer for the rules that are at work when it looks. Clusters
+// that had no failure for an age are deleted.
+func New(s Store, rules func() *rule.Set, b cluster.Bounds, age time.Duration) *Gatherer {
+	return &Gatherer{store: s, rules: rules, bounds: b, age: age}
 }
 
-// Step counts failures that were made before now by Settled, at most 4,000,
-// and then tries some clusters on the rules of today if those have changed.
+// Step counts failures that were made before now by Settled, at most 4,000. Then
+// it deletes some clusters that are too old, and tries some on the rules of
+// today if those have changed.
 func (g *Gatherer) Step(ctx context.Context, now time.Time) error {
 	err := g.step(ctx, now)
 	if err != nil {
@@ -112,7 +116,23 @@ func (g *Gatherer) step(ctx context.Context, now time.Time) error {
 			return err
 		}
 	}
+	if err := g.purge(ctx, now.Add(-g.age)); err != nil {
+		return err
+	}
 	return g.settle(ctx)
+}
+
+// purge deletes clusters that had no failure since before a time.
+func (g *Gatherer) purge(ctx context.Context, before time.Time) error {
+	next, gone := g.cursor, map[string]*cluster.Cluster{}
+	for _, c := range g.tree.Forget(before, purging) {
+		next.Forgotten += c.Count
+		gone[c.ID] = c
+	}
+	if len(gone) == 0 {
+		return nil
+	}
+	return g.commit(ctx, next, nil, gone)
 }
 
 // count counts failures, and stores what came of it with the place of the last.

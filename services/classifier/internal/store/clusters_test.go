@@ -30,6 +30,9 @@ func unknown(job, line string, ran, after time.Duration) record.Record {
 	}}
 }
 
+// age is how old clusters get.
+const age = 24 * time.Hour
+
 func rules(t *testing.T, all ...rule.Rule) *rule.Set {
 	t.Helper()
 	var compiled []*rule.Compiled
@@ -77,7 +80,7 @@ func TestEachFailureIsCountedOnce(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	bounds := cluster.Bounds{Clusters: 8, Leaf: 4}
 	none := func() *rule.Set { return rules(t) }
-	replicas := []*gather.Gatherer{gather.New(kept, none, bounds), gather.New(kept, none, bounds)}
+	replicas := []*gather.Gatherer{gather.New(kept, none, bounds, age), gather.New(kept, none, bounds, age)}
 	const all = 700
 	for n := range all {
 		line := fmt.Sprintf("%s%c ran into %d of %s", []string{"alpha", "beta", "gamma"}[n%3], 'a'+n%5, n, strings.Repeat("x", 1+n%9))
@@ -93,7 +96,7 @@ func TestEachFailureIsCountedOnce(t *testing.T) {
 		if err := replicas[r.IntN(2)].Step(t.Context(), now); err != nil {
 			t.Fatal(err)
 		}
-		crashing := gather.New(&flaky{Clusters: kept, good: r.IntN(2)}, none, bounds)
+		crashing := gather.New(&flaky{Clusters: kept, good: r.IntN(2)}, none, bounds, age)
 		if err := crashing.Step(t.Context(), now.Add(time.Second)); err != nil && !errs.Is(err, errs.Unavailable) {
 			t.Fatal(err)
 		}
@@ -126,7 +129,7 @@ func TestWhatIsYoungOrKnownIsNotCounted(t *testing.T) {
 	s := storetest.Open(t)
 	failures := store.NewFailures(s, &committer{store: s})
 	kept := store.NewClusters(s, failures)
-	g := gather.New(kept, func() *rule.Set { return rules(t) }, cluster.DefaultBounds)
+	g := gather.New(kept, func() *rule.Set { return rules(t) }, cluster.DefaultBounds, age)
 	for i, rec := range []record.Record{unknown("a", "ERROR it broke", time.Minute, 0), made("b", 1, failure.CodeBug, "w", time.Second), unknown("c", "ERROR it broke", time.Minute, time.Minute)} {
 		if _, err := failures.Put(t.Context(), rec, false); err != nil {
 			t.Fatal(i, err)
@@ -164,7 +167,7 @@ func TestClustersFollowTheRules(t *testing.T) {
 	failures := store.NewFailures(s, &committer{store: s})
 	kept := store.NewClusters(s, failures)
 	set := rules(t)
-	g := gather.New(kept, func() *rule.Set { return set }, cluster.DefaultBounds)
+	g := gather.New(kept, func() *rule.Set { return set }, cluster.DefaultBounds, age)
 	put := func(job, line string, after time.Duration) record.Record {
 		rec, err := failures.Put(t.Context(), unknown(job, line, time.Minute, after), false)
 		if err != nil {
@@ -224,6 +227,36 @@ func TestClustersFollowTheRules(t *testing.T) {
 		t.Fatal(err)
 	}
 	look(cluster.Resolved, "hot")
+}
+
+func TestOldClustersAreDeleted(t *testing.T) {
+	s := storetest.Open(t)
+	failures := store.NewFailures(s, &committer{store: s})
+	kept := store.NewClusters(s, failures)
+	g := gather.New(kept, func() *rule.Set { return rules(t) }, cluster.DefaultBounds, age)
+	for i, line := range []string{"ERROR alpha broke", "ERROR beta broke", "ERROR alpha broke"} {
+		rec := unknown("a", line, time.Minute, time.Duration(i)*time.Hour)
+		rec.Attempt.Number = i + 1
+		if _, err := failures.Put(t.Context(), rec, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tc := range []struct {
+		now       time.Duration
+		clusters  int
+		forgotten int64
+	}{{3 * time.Hour, 2, 0}, {age + time.Hour, 2, 0}, {age + time.Hour + 1, 1, 1}, {age + 3*time.Hour, 0, 3}, {age + 4*time.Hour, 0, 3}} {
+		if err := g.Step(t.Context(), start.Add(tc.now)); err != nil {
+			t.Fatal(err)
+		}
+		all, err := kept.Load(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if at, err := kept.Cursor(t.Context()); err != nil || len(all) != tc.clusters || at.Forgotten != tc.forgotten {
+			t.Errorf("after %v: %d clusters, %d failures forgotten (%v), want %d and %d", tc.now, len(all), at.Forgotten, err, tc.clusters, tc.forgotten)
+		}
+	}
 }
 
 func TestTheDearestClustersComeFirst(t *testing.T) {
