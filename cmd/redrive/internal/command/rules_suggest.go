@@ -170,9 +170,9 @@ suggestion cannot know is given here.
 	flags.StringVar(&req.Summary, "summary", "", "its sentence (default: the suggested one)")
 	flags.StringVar(&req.Runbook, "runbook", "", "what a human should do")
 	flags.StringVar(&req.Etag, "etag", "", "only if the cluster still has this etag")
-	flags.StringVar(&req.Reason, "reason", "", "why, for the audit trail")
 	flags.BoolVar(&req.Force, "force", false, "accept it although it is not proven")
-	byFlag(&req.Author)(cmd)
+	flags.StringVar(&req.Author, "author", me(), "who makes the change, for the audit trail")
+	flags.StringVar(&req.Reason, "reason", "", "why, for the audit trail")
 	f := addFormat(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		conn, err := a.dial()
