@@ -171,14 +171,14 @@ suggestion cannot know is given here.
 	flags.StringVar(&req.Runbook, "runbook", "", "what a human should do")
 	flags.StringVar(&req.Etag, "etag", "", "only if the cluster still has this etag")
 	flags.BoolVar(&req.Force, "force", false, "accept it although it is not proven")
-	flags.StringVar(&req.Author, "author", me(), "who makes the change, for the audit trail")
-	flags.StringVar(&req.Reason, "reason", "", "why, for the audit trail")
+	because := addWhy(cmd)
 	f := addFormat(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		conn, err := a.dial()
 		if err != nil {
 			return err
 		}
+		req.Author, req.Reason = because.author, because.reason
 		req.Name, req.Verdict = nameOf("clusters", args[0]), redrivev1.Verdict(verdict.number)
 		r, err := redrivev1.NewClassifierServiceClient(conn).AcceptSuggestion(cmd.Context(), req)
 		if err != nil {
