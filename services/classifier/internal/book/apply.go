@@ -21,8 +21,8 @@ type Plan struct {
 }
 
 // Plan compares packs with the rules that are there: what makes them as the
-// packs say, and with prune takes away what is in those packs no more. The
-// error is errs.Invalid and names the rule; field is the name of the packs in
+// packs say, and with prune takes away what is in those packs no more. What is
+// as a built-in rule says is that one, and does not stand over it. The error is errs.Invalid and names the rule; field is the name of the packs in
 // the request.
 func (b *Book) Plan(ctx context.Context, field string, packs []rule.Pack, prune bool, ch Change, now time.Time) (Plan, error) {
 	var p Plan
@@ -47,6 +47,8 @@ func (b *Book) Plan(ctx context.Context, field string, packs []rule.Pack, prune 
 			case err == nil && len(rule.Changes(&before.Rule, &c.Rule)) == 0:
 				p.Unchanged++
 				continue
+			case err == nil && before.Rule.Overridden && len(rule.Changes(&b.builtIn[c.Rule.ID].Rule, &c.Rule)) == 0:
+				p.Steps = append(p.Steps, b.restoring(before, ch.as(ActionApply), now))
 			case err == nil:
 				p.Steps = append(p.Steps, b.replaced(before, c.Rule, ch.as(ActionApply), now))
 			default:

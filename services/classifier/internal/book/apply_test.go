@@ -74,6 +74,9 @@ func TestApply(t *testing.T) {
 		{"less, pruned", true, []rule.Pack{packOf(t, "acme", "a:20", "c")}, []string{"c APPLY", "b DELETE", "built DELETE"}, 1, "built c mine other z a"},
 		{"into another pack", false, []rule.Pack{packOf(t, "zeta", "c", "z")}, []string{"c APPLY"}, 1, "built c mine other z a"},
 		{"two packs", true, []rule.Pack{packOf(t, "acme", "b"), packOf(t, "zeta", "z:3")}, []string{"b APPLY", "z APPLY", "a DELETE", "c DELETE"}, 0, "z b built mine other"},
+		{"an override by hand", false, []rule.Pack{packOf(t, "", "other:4")}, []string{"other APPLY"}, 0, "z other b built mine"},
+		{"the built-in rule", false, []rule.Pack{packOf(t, "", "other")}, []string{"other APPLY"}, 0, "z b built mine other"},
+		{"the built-in rule again", false, []rule.Pack{packOf(t, "", "other")}, nil, 1, "z b built mine other"},
 		{"what was made by hand", false, []rule.Pack{packOf(t, "", "mine")}, nil, 1, "z b built mine other"},
 	} {
 		events := len(c.told)
@@ -86,6 +89,10 @@ func TestApply(t *testing.T) {
 		}
 	}
 	wantHistory(t, c, "built", "2 APPLY: order: 10 → 5, pack: none → acme", "3 DELETE: order: 5 → 10, pack: acme → none")
+	wantHistory(t, c, "other", "2 APPLY: order: 10 → 4", "3 APPLY: order: 4 → 10")
+	if d, err := b.Diff(t.Context(), "other", 2, 3); err != nil || d.After.Overridden {
+		t.Errorf("Diff = %+v, %v, want the built-in rule after", d, err)
+	}
 	wantHistory(t, c, "b", "1 APPLY: ", "2 DELETE: ", "3 APPLY: ")
 	if e := entryOf(t, b, "z"); e.Rule.Author != "ann" || e.Rule.Pack != "zeta" || e.Rule.Revision != 2 {
 		t.Errorf("z = %+v", e.Rule)

@@ -144,6 +144,14 @@ func (b *Book) removed(before Entry, ch Change, now time.Time) Step {
 	return s
 }
 
+// restoring is the step that brings a built-in rule back, which is not told as a
+// deletion of what stood over it.
+func (b *Book) restoring(before Entry, ch Change, now time.Time) Step {
+	s := b.removed(before, ch, now)
+	s.Revision.Rule = s.Entry.Rule
+	return s
+}
+
 // take stores steps and puts them to work here, unless they are only checked.
 func (b *Book) take(ctx context.Context, check bool, now time.Time, steps ...Step) error {
 	if check || len(steps) == 0 {

@@ -59,9 +59,7 @@ func (b *Book) rolledBack(ctx context.Context, before Entry, to int64, ch Change
 	case target.BuiltIn && !target.Overridden && !before.Rule.Overridden:
 		return Step{}, errs.New(errs.FailedPrecondition, "rules/%s was built in at revision %d, and is now", id, to)
 	case target.BuiltIn && !target.Overridden:
-		s := b.removed(before, ch, now)
-		s.Revision.Rule = s.Entry.Rule
-		return s, nil
+		return b.restoring(before, ch, now), nil
 	}
 	if err := b.restorable(*target, 0); err != nil {
 		return Step{}, err

@@ -16,7 +16,7 @@ type Dependency struct {
 // kinds are the names of captures that say a dependency, the more specific
 // first: of a rule that captures several, the first of these is it.
 var kinds = []string{
-	"table", "view", "topic", "queue", "bucket", "warehouse", "image", "repository", "secret", "database", "schema", "keyspace", "dataset", "catalog", "volume",
+	"table", "view", "topic", "queue", "bucket", "warehouse", "image", "repository", "secret", "database", "schema", "keyspace", "index", "dataset", "catalog", "volume",
 	"path", "cluster", "pool", "namespace", "project", "account", "region", "zone", "service", "endpoint", "url", "host", "node",
 }
 

@@ -28,10 +28,36 @@ var statement = regexp.MustCompile(`(?i)\b(?:select|insert\s+into|update|delete\
 // statement that quotes it, in bytes.
 const maxStatement = 4 << 10
 
-// spoken reports whether what matched on a line counts: it is not quiet, and it
-// is no string in an SQL statement that the line quotes.
+// Neighbours of a code in a list of codes, such as "SlowDown, QuotaExceeded".
+var (
+	code      = `["']?[A-Za-z][\w.$-]*[A-Z_][\w.$-]*["']?`
+	comma     = `\s*[,|]\s*`
+	codes     = regexp.MustCompile(`^[\w.$-]+$`)
+	oneBefore = regexp.MustCompile(code + comma + `["']?$`)
+	twoBefore = regexp.MustCompile(code + comma + code + comma + `["']?$`)
+	oneBehind = regexp.MustCompile(`^["']?` + comma + code)
+	twoBehind = regexp.MustCompile(`^["']?` + comma + code + comma + code)
+)
+
+// maxListing is how much on either side of a match is looked at, in bytes.
+const maxListing = 160
+
+// spoken reports whether what matched on a line counts: it is not quiet, no
+// string in an SQL statement that the line quotes, and no member of a list of
+// codes.
 func spoken(text string, s span, loc []int) bool {
-	return !quiet(text, s.start) && !quoted(text[s.start:s.end], loc[0])
+	line := text[s.start:s.end]
+	return !quiet(text, s.start) && !quoted(line, loc[0]) && !listed(line, loc[0], loc[1])
+}
+
+// listed reports whether a match is one word of a list of at least three codes:
+// what a program would do about a failure, not one.
+func listed(line string, start, end int) bool {
+	if !codes.MatchString(line[start:end]) {
+		return false
+	}
+	before, behind := line[max(0, start-maxListing):start], line[end:min(len(line), end+maxListing)]
+	return twoBehind.MatchString(behind) || twoBefore.MatchString(before) || oneBefore.MatchString(before) && oneBehind.MatchString(behind)
 }
 
 // quoted reports whether a place of a line is in a string of an SQL statement.

@@ -55,6 +55,18 @@ func TestQuietLinesAreNotSeen(t *testing.T) {
 			t.Errorf("%q: seen %v, want %v", log, got, seen)
 		}
 	}
+	for log, seen := range map[string]bool{
+		"retry on SlowDown, DiskBoom, QuotaExceeded":        false,
+		`retryOn: ["DiskBoom", "SlowDown", "RateExceeded"]`: false,
+		"codes=SLOW_DOWN|QUOTA_EXCEEDED|DiskBoom":           false,
+		"DiskBoom, exit code 3":                             true,
+		"failed: DiskBoom, SlowDown":                        true,
+		"x.DiskBoom: no space":                              true,
+	} {
+		if got := len(newSet(t, rule.Rule{Any: []string{`\bDiskBoom\b`}}).Match(rule.Input{Texts: []rule.Text{text("stderr", log)}})) == 1; got != seen {
+			t.Errorf("%q: seen %v, want %v", log, got, seen)
+		}
+	}
 	s := newSet(t, rule.Rule{Any: []string{"boom"}, None: []string{"harmless"}})
 	if m := s.Match(rule.Input{Texts: []rule.Text{text("stderr", "DEBUG harmless\nERROR boom")}}); len(m) != 1 {
 		t.Error("a DEBUG line switched a rule off")
