@@ -107,6 +107,7 @@ func TestParsePack(t *testing.T) {
 		"a text for a list": {"any: [", "all: x\n    any: [", "demo-heap.all: is x, must be a list of texts"},
 		"a list for a text": {"order: 2100", "order: 2100\n    owner: [x]", "demo-heap.owner: is a list, must be a text"},
 		"no mapping":        {"- id: demo-heap", "- x\n  - id: demo-heap", "demo.yaml: rules[0]: is x, must be a mapping"},
+		"two on one line":   {"facts: {", "facts: {signals: {}, exit_codes: x, ", "demo-heap.facts: is a mapping, must be a list of whole numbers, in line 7\ndemo.yaml: demo-heap.facts: is x"},
 		"contains itself":   {"facts: {", "none: &a [*a]\n    facts: {", "demo-heap.none: is a list, must be a text"},
 		"merges itself":     {"facts: {", "facts: &f {<<: *f, ", "contains itself"},
 		"wrong type":        {"order: 2100", "order: many", "demo-heap.order: is many, must be a whole number, in line 5"},

@@ -24,11 +24,7 @@ func readFile(name string, doc *yaml.Node) (packFile, error) {
 	}
 	err := doc.Decode(&f) // it refuses what contains itself
 	if types, ok := errors.AsType[*yaml.TypeError](err); ok {
-		var all []error
-		for _, text := range types.Errors {
-			all = append(all, typeError(name, doc, text))
-		}
-		return f, errs.Fields(all...)
+		return f, typeErrors(name, doc, types.Errors)
 	}
 	if err != nil {
 		return f, errs.Field(name, "is no rule pack: %w", err)
@@ -127,33 +123,48 @@ func scalar(n *yaml.Node) string {
 }
 
 var (
-	// atLine is where yaml found a value of another type.
-	atLine = regexp.MustCompile(`^line (\d+): `)
-	// wrongType is how yaml says what it found, and what it decodes into.
-	wrongType = regexp.MustCompile("^cannot unmarshal !!(\\w+)( `.*`)? into (\\S+)$")
+	// wrongType is how yaml says where it found what, and what it decodes into.
+	wrongType = regexp.MustCompile("^line (\\d+): cannot unmarshal !!(\\w+)( `.*`)? into (\\S+)$")
 	// kinds are the names of what yaml found, and wanted those of Go's types.
 	kinds  = map[string]string{"seq": "a list", "map": "a mapping"}
 	wanted = map[string]string{"int": "a whole number", "string": "a text", "[]string": "a list of texts", "[]int": "a list of whole numbers"}
 )
 
-// typeError says of an error of yaml in which rule and field it is.
-func typeError(name string, doc *yaml.Node, text string) error {
-	m := atLine.FindStringSubmatch(text)
-	if m == nil {
-		return errs.Field(name, "is no rule pack: %s", text)
-	}
-	line, _ := strconv.Atoi(m[1]) // digits
-	field := name
+// typeErrors says of what yaml did not decode in which rule and field it is.
+func typeErrors(name string, doc *yaml.Node, all []string) error {
+	var found []error
 	for i, r := range elements(valueOf(doc, "rules")) {
-		if r = target(r); r.Line > line {
-			break
+		r = target(r)
+		field := ruleField(name, i, scalar(valueOf(r, "id")))
+		if r.Kind != yaml.MappingNode {
+			found = append(found, typesOf(field, r, new(packRule)))
+			continue
 		}
-		field = ruleField(name, i, scalar(valueOf(r, "id")))
-		for n := 0; r.Kind == yaml.MappingNode && n < len(r.Content) && r.Content[n].Line <= line; n += 2 {
-			field = ruleField(name, i, scalar(valueOf(r, "id"))) + "." + r.Content[n].Value
+		for n := 0; n+1 < len(r.Content); n += 2 {
+			alone := &yaml.Node{Kind: yaml.MappingNode, Tag: r.Tag, Content: r.Content[n : n+2], Line: r.Line}
+			found = append(found, typesOf(field+"."+target(r.Content[n]).Value, alone, new(packRule)))
 		}
 	}
-	return errs.Field(field, "%s, in line %d", plainTypeError(strings.TrimPrefix(text, m[0])), line)
+	if err := errs.Fields(found...); err != nil {
+		return err
+	}
+	for _, text := range all { // of the pack itself, or of two fields together
+		found = append(found, errs.Field(name, "is no rule pack: %s", plainTypeError(text)))
+	}
+	return errs.Fields(found...)
+}
+
+// typesOf decodes n and says what of it is of another type.
+func typesOf(field string, n *yaml.Node, into any) error {
+	types, ok := errors.AsType[*yaml.TypeError](n.Decode(into))
+	if !ok {
+		return nil
+	}
+	var all []error
+	for _, text := range types.Errors {
+		all = append(all, errs.Field(field, "%s", plainTypeError(text)))
+	}
+	return errs.Fields(all...)
 }
 
 // plainTypeError takes out of yaml's text what only programmers read.
@@ -162,9 +173,9 @@ func plainTypeError(text string) string {
 	if m == nil {
 		return text
 	}
-	found, want := cmp.Or(kinds[m[1]], strings.Trim(m[2], " `")), wanted[m[3]]
+	found, want := cmp.Or(kinds[m[2]], strings.Trim(m[3], " `")), wanted[m[4]]
 	if want == "" {
-		want = map[bool]string{true: "a list", false: "a mapping"}[strings.HasPrefix(m[3], "[]")]
+		want = map[bool]string{true: "a list", false: "a mapping"}[strings.HasPrefix(m[4], "[]")]
 	}
-	return fmt.Sprintf("is %s, must be %s", found, want)
+	return fmt.Sprintf("is %s, must be %s, in line %s", found, want, m[1])
 }

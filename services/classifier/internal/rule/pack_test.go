@@ -100,6 +100,8 @@ func TestParsePacks(t *testing.T) {
 	}
 	for name, tc := range map[string]struct{ old, change, want string }{
 		"unknown key":        {"id: two", "id: two, colour: red", "yaml: two.colour: is no field of a rule, which are id, order,"},
+		"wrong type":         {"order: 2, any: [boom]", "order: x, any: boom", "yaml: two.order: is x, must be a whole number, in line 5\nyaml: two.any: is boom, must be a list of texts, in line 5"},
+		"wrong pack":         {"pack: acme", "pack: [acme]", "yaml: is no rule pack: is a list, must be a text, in line 2"},
 		"unknown keys":       {"id: three", "id: three, colour: red", "yaml: three.colour"},
 		"id of another pack": {"id: three", "id: one", "yaml: one.id: is taken by a rule of the pack \"acme\""},
 		"id twice":           {"id: two", "id: one", "yaml: one.id: is in the pack twice"},

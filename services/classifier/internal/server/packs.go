@@ -29,7 +29,7 @@ func (s *Server) ApplyRules(ctx context.Context, req *redrivev1.ApplyRulesReques
 	}
 	if !req.GetValidateOnly() {
 		if len(refusals) > 0 {
-			return nil, errs.New(errs.FailedPrecondition, "nothing was applied: %s", strings.Join(refusals, "\n"))
+			return nil, errs.New(errs.FailedPrecondition, "nothing was applied:\n  %s", strings.Join(refusals, "\n  "))
 		}
 		if err := s.book.Apply(ctx, plan, now); err != nil {
 			return nil, err
