@@ -22,8 +22,9 @@ type Plan struct {
 
 // Plan compares packs with the rules that are there: what makes them as the
 // packs say, and with prune takes away what is in those packs no more. What is
-// as a built-in rule says is that one, and does not stand over it. The error is errs.Invalid and names the rule; field is the name of the packs in
-// the request.
+// as a built-in rule says is that one, and does not stand over it. The error is
+// errs.Invalid and names the rule; field is the name of the packs in the
+// request.
 func (b *Book) Plan(ctx context.Context, field string, packs []rule.Pack, prune bool, ch Change, now time.Time) (Plan, error) {
 	var p Plan
 	if err := ch.Check(); err != nil {
