@@ -142,7 +142,7 @@ func New(o Options, d Deps) (*Service, error) {
 		return nil, err
 	}
 	s.driver = &record.Driver{
-		Store: s.failures, Rules: s.book.Set, Collector: collect.New(reading),
+		Store: s.failures, Rules: s.book.Set, Collector: collect.New(reading), LogDelay: o.LogDelay,
 		Recommender: askedRecommender{wire.NewRecommender(d.Recommender), s.metrics.calls},
 		Patcher:     askedPatcher{wire.NewPatcher(d.Config), s.metrics.calls}, Timeout: o.RecommendTimeout,
 		Done: s.metrics.done, Classified: s.metrics.classified,
@@ -211,6 +211,7 @@ func (s *Service) run(ctx context.Context) error {
 	// What follows one replica does for all.
 	g.Go(func() error { s.leases.Every(ctx, "sweep/open", sweepEvery, s.sweep); return nil })
 	g.Go(func() error { s.leases.Every(ctx, "gather", gatherEvery, s.gather); return nil })
+	g.Go(func() error { s.leases.Every(ctx, "sweep/late", sweepEvery, s.recollect); return nil })
 	g.Go(func() error { s.leases.Every(ctx, "sweep/purge", purgeEvery, s.purge); return nil })
 	s.prove(ctx, g)
 	return g.Wait()

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/redrive-io/redrive/pkg/errs"
+	"github.com/redrive-io/redrive/services/classifier/internal/record"
 )
 
 const (
@@ -77,6 +78,20 @@ func (s *Service) driveOn(ctx context.Context, now time.Time) error {
 		}
 	}
 	return waiting
+}
+
+// recollect reads logs once more that were missing or still growing.
+func (s *Service) recollect(ctx context.Context) {
+	ids, err := s.failures.Late(ctx, time.Now(), sweepMost)
+	late := record.Late{Store: s.failures, Rules: s.book.Set, Collector: s.driver.Collector}
+	for _, id := range ids {
+		if err := late.Recollect(ctx, id, time.Now()); err != nil && ctx.Err() == nil && !errs.Is(err, errs.Conflict) && !errs.Is(err, errs.NotFound) {
+			s.log.WarnContext(ctx, "the logs of a failure could not be read again", "failure", id, "error", err)
+		}
+	}
+	if err != nil && ctx.Err() == nil {
+		s.log.WarnContext(ctx, "failures with late logs could not be looked for", "error", err)
+	}
 }
 
 func (s *Service) purge(ctx context.Context) {

@@ -129,8 +129,11 @@ type Failure struct {
 	Dependency *Dependency `protobuf:"bytes,28,opt,name=dependency,proto3" json:"dependency,omitempty"`
 	// What the rules of a later time say, where they were run over it again.
 	Reclassification *Reclassification `protobuf:"bytes,29,opt,name=reclassification,proto3" json:"reclassification,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// The logs that were missing or still growing when it was decided, as they
+	// were read once more later. The decision did not see them.
+	LateLogs      []*Log `protobuf:"bytes,30,rep,name=late_logs,json=lateLogs,proto3" json:"late_logs,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Failure) Reset() {
@@ -355,6 +358,13 @@ func (x *Failure) GetDependency() *Dependency {
 func (x *Failure) GetReclassification() *Reclassification {
 	if x != nil {
 		return x.Reclassification
+	}
+	return nil
+}
+
+func (x *Failure) GetLateLogs() []*Log {
+	if x != nil {
+		return x.LateLogs
 	}
 	return nil
 }
@@ -1480,8 +1490,7 @@ var File_redrive_v1_classifier_proto protoreflect.FileDescriptor
 const file_redrive_v1_classifier_proto_rawDesc = "" +
 	"\n" +
 	"\x1bredrive/v1/classifier.proto\x12\n" +
-	"redrive.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18redrive/v1/cluster.proto\x1a\x19redrive/v1/evidence.proto\x1a\x1credrive/v1/recommender.proto\x1a\x15redrive/v1/rule.proto\x1a\x1bredrive/v1/rule_proof.proto\x1a\x1eredrive/v1/rule_revision.proto\x1a\x1aredrive/v1/scheduler.proto\x1a\x15redrive/v1/task.proto\"\xe3\n" +
-	"\n" +
+	"redrive.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18redrive/v1/cluster.proto\x1a\x19redrive/v1/evidence.proto\x1a\x1credrive/v1/recommender.proto\x1a\x15redrive/v1/rule.proto\x1a\x1bredrive/v1/rule_proof.proto\x1a\x1eredrive/v1/rule_revision.proto\x1a\x1aredrive/v1/scheduler.proto\x1a\x15redrive/v1/task.proto\"\x91\v\n" +
 	"\aFailure\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x120\n" +
 	"\aattempt\x18\x02 \x01(\v2\x16.redrive.v1.AttemptRefR\aattempt\x12'\n" +
@@ -1516,7 +1525,8 @@ const file_redrive_v1_classifier_proto_rawDesc = "" +
 	"\n" +
 	"dependency\x18\x1c \x01(\v2\x16.redrive.v1.DependencyR\n" +
 	"dependency\x12H\n" +
-	"\x10reclassification\x18\x1d \x01(\v2\x1c.redrive.v1.ReclassificationR\x10reclassification\x1a9\n" +
+	"\x10reclassification\x18\x1d \x01(\v2\x1c.redrive.v1.ReclassificationR\x10reclassification\x12,\n" +
+	"\tlate_logs\x18\x1e \x03(\v2\x0f.redrive.v1.LogR\blateLogs\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"[\n" +
@@ -1695,38 +1705,39 @@ var file_redrive_v1_classifier_proto_goTypes = []any{
 	(*Recommendation)(nil),            // 29: redrive.v1.Recommendation
 	(*timestamppb.Timestamp)(nil),     // 30: google.protobuf.Timestamp
 	(*RetryPolicy)(nil),               // 31: redrive.v1.RetryPolicy
-	(*Rule)(nil),                      // 32: redrive.v1.Rule
-	(*fieldmaskpb.FieldMask)(nil),     // 33: google.protobuf.FieldMask
-	(*ListRuleRevisionsRequest)(nil),  // 34: redrive.v1.ListRuleRevisionsRequest
-	(*GetRuleRevisionRequest)(nil),    // 35: redrive.v1.GetRuleRevisionRequest
-	(*DiffRuleRequest)(nil),           // 36: redrive.v1.DiffRuleRequest
-	(*RollbackRuleRequest)(nil),       // 37: redrive.v1.RollbackRuleRequest
-	(*ApplyRulesRequest)(nil),         // 38: redrive.v1.ApplyRulesRequest
-	(*ExportRulesRequest)(nil),        // 39: redrive.v1.ExportRulesRequest
-	(*LintRulesRequest)(nil),          // 40: redrive.v1.LintRulesRequest
-	(*BacktestRuleRequest)(nil),       // 41: redrive.v1.BacktestRuleRequest
-	(*GetBacktestRequest)(nil),        // 42: redrive.v1.GetBacktestRequest
-	(*ListBacktestsRequest)(nil),      // 43: redrive.v1.ListBacktestsRequest
-	(*CancelBacktestRequest)(nil),     // 44: redrive.v1.CancelBacktestRequest
-	(*ListRuleStatsRequest)(nil),      // 45: redrive.v1.ListRuleStatsRequest
-	(*ReclassifyFailuresRequest)(nil), // 46: redrive.v1.ReclassifyFailuresRequest
-	(*ListClustersRequest)(nil),       // 47: redrive.v1.ListClustersRequest
-	(*GetClusterRequest)(nil),         // 48: redrive.v1.GetClusterRequest
-	(*SuggestRuleRequest)(nil),        // 49: redrive.v1.SuggestRuleRequest
-	(*AcceptSuggestionRequest)(nil),   // 50: redrive.v1.AcceptSuggestionRequest
-	(*DismissClusterRequest)(nil),     // 51: redrive.v1.DismissClusterRequest
-	(*ListRuleRevisionsResponse)(nil), // 52: redrive.v1.ListRuleRevisionsResponse
-	(*RuleRevision)(nil),              // 53: redrive.v1.RuleRevision
-	(*DiffRuleResponse)(nil),          // 54: redrive.v1.DiffRuleResponse
-	(*ApplyRulesResponse)(nil),        // 55: redrive.v1.ApplyRulesResponse
-	(*ExportRulesResponse)(nil),       // 56: redrive.v1.ExportRulesResponse
-	(*LintRulesResponse)(nil),         // 57: redrive.v1.LintRulesResponse
-	(*Backtest)(nil),                  // 58: redrive.v1.Backtest
-	(*ListBacktestsResponse)(nil),     // 59: redrive.v1.ListBacktestsResponse
-	(*ListRuleStatsResponse)(nil),     // 60: redrive.v1.ListRuleStatsResponse
-	(*ListClustersResponse)(nil),      // 61: redrive.v1.ListClustersResponse
-	(*Cluster)(nil),                   // 62: redrive.v1.Cluster
-	(*RuleSuggestion)(nil),            // 63: redrive.v1.RuleSuggestion
+	(*Log)(nil),                       // 32: redrive.v1.Log
+	(*Rule)(nil),                      // 33: redrive.v1.Rule
+	(*fieldmaskpb.FieldMask)(nil),     // 34: google.protobuf.FieldMask
+	(*ListRuleRevisionsRequest)(nil),  // 35: redrive.v1.ListRuleRevisionsRequest
+	(*GetRuleRevisionRequest)(nil),    // 36: redrive.v1.GetRuleRevisionRequest
+	(*DiffRuleRequest)(nil),           // 37: redrive.v1.DiffRuleRequest
+	(*RollbackRuleRequest)(nil),       // 38: redrive.v1.RollbackRuleRequest
+	(*ApplyRulesRequest)(nil),         // 39: redrive.v1.ApplyRulesRequest
+	(*ExportRulesRequest)(nil),        // 40: redrive.v1.ExportRulesRequest
+	(*LintRulesRequest)(nil),          // 41: redrive.v1.LintRulesRequest
+	(*BacktestRuleRequest)(nil),       // 42: redrive.v1.BacktestRuleRequest
+	(*GetBacktestRequest)(nil),        // 43: redrive.v1.GetBacktestRequest
+	(*ListBacktestsRequest)(nil),      // 44: redrive.v1.ListBacktestsRequest
+	(*CancelBacktestRequest)(nil),     // 45: redrive.v1.CancelBacktestRequest
+	(*ListRuleStatsRequest)(nil),      // 46: redrive.v1.ListRuleStatsRequest
+	(*ReclassifyFailuresRequest)(nil), // 47: redrive.v1.ReclassifyFailuresRequest
+	(*ListClustersRequest)(nil),       // 48: redrive.v1.ListClustersRequest
+	(*GetClusterRequest)(nil),         // 49: redrive.v1.GetClusterRequest
+	(*SuggestRuleRequest)(nil),        // 50: redrive.v1.SuggestRuleRequest
+	(*AcceptSuggestionRequest)(nil),   // 51: redrive.v1.AcceptSuggestionRequest
+	(*DismissClusterRequest)(nil),     // 52: redrive.v1.DismissClusterRequest
+	(*ListRuleRevisionsResponse)(nil), // 53: redrive.v1.ListRuleRevisionsResponse
+	(*RuleRevision)(nil),              // 54: redrive.v1.RuleRevision
+	(*DiffRuleResponse)(nil),          // 55: redrive.v1.DiffRuleResponse
+	(*ApplyRulesResponse)(nil),        // 56: redrive.v1.ApplyRulesResponse
+	(*ExportRulesResponse)(nil),       // 57: redrive.v1.ExportRulesResponse
+	(*LintRulesResponse)(nil),         // 58: redrive.v1.LintRulesResponse
+	(*Backtest)(nil),                  // 59: redrive.v1.Backtest
+	(*ListBacktestsResponse)(nil),     // 60: redrive.v1.ListBacktestsResponse
+	(*ListRuleStatsResponse)(nil),     // 61: redrive.v1.ListRuleStatsResponse
+	(*ListClustersResponse)(nil),      // 62: redrive.v1.ListClustersResponse
+	(*Cluster)(nil),                   // 63: redrive.v1.Cluster
+	(*RuleSuggestion)(nil),            // 64: redrive.v1.RuleSuggestion
 }
 var file_redrive_v1_classifier_proto_depIdxs = []int32{
 	21, // 0: redrive.v1.Failure.attempt:type_name -> redrive.v1.AttemptRef
@@ -1746,85 +1757,86 @@ var file_redrive_v1_classifier_proto_depIdxs = []int32{
 	31, // 14: redrive.v1.Failure.retry_policy:type_name -> redrive.v1.RetryPolicy
 	2,  // 15: redrive.v1.Failure.dependency:type_name -> redrive.v1.Dependency
 	3,  // 16: redrive.v1.Failure.reclassification:type_name -> redrive.v1.Reclassification
-	30, // 17: redrive.v1.Reclassification.time:type_name -> google.protobuf.Timestamp
-	26, // 18: redrive.v1.Reclassification.verdict:type_name -> redrive.v1.Verdict
-	21, // 19: redrive.v1.ClassifyRequest.attempt:type_name -> redrive.v1.AttemptRef
-	22, // 20: redrive.v1.ClassifyRequest.type:type_name -> redrive.v1.JobType
-	23, // 21: redrive.v1.ClassifyRequest.config:type_name -> google.protobuf.Struct
-	23, // 22: redrive.v1.ClassifyRequest.attempt_config:type_name -> google.protobuf.Struct
-	24, // 23: redrive.v1.ClassifyRequest.evidence:type_name -> redrive.v1.Evidence
-	20, // 24: redrive.v1.ClassifyRequest.labels:type_name -> redrive.v1.ClassifyRequest.LabelsEntry
-	31, // 25: redrive.v1.ClassifyRequest.retry_policy:type_name -> redrive.v1.RetryPolicy
-	1,  // 26: redrive.v1.ListFailuresResponse.failures:type_name -> redrive.v1.Failure
-	1,  // 27: redrive.v1.ReplayFailureResponse.failure:type_name -> redrive.v1.Failure
-	32, // 28: redrive.v1.CreateRuleRequest.rule:type_name -> redrive.v1.Rule
-	32, // 29: redrive.v1.ListRulesResponse.rules:type_name -> redrive.v1.Rule
-	32, // 30: redrive.v1.UpdateRuleRequest.rule:type_name -> redrive.v1.Rule
-	33, // 31: redrive.v1.UpdateRuleRequest.update_mask:type_name -> google.protobuf.FieldMask
-	32, // 32: redrive.v1.TestRuleRequest.rule:type_name -> redrive.v1.Rule
-	24, // 33: redrive.v1.TestRuleRequest.evidence:type_name -> redrive.v1.Evidence
-	27, // 34: redrive.v1.TestRuleResponse.match:type_name -> redrive.v1.RuleMatch
-	4,  // 35: redrive.v1.ClassifierService.Classify:input_type -> redrive.v1.ClassifyRequest
-	5,  // 36: redrive.v1.ClassifierService.GetFailure:input_type -> redrive.v1.GetFailureRequest
-	6,  // 37: redrive.v1.ClassifierService.ListFailures:input_type -> redrive.v1.ListFailuresRequest
-	8,  // 38: redrive.v1.ClassifierService.ReplayFailure:input_type -> redrive.v1.ReplayFailureRequest
-	10, // 39: redrive.v1.ClassifierService.CreateRule:input_type -> redrive.v1.CreateRuleRequest
-	11, // 40: redrive.v1.ClassifierService.GetRule:input_type -> redrive.v1.GetRuleRequest
-	12, // 41: redrive.v1.ClassifierService.ListRules:input_type -> redrive.v1.ListRulesRequest
-	14, // 42: redrive.v1.ClassifierService.UpdateRule:input_type -> redrive.v1.UpdateRuleRequest
-	15, // 43: redrive.v1.ClassifierService.DeleteRule:input_type -> redrive.v1.DeleteRuleRequest
-	17, // 44: redrive.v1.ClassifierService.TestRule:input_type -> redrive.v1.TestRuleRequest
-	34, // 45: redrive.v1.ClassifierService.ListRuleRevisions:input_type -> redrive.v1.ListRuleRevisionsRequest
-	35, // 46: redrive.v1.ClassifierService.GetRuleRevision:input_type -> redrive.v1.GetRuleRevisionRequest
-	36, // 47: redrive.v1.ClassifierService.DiffRule:input_type -> redrive.v1.DiffRuleRequest
-	37, // 48: redrive.v1.ClassifierService.RollbackRule:input_type -> redrive.v1.RollbackRuleRequest
-	38, // 49: redrive.v1.ClassifierService.ApplyRules:input_type -> redrive.v1.ApplyRulesRequest
-	39, // 50: redrive.v1.ClassifierService.ExportRules:input_type -> redrive.v1.ExportRulesRequest
-	40, // 51: redrive.v1.ClassifierService.LintRules:input_type -> redrive.v1.LintRulesRequest
-	41, // 52: redrive.v1.ClassifierService.BacktestRule:input_type -> redrive.v1.BacktestRuleRequest
-	42, // 53: redrive.v1.ClassifierService.GetBacktest:input_type -> redrive.v1.GetBacktestRequest
-	43, // 54: redrive.v1.ClassifierService.ListBacktests:input_type -> redrive.v1.ListBacktestsRequest
-	44, // 55: redrive.v1.ClassifierService.CancelBacktest:input_type -> redrive.v1.CancelBacktestRequest
-	45, // 56: redrive.v1.ClassifierService.ListRuleStats:input_type -> redrive.v1.ListRuleStatsRequest
-	46, // 57: redrive.v1.ClassifierService.ReclassifyFailures:input_type -> redrive.v1.ReclassifyFailuresRequest
-	47, // 58: redrive.v1.ClassifierService.ListClusters:input_type -> redrive.v1.ListClustersRequest
-	48, // 59: redrive.v1.ClassifierService.GetCluster:input_type -> redrive.v1.GetClusterRequest
-	49, // 60: redrive.v1.ClassifierService.SuggestRule:input_type -> redrive.v1.SuggestRuleRequest
-	50, // 61: redrive.v1.ClassifierService.AcceptSuggestion:input_type -> redrive.v1.AcceptSuggestionRequest
-	51, // 62: redrive.v1.ClassifierService.DismissCluster:input_type -> redrive.v1.DismissClusterRequest
-	1,  // 63: redrive.v1.ClassifierService.Classify:output_type -> redrive.v1.Failure
-	1,  // 64: redrive.v1.ClassifierService.GetFailure:output_type -> redrive.v1.Failure
-	7,  // 65: redrive.v1.ClassifierService.ListFailures:output_type -> redrive.v1.ListFailuresResponse
-	9,  // 66: redrive.v1.ClassifierService.ReplayFailure:output_type -> redrive.v1.ReplayFailureResponse
-	32, // 67: redrive.v1.ClassifierService.CreateRule:output_type -> redrive.v1.Rule
-	32, // 68: redrive.v1.ClassifierService.GetRule:output_type -> redrive.v1.Rule
-	13, // 69: redrive.v1.ClassifierService.ListRules:output_type -> redrive.v1.ListRulesResponse
-	32, // 70: redrive.v1.ClassifierService.UpdateRule:output_type -> redrive.v1.Rule
-	16, // 71: redrive.v1.ClassifierService.DeleteRule:output_type -> redrive.v1.DeleteRuleResponse
-	18, // 72: redrive.v1.ClassifierService.TestRule:output_type -> redrive.v1.TestRuleResponse
-	52, // 73: redrive.v1.ClassifierService.ListRuleRevisions:output_type -> redrive.v1.ListRuleRevisionsResponse
-	53, // 74: redrive.v1.ClassifierService.GetRuleRevision:output_type -> redrive.v1.RuleRevision
-	54, // 75: redrive.v1.ClassifierService.DiffRule:output_type -> redrive.v1.DiffRuleResponse
-	32, // 76: redrive.v1.ClassifierService.RollbackRule:output_type -> redrive.v1.Rule
-	55, // 77: redrive.v1.ClassifierService.ApplyRules:output_type -> redrive.v1.ApplyRulesResponse
-	56, // 78: redrive.v1.ClassifierService.ExportRules:output_type -> redrive.v1.ExportRulesResponse
-	57, // 79: redrive.v1.ClassifierService.LintRules:output_type -> redrive.v1.LintRulesResponse
-	58, // 80: redrive.v1.ClassifierService.BacktestRule:output_type -> redrive.v1.Backtest
-	58, // 81: redrive.v1.ClassifierService.GetBacktest:output_type -> redrive.v1.Backtest
-	59, // 82: redrive.v1.ClassifierService.ListBacktests:output_type -> redrive.v1.ListBacktestsResponse
-	58, // 83: redrive.v1.ClassifierService.CancelBacktest:output_type -> redrive.v1.Backtest
-	60, // 84: redrive.v1.ClassifierService.ListRuleStats:output_type -> redrive.v1.ListRuleStatsResponse
-	58, // 85: redrive.v1.ClassifierService.ReclassifyFailures:output_type -> redrive.v1.Backtest
-	61, // 86: redrive.v1.ClassifierService.ListClusters:output_type -> redrive.v1.ListClustersResponse
-	62, // 87: redrive.v1.ClassifierService.GetCluster:output_type -> redrive.v1.Cluster
-	63, // 88: redrive.v1.ClassifierService.SuggestRule:output_type -> redrive.v1.RuleSuggestion
-	32, // 89: redrive.v1.ClassifierService.AcceptSuggestion:output_type -> redrive.v1.Rule
-	62, // 90: redrive.v1.ClassifierService.DismissCluster:output_type -> redrive.v1.Cluster
-	63, // [63:91] is the sub-list for method output_type
-	35, // [35:63] is the sub-list for method input_type
-	35, // [35:35] is the sub-list for extension type_name
-	35, // [35:35] is the sub-list for extension extendee
-	0,  // [0:35] is the sub-list for field type_name
+	32, // 17: redrive.v1.Failure.late_logs:type_name -> redrive.v1.Log
+	30, // 18: redrive.v1.Reclassification.time:type_name -> google.protobuf.Timestamp
+	26, // 19: redrive.v1.Reclassification.verdict:type_name -> redrive.v1.Verdict
+	21, // 20: redrive.v1.ClassifyRequest.attempt:type_name -> redrive.v1.AttemptRef
+	22, // 21: redrive.v1.ClassifyRequest.type:type_name -> redrive.v1.JobType
+	23, // 22: redrive.v1.ClassifyRequest.config:type_name -> google.protobuf.Struct
+	23, // 23: redrive.v1.ClassifyRequest.attempt_config:type_name -> google.protobuf.Struct
+	24, // 24: redrive.v1.ClassifyRequest.evidence:type_name -> redrive.v1.Evidence
+	20, // 25: redrive.v1.ClassifyRequest.labels:type_name -> redrive.v1.ClassifyRequest.LabelsEntry
+	31, // 26: redrive.v1.ClassifyRequest.retry_policy:type_name -> redrive.v1.RetryPolicy
+	1,  // 27: redrive.v1.ListFailuresResponse.failures:type_name -> redrive.v1.Failure
+	1,  // 28: redrive.v1.ReplayFailureResponse.failure:type_name -> redrive.v1.Failure
+	33, // 29: redrive.v1.CreateRuleRequest.rule:type_name -> redrive.v1.Rule
+	33, // 30: redrive.v1.ListRulesResponse.rules:type_name -> redrive.v1.Rule
+	33, // 31: redrive.v1.UpdateRuleRequest.rule:type_name -> redrive.v1.Rule
+	34, // 32: redrive.v1.UpdateRuleRequest.update_mask:type_name -> google.protobuf.FieldMask
+	33, // 33: redrive.v1.TestRuleRequest.rule:type_name -> redrive.v1.Rule
+	24, // 34: redrive.v1.TestRuleRequest.evidence:type_name -> redrive.v1.Evidence
+	27, // 35: redrive.v1.TestRuleResponse.match:type_name -> redrive.v1.RuleMatch
+	4,  // 36: redrive.v1.ClassifierService.Classify:input_type -> redrive.v1.ClassifyRequest
+	5,  // 37: redrive.v1.ClassifierService.GetFailure:input_type -> redrive.v1.GetFailureRequest
+	6,  // 38: redrive.v1.ClassifierService.ListFailures:input_type -> redrive.v1.ListFailuresRequest
+	8,  // 39: redrive.v1.ClassifierService.ReplayFailure:input_type -> redrive.v1.ReplayFailureRequest
+	10, // 40: redrive.v1.ClassifierService.CreateRule:input_type -> redrive.v1.CreateRuleRequest
+	11, // 41: redrive.v1.ClassifierService.GetRule:input_type -> redrive.v1.GetRuleRequest
+	12, // 42: redrive.v1.ClassifierService.ListRules:input_type -> redrive.v1.ListRulesRequest
+	14, // 43: redrive.v1.ClassifierService.UpdateRule:input_type -> redrive.v1.UpdateRuleRequest
+	15, // 44: redrive.v1.ClassifierService.DeleteRule:input_type -> redrive.v1.DeleteRuleRequest
+	17, // 45: redrive.v1.ClassifierService.TestRule:input_type -> redrive.v1.TestRuleRequest
+	35, // 46: redrive.v1.ClassifierService.ListRuleRevisions:input_type -> redrive.v1.ListRuleRevisionsRequest
+	36, // 47: redrive.v1.ClassifierService.GetRuleRevision:input_type -> redrive.v1.GetRuleRevisionRequest
+	37, // 48: redrive.v1.ClassifierService.DiffRule:input_type -> redrive.v1.DiffRuleRequest
+	38, // 49: redrive.v1.ClassifierService.RollbackRule:input_type -> redrive.v1.RollbackRuleRequest
+	39, // 50: redrive.v1.ClassifierService.ApplyRules:input_type -> redrive.v1.ApplyRulesRequest
+	40, // 51: redrive.v1.ClassifierService.ExportRules:input_type -> redrive.v1.ExportRulesRequest
+	41, // 52: redrive.v1.ClassifierService.LintRules:input_type -> redrive.v1.LintRulesRequest
+	42, // 53: redrive.v1.ClassifierService.BacktestRule:input_type -> redrive.v1.BacktestRuleRequest
+	43, // 54: redrive.v1.ClassifierService.GetBacktest:input_type -> redrive.v1.GetBacktestRequest
+	44, // 55: redrive.v1.ClassifierService.ListBacktests:input_type -> redrive.v1.ListBacktestsRequest
+	45, // 56: redrive.v1.ClassifierService.CancelBacktest:input_type -> redrive.v1.CancelBacktestRequest
+	46, // 57: redrive.v1.ClassifierService.ListRuleStats:input_type -> redrive.v1.ListRuleStatsRequest
+	47, // 58: redrive.v1.ClassifierService.ReclassifyFailures:input_type -> redrive.v1.ReclassifyFailuresRequest
+	48, // 59: redrive.v1.ClassifierService.ListClusters:input_type -> redrive.v1.ListClustersRequest
+	49, // 60: redrive.v1.ClassifierService.GetCluster:input_type -> redrive.v1.GetClusterRequest
+	50, // 61: redrive.v1.ClassifierService.SuggestRule:input_type -> redrive.v1.SuggestRuleRequest
+	51, // 62: redrive.v1.ClassifierService.AcceptSuggestion:input_type -> redrive.v1.AcceptSuggestionRequest
+	52, // 63: redrive.v1.ClassifierService.DismissCluster:input_type -> redrive.v1.DismissClusterRequest
+	1,  // 64: redrive.v1.ClassifierService.Classify:output_type -> redrive.v1.Failure
+	1,  // 65: redrive.v1.ClassifierService.GetFailure:output_type -> redrive.v1.Failure
+	7,  // 66: redrive.v1.ClassifierService.ListFailures:output_type -> redrive.v1.ListFailuresResponse
+	9,  // 67: redrive.v1.ClassifierService.ReplayFailure:output_type -> redrive.v1.ReplayFailureResponse
+	33, // 68: redrive.v1.ClassifierService.CreateRule:output_type -> redrive.v1.Rule
+	33, // 69: redrive.v1.ClassifierService.GetRule:output_type -> redrive.v1.Rule
+	13, // 70: redrive.v1.ClassifierService.ListRules:output_type -> redrive.v1.ListRulesResponse
+	33, // 71: redrive.v1.ClassifierService.UpdateRule:output_type -> redrive.v1.Rule
+	16, // 72: redrive.v1.ClassifierService.DeleteRule:output_type -> redrive.v1.DeleteRuleResponse
+	18, // 73: redrive.v1.ClassifierService.TestRule:output_type -> redrive.v1.TestRuleResponse
+	53, // 74: redrive.v1.ClassifierService.ListRuleRevisions:output_type -> redrive.v1.ListRuleRevisionsResponse
+	54, // 75: redrive.v1.ClassifierService.GetRuleRevision:output_type -> redrive.v1.RuleRevision
+	55, // 76: redrive.v1.ClassifierService.DiffRule:output_type -> redrive.v1.DiffRuleResponse
+	33, // 77: redrive.v1.ClassifierService.RollbackRule:output_type -> redrive.v1.Rule
+	56, // 78: redrive.v1.ClassifierService.ApplyRules:output_type -> redrive.v1.ApplyRulesResponse
+	57, // 79: redrive.v1.ClassifierService.ExportRules:output_type -> redrive.v1.ExportRulesResponse
+	58, // 80: redrive.v1.ClassifierService.LintRules:output_type -> redrive.v1.LintRulesResponse
+	59, // 81: redrive.v1.ClassifierService.BacktestRule:output_type -> redrive.v1.Backtest
+	59, // 82: redrive.v1.ClassifierService.GetBacktest:output_type -> redrive.v1.Backtest
+	60, // 83: redrive.v1.ClassifierService.ListBacktests:output_type -> redrive.v1.ListBacktestsResponse
+	59, // 84: redrive.v1.ClassifierService.CancelBacktest:output_type -> redrive.v1.Backtest
+	61, // 85: redrive.v1.ClassifierService.ListRuleStats:output_type -> redrive.v1.ListRuleStatsResponse
+	59, // 86: redrive.v1.ClassifierService.ReclassifyFailures:output_type -> redrive.v1.Backtest
+	62, // 87: redrive.v1.ClassifierService.ListClusters:output_type -> redrive.v1.ListClustersResponse
+	63, // 88: redrive.v1.ClassifierService.GetCluster:output_type -> redrive.v1.Cluster
+	64, // 89: redrive.v1.ClassifierService.SuggestRule:output_type -> redrive.v1.RuleSuggestion
+	33, // 90: redrive.v1.ClassifierService.AcceptSuggestion:output_type -> redrive.v1.Rule
+	63, // 91: redrive.v1.ClassifierService.DismissCluster:output_type -> redrive.v1.Cluster
+	64, // [64:92] is the sub-list for method output_type
+	36, // [36:64] is the sub-list for method input_type
+	36, // [36:36] is the sub-list for extension type_name
+	36, // [36:36] is the sub-list for extension extendee
+	0,  // [0:36] is the sub-list for field type_name
 }
 
 func init() { file_redrive_v1_classifier_proto_init() }

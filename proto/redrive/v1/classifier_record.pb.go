@@ -24,8 +24,10 @@ const (
 
 // FailureLogs is the text of a failure's logs.
 type FailureLogs struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Logs          []*Log                 `protobuf:"bytes,1,rep,name=logs,proto3" json:"logs,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Logs  []*Log                 `protobuf:"bytes,1,rep,name=logs,proto3" json:"logs,omitempty"`
+	// What was read after the decision, once.
+	LateLogs      []*Log `protobuf:"bytes,2,rep,name=late_logs,json=lateLogs,proto3" json:"late_logs,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -67,6 +69,13 @@ func (x *FailureLogs) GetLogs() []*Log {
 	return nil
 }
 
+func (x *FailureLogs) GetLateLogs() []*Log {
+	if x != nil {
+		return x.LateLogs
+	}
+	return nil
+}
+
 // FailureProgress is what of a failure changes with its steps.
 type FailureProgress struct {
 	state      protoimpl.MessageState `protogen:"open.v1"`
@@ -79,8 +88,10 @@ type FailureProgress struct {
 	Emission int32 `protobuf:"varint,6,opt,name=emission,proto3" json:"emission,omitempty"`
 	// The recommendation, unless the first document has it already.
 	Recommendation *Recommendation `protobuf:"bytes,7,opt,name=recommendation,proto3" json:"recommendation,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// When the logs are to be read once more: one was missing or still growing.
+	LateTime      *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=late_time,json=lateTime,proto3" json:"late_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *FailureProgress) Reset() {
@@ -158,6 +169,13 @@ func (x *FailureProgress) GetEmission() int32 {
 func (x *FailureProgress) GetRecommendation() *Recommendation {
 	if x != nil {
 		return x.Recommendation
+	}
+	return nil
+}
+
+func (x *FailureProgress) GetLateTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LateTime
 	}
 	return nil
 }
@@ -490,9 +508,10 @@ var File_redrive_v1_classifier_record_proto protoreflect.FileDescriptor
 const file_redrive_v1_classifier_record_proto_rawDesc = "" +
 	"\n" +
 	"\"redrive/v1/classifier_record.proto\x12\n" +
-	"redrive.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bredrive/v1/classifier.proto\x1a\x18redrive/v1/cluster.proto\x1a\x19redrive/v1/evidence.proto\x1a\x1credrive/v1/recommender.proto\x1a\x15redrive/v1/rule.proto\"2\n" +
+	"redrive.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bredrive/v1/classifier.proto\x1a\x18redrive/v1/cluster.proto\x1a\x19redrive/v1/evidence.proto\x1a\x1credrive/v1/recommender.proto\x1a\x15redrive/v1/rule.proto\"`\n" +
 	"\vFailureLogs\x12#\n" +
-	"\x04logs\x18\x01 \x03(\v2\x0f.redrive.v1.LogR\x04logs\"\xce\x02\n" +
+	"\x04logs\x18\x01 \x03(\v2\x0f.redrive.v1.LogR\x04logs\x12,\n" +
+	"\tlate_logs\x18\x02 \x03(\v2\x0f.redrive.v1.LogR\blateLogs\"\x87\x03\n" +
 	"\x0fFailureProgress\x12/\n" +
 	"\x05state\x18\x01 \x01(\x0e2\x19.redrive.v1.Failure.StateR\x05state\x12\x14\n" +
 	"\x05patch\x18\x02 \x01(\tR\x05patch\x12\x1a\n" +
@@ -502,7 +521,8 @@ const file_redrive_v1_classifier_record_proto_rawDesc = "" +
 	"\vupdate_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"updateTime\x12\x1a\n" +
 	"\bemission\x18\x06 \x01(\x05R\bemission\x12B\n" +
-	"\x0erecommendation\x18\a \x01(\v2\x1a.redrive.v1.RecommendationR\x0erecommendation\"\x92\x01\n" +
+	"\x0erecommendation\x18\a \x01(\v2\x1a.redrive.v1.RecommendationR\x0erecommendation\x127\n" +
+	"\tlate_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\blateTime\"\x92\x01\n" +
 	"\n" +
 	"RuleRecord\x12$\n" +
 	"\x04rule\x18\x01 \x01(\v2\x10.redrive.v1.RuleR\x04rule\x12\x1d\n" +
@@ -564,19 +584,21 @@ var file_redrive_v1_classifier_record_proto_goTypes = []any{
 }
 var file_redrive_v1_classifier_record_proto_depIdxs = []int32{
 	6,  // 0: redrive.v1.FailureLogs.logs:type_name -> redrive.v1.Log
-	7,  // 1: redrive.v1.FailureProgress.state:type_name -> redrive.v1.Failure.State
-	8,  // 2: redrive.v1.FailureProgress.create_time:type_name -> google.protobuf.Timestamp
-	8,  // 3: redrive.v1.FailureProgress.update_time:type_name -> google.protobuf.Timestamp
-	9,  // 4: redrive.v1.FailureProgress.recommendation:type_name -> redrive.v1.Recommendation
-	10, // 5: redrive.v1.RuleRecord.rule:type_name -> redrive.v1.Rule
-	11, // 6: redrive.v1.ClusterRecord.cluster:type_name -> redrive.v1.Cluster
-	8,  // 7: redrive.v1.ClusterCursor.counted_time:type_name -> google.protobuf.Timestamp
-	8,  // 8: redrive.v1.SuccessLog.time:type_name -> google.protobuf.Timestamp
-	9,  // [9:9] is the sub-list for method output_type
-	9,  // [9:9] is the sub-list for method input_type
-	9,  // [9:9] is the sub-list for extension type_name
-	9,  // [9:9] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	6,  // 1: redrive.v1.FailureLogs.late_logs:type_name -> redrive.v1.Log
+	7,  // 2: redrive.v1.FailureProgress.state:type_name -> redrive.v1.Failure.State
+	8,  // 3: redrive.v1.FailureProgress.create_time:type_name -> google.protobuf.Timestamp
+	8,  // 4: redrive.v1.FailureProgress.update_time:type_name -> google.protobuf.Timestamp
+	9,  // 5: redrive.v1.FailureProgress.recommendation:type_name -> redrive.v1.Recommendation
+	8,  // 6: redrive.v1.FailureProgress.late_time:type_name -> google.protobuf.Timestamp
+	10, // 7: redrive.v1.RuleRecord.rule:type_name -> redrive.v1.Rule
+	11, // 8: redrive.v1.ClusterRecord.cluster:type_name -> redrive.v1.Cluster
+	8,  // 9: redrive.v1.ClusterCursor.counted_time:type_name -> google.protobuf.Timestamp
+	8,  // 10: redrive.v1.SuccessLog.time:type_name -> google.protobuf.Timestamp
+	11, // [11:11] is the sub-list for method output_type
+	11, // [11:11] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_redrive_v1_classifier_record_proto_init() }

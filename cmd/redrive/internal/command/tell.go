@@ -26,6 +26,7 @@ func (a *app) tellFailure(f *redrivev1.Failure) {
 		a.lines(fmt.Sprintf("It is about the %s %s: other jobs that need it may fail as well.", clean(d.GetKind()), a.out.Strong(clean(d.GetName()))))
 	}
 	a.excerpt(f.GetExcerpt())
+	a.tellLogs(f)
 	for _, w := range f.GetWarnings() {
 		a.lines(a.out.Warn("warning: ") + clean(w))
 	}

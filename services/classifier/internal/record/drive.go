@@ -65,6 +65,9 @@ type Driver struct {
 	Patcher
 	// Timeout bounds each call to the recommender and the patcher.
 	Timeout time.Duration
+	// LogDelay is after how long logs are read once more that were missing or
+	// still growing.
+	LogDelay time.Duration
 	// Done is called once for every failure that this driver made final.
 	Done func(f Failure)
 	// Classified is called with the time that collecting and matching took.
@@ -124,6 +127,9 @@ func (d *Driver) begin(ctx context.Context, r Report) (Record, error) {
 	collected := d.Collector.Collect(ctx, collect.Ask{Evidence: r.Evidence, Labels: r.Labels, Now: began})
 	r.Evidence = collected.Evidence
 	f := Begin(r, d.Rules(), collected.Warnings, began)
+	if collected.Late {
+		f.LateTime = began.Add(d.LogDelay)
+	}
 	d.Classified(time.Since(began))
 	tellClass(span, f)
 	var waits error

@@ -68,6 +68,9 @@ type Failure struct {
 	Warnings       []string
 	CreateTime     time.Time
 	UpdateTime     time.Time
+	// LateTime is when its logs are to be read once more, since one was missing
+	// or still growing; zero is never.
+	LateTime time.Time
 }
 
 // Outcome is what is recommended.

@@ -12,6 +12,7 @@ import (
 	"github.com/redrive-io/redrive/pkg/bus"
 	"github.com/redrive-io/redrive/pkg/docstore"
 	"github.com/redrive-io/redrive/pkg/errs"
+	"github.com/redrive-io/redrive/pkg/wellknown"
 	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
 	"github.com/redrive-io/redrive/services/classifier/internal/record"
 	"github.com/redrive-io/redrive/services/classifier/internal/wire"
@@ -40,6 +41,7 @@ const (
 	byWorkflow    = "workflow"
 	byFingerprint = "fingerprint"
 	byOpen        = "open" // of progress: since when a failure that is not final stands as it does
+	byLate        = "late" // of progress: when the logs are to be read once more
 )
 
 // mostSame bounds how many failures are counted as the same.
@@ -117,6 +119,9 @@ func progressIndex(p progress) []docstore.Entry {
 	if p.GetState() != redrivev1.Failure_STATE_FINAL {
 		all = append(all, docstore.Entry{Name: byOpen, Value: docstore.TimeKey(p.GetUpdateTime().AsTime())})
 	}
+	if p.LateTime != nil {
+		all = append(all, docstore.Entry{Name: byLate, Value: docstore.TimeKey(p.GetLateTime().AsTime())})
+	}
 	return all
 }
 
@@ -127,6 +132,7 @@ func (s *Failures) Get(ctx context.Context, id string) (record.Record, error) {
 		return record.Record{}, err
 	}
 	f, err := wire.FailureFromProto(p)
+	f.LateTime = wellknown.Time(now.GetLateTime())
 	return record.Record{Failure: f, Revision: now.revision, Emission: int(now.GetEmission())}, err
 }
 
@@ -156,7 +162,7 @@ func (s *Failures) read(ctx context.Context, id string) (*redrivev1.Failure, pro
 	if err := proto.Unmarshal(doc.Value, &logs); err != nil {
 		return nil, now, errs.New(errs.Internal, "decode the logs of failure %q: %w", id, err)
 	}
-	p.GetEvidence().Logs = logs.GetLogs()
+	p.GetEvidence().Logs, p.LateLogs = logs.GetLogs(), logs.GetLateLogs()
 	return now.of(p), now, nil
 }
 
@@ -237,6 +243,7 @@ func (m made) progress(r record.Record) progress {
 	now := &redrivev1.FailureProgress{
 		State: m.announced.State, Patch: m.announced.Patch, Warnings: m.announced.Warnings,
 		CreateTime: m.announced.CreateTime, UpdateTime: m.announced.UpdateTime, Emission: int32(r.Emission),
+		LateTime: wellknown.Timestamp(r.LateTime),
 	}
 	if !m.advised && r.Recommendation != nil {
 		now.Recommendation = wire.Answer(*r.Recommendation)
