@@ -1,7 +1,10 @@
 package finalize
 
 import (
+	"math/rand/v2"
+	"reflect"
 	"slices"
+	"strconv"
 	"testing"
 
 	"github.com/redrive-io/redrive/pkg/failure"
@@ -103,6 +106,33 @@ func TestADependencyIsWhatIsCapturedByItsName(t *testing.T) {
 		m.Captures = tc.captures
 		if got := Finalize([]rule.Match{m}, rule.Input{}).Dependency; got != tc.want {
 			t.Errorf("%v: %+v, want %+v", tc.captures, got, tc.want)
+		}
+	}
+}
+
+// Whatever rules say of each other, one live match speaks, and the same one
+// again.
+func TestTheDecisionEnds(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	classes := failure.Classes()
+	slices.Sort(classes)
+	for range 2000 {
+		var matches []rule.Match
+		live := 0
+		for i := range random.IntN(12) {
+			m := on(random.IntN(6), classes[random.IntN(len(classes))])
+			for range random.IntN(3) {
+				m.YieldsTo = append(m.YieldsTo, string(classes[random.IntN(len(classes))]), "rules/"+strconv.Itoa(random.IntN(12)))
+			}
+			m.Rule, m.Aftermath = strconv.Itoa(i), rule.Aftermath(random.IntN(3))
+			if m.Aftermath != rule.Recovered {
+				live++
+			}
+			matches = append(matches, m)
+		}
+		got := decide(matches)
+		if (got == nil) != (live == 0) || got != nil && got.Aftermath == rule.Recovered || !reflect.DeepEqual(got, decide(slices.Clone(matches))) {
+			t.Fatalf("decide(%+v) = %+v", matches, got)
 		}
 	}
 }

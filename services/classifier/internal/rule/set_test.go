@@ -173,6 +173,9 @@ func FuzzMatchAgreesWithPlainLoop(f *testing.F) {
 	f.Add(`\xff|[\x80-\xff]b`, "a\xffb")
 	f.Add(`a{3}(b|c)?d+`, "aaabd aaad")
 	f.Add(`^$`, "a\n\nb")
+	f.Add("boom", "DEBUG x\njava.lang.Error: boom\n\tat x(")
+	f.Add("refused", "refused, retrying in 3 s\nrefused\nAttempt 2 succeeded")
+	f.Add("D[a-z]+", "where x = 'Dx'\nAb, Dx, Cd")
 	f.Fuzz(func(t *testing.T, pattern, in string) {
 		c, err := rule.Compile("rule", rule.Rule{ID: "r", Any: []string{pattern, "needle"}, None: []string{pattern + "never"}, Class: failure.CodeBug, Summary: "s", Mode: rule.Enforce})
 		if err != nil {
