@@ -33,7 +33,7 @@ func failureResource() resource[*redrivev1.Failure] {
 		row: func(a *app, f *redrivev1.Failure) []string {
 			at := failure.AttemptFromProto(f.GetAttempt())
 			return []string{
-				f.GetName(), clean(f.GetClass()), screen.Name(f.GetVerdict()), at.JobName(), strconv.Itoa(at.Number),
+				f.GetName(), classOf(f), screen.Name(f.GetVerdict()), at.JobName(), strconv.Itoa(at.Number),
 				clean(f.GetRule()), a.when(f.GetCreateTime()), clean(f.GetSummary()),
 			}
 		},
@@ -41,9 +41,28 @@ func failureResource() resource[*redrivev1.Failure] {
 	}
 }
 
+// classOf is the class of a failure, with what it would be today where that is
+// another one.
+func classOf(f *redrivev1.Failure) string {
+	class := clean(f.GetClass())
+	if r := f.GetReclassification(); r != nil && r.GetClass() != f.GetClass() {
+		class += " (today " + clean(r.GetClass()) + ")"
+	}
+	return class
+}
+
+// todayOf says what later rules say of a failure, where they say something else.
+func todayOf(a *app, f *redrivev1.Failure) string {
+	r := f.GetReclassification()
+	if r == nil {
+		return ""
+	}
+	return decision(r.GetRule(), r.GetClass(), r.GetVerdict()) + ", found " + a.when(r.GetTime())
+}
+
 func (a *app) failures() *cobra.Command {
 	r := failureResource()
-	return family("failures", "List failures and look at them", r.listCommand(a), r.getCommand(a))
+	return family("failures", "List failures and look at them", r.listCommand(a), r.getCommand(a), a.failureReclassify())
 }
 
 func (a *app) showFailure(f *redrivev1.Failure) error {

@@ -41,6 +41,7 @@ func (a *app) rules() *cobra.Command {
 	return family("rules", "List, write and try the rules that classify failures",
 		r.listCommand(a), r.getCommand(a), a.ruleCreate(), a.ruleUpdate(), a.ruleDelete(), a.ruleTest(),
 		a.ruleHistory(), a.ruleDiff(), a.ruleRollback(), a.ruleApply(), a.ruleExport(),
+		a.ruleLint(), a.ruleBacktest(), a.ruleBacktests(), a.ruleStats(),
 		a.ruleSuggest(), a.ruleAccept())
 }
 

@@ -3,6 +3,8 @@ package command
 import (
 	"context"
 	"fmt"
+	"os"
+	"strings"
 
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
@@ -104,11 +106,14 @@ func (a *app) ruleDelete() *cobra.Command {
 
 func (a *app) ruleTest() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "test RULE|RULE-FILE LOG-FILE",
-		Short: "Try a rule on a log and say what matched or which part did not",
-		Long: `Try a rule on a log and say what matched, or which part did not match. Nothing
-is stored. The rule is one of the server's (rules/ID) or a file; the log is a
-file, or - for stdin. The status is 1 when the rule does not match.
+		Use:   "test RULE|RULE-FILE LOG-FILE|FAILURE",
+		Short: "Try a rule on a log or a stored failure, and say what matched or which part did not",
+		Long: `Try a rule on a log or a stored failure, and say what matched, or which part did
+not match. Nothing is stored. The rule is one of the server's (rules/ID) or a
+file; the log is a file, or - for stdin; a failure is failures/ID. The status is
+1 when the rule does not match.
+
+  redrive rules test license.yaml failures/d0b1f6a1c7a94f6e2b8c1a55
 
 ` + ruleFileHelp,
 		Args: takes(2, 2),
@@ -125,11 +130,9 @@ file, or - for stdin. The status is 1 when the rule does not match.
 		if err := a.ruleToTest(args[0], req); err != nil {
 			return err
 		}
-		text, err := a.readText(args[1])
-		if err != nil {
+		if err := a.logToTest(args[1], req); err != nil {
 			return err
 		}
-		req.Text = text
 		conn, err := a.dial()
 		if err != nil {
 			return err
@@ -149,6 +152,21 @@ file, or - for stdin. The status is 1 when the rule does not match.
 		return err
 	}
 	return cmd
+}
+
+// logToTest puts what a rule is tried on into req: a file where there is one,
+// else a stored failure.
+func (a *app) logToTest(arg string, req *redrivev1.TestRuleRequest) error {
+	if _, err := os.Stat(arg); err != nil && strings.HasPrefix(arg, "failures/") {
+		if req.GetEngine() != "" || req.GetEvidence().ExitCode != nil || req.GetEvidence().GetSignal() != 0 {
+			return usagef("%s has its own engine, exit code and signal: leave the flags out", arg)
+		}
+		req.Failure, req.Evidence = arg, nil
+		return nil
+	}
+	text, err := a.readText(arg)
+	req.Text = text
+	return err
 }
 
 func (a *app) tellTest(r *redrivev1.TestRuleResponse) {

@@ -17,6 +17,9 @@ func (a *app) tellFailure(f *redrivev1.Failure) {
 	if f.GetState() != redrivev1.Failure_STATE_FINAL {
 		a.lines(a.out.Warn("It is being classified; this is what is known so far."))
 	}
+	if today := todayOf(a, f); today != "" {
+		a.lines("By the rules of today: " + today)
+	}
 	a.heading("What happened")
 	if f.GetSummary() != "" {
 		a.lines(clean(f.GetSummary()))

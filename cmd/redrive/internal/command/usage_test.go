@@ -105,7 +105,8 @@ func TestHelpIsThereForEverything(t *testing.T) {
 	r.check(t, command.ExitOK, []string{"serve ", "submit ", "explain ", "version ", "--data"}, nil)
 	for _, args := range []string{
 		"serve", "submit", "retry", "cancel", "explain", "version", "jobs", "jobs list", "jobs get", "failures list", "rules create",
-		"rules update", "rules delete", "rules test", "rules history", "rules diff", "rules rollback", "rules apply", "rules export", "patches promote", "patches revoke", "alerts ack", "alerts resolve",
+		"rules update", "rules delete", "rules test", "rules lint", "rules backtest", "rules backtests", "rules stats",
+		"failures reclassify", "rules history", "rules diff", "rules rollback", "rules apply", "rules export", "patches promote", "patches revoke", "alerts ack", "alerts resolve",
 	} {
 		run(t, "", append(strings.Fields(args), "--help")...).check(t, command.ExitOK, []string{"redrive " + args, "Usage:"}, nil)
 	}
