@@ -168,7 +168,7 @@ func (c *Compiled) again(in Input, source string, after int, counts func(line st
 				if !p.needs.On(line, low) {
 					continue
 				}
-				if loc := p.re.FindStringSubmatchIndex(line); loc != nil && counts(line) && spoken(t.Text, s, loc) {
+				if loc := p.match(line); loc != nil && counts(line) && spoken(t.Text, s, loc) {
 					return true
 				}
 			}

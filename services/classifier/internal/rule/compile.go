@@ -158,7 +158,7 @@ func (o Operation) check(field string) error {
 func (c *Compiled) checkSummary(field string) error {
 	known := map[string]bool{}
 	for _, p := range append(slices.Clone(c.any), c.all...) {
-		for _, name := range p.re.SubexpNames() {
+		for _, name := range p.names {
 			known[name] = name != ""
 		}
 	}
@@ -222,7 +222,7 @@ func (c *Compiled) patternsOf(is func(stride int) bool) []string {
 	var all []string
 	for _, p := range c.patterns() {
 		if is(p.needs.Stride()) {
-			all = append(all, p.re.String())
+			all = append(all, p.text)
 		}
 	}
 	return all

@@ -200,7 +200,7 @@ func (c *Compiled) find(in Input, p *pattern) *hit {
 			continue
 		}
 		for _, s := range spans(t.Text) {
-			if loc := p.re.FindStringSubmatchIndex(t.Text[s.start:s.end]); loc != nil && spoken(t.Text, s, loc) {
+			if loc := p.match(t.Text[s.start:s.end]); loc != nil && spoken(t.Text, s, loc) {
 				return &hit{text: i, span: s, loc: loc}
 			}
 		}

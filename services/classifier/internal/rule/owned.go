@@ -38,7 +38,7 @@ func (o *owned) find(line string) []int {
 	if a != nil && !a.May(line) {
 		return nil
 	}
-	return o.re.FindStringSubmatchIndex(line)
+	return o.match(line)
 }
 
 // newAutomaton returns the automaton of the pattern, or nil when the set has
@@ -47,7 +47,7 @@ func (o *owned) newAutomaton() *sieve.Automaton {
 	if o.set.automata.Load() >= maxAutomata {
 		return nil
 	}
-	tree, err := syntax.Parse(o.re.String(), syntax.Perl)
+	tree, err := syntax.Parse(o.text, syntax.Perl)
 	if err != nil {
 		return nil // the expression does without
 	}

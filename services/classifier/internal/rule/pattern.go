@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"regexp/syntax"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/redrive-io/redrive/pkg/errs"
@@ -12,9 +13,16 @@ import (
 
 // pattern is one compiled RE2 pattern. It sees one line at a time.
 type pattern struct {
-	re    *regexp.Regexp
+	text  string
+	names []string // of its captures, by number
 	needs sieve.Needs
+	// expression is compiled when a line is first tried: of thousands of patterns
+	// few ever are.
+	expression func() *regexp.Regexp
 }
+
+// match returns the submatch positions on line, or nil.
+func (p *pattern) match(line string) []int { return p.expression().FindStringSubmatchIndex(line) }
 
 // compilePattern names field in its errors.
 func compilePattern(field, text string) (*pattern, error) {
@@ -28,17 +36,16 @@ func compilePattern(field, text string) (*pattern, error) {
 	if size := programSize(tree); size > MaxProgram {
 		return nil, errs.Field(field, "compiles to more than %d instructions: make its repetitions smaller, or write + or *", MaxProgram)
 	}
-	re, err := regexp.Compile(text)
-	if err != nil {
-		return nil, errs.Field(field, "%w", err)
-	}
-	return &pattern{re: re, needs: sieve.Analyze(tree)}, nil
+	return &pattern{
+		text: text, names: tree.CapNames(), needs: sieve.Analyze(tree),
+		expression: sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(text) }), // what can be parsed can be compiled
+	}, nil
 }
 
 // captures adds the named captures that loc found on line, cut to
 // maxCapture bytes; what is there already stays.
 func (p *pattern) captures(into map[string]string, line string, loc []int) {
-	for i, name := range p.re.SubexpNames() {
+	for i, name := range p.names {
 		if name == "" || loc[2*i] < 0 || into[name] != "" {
 			continue
 		}

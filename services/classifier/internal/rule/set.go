@@ -55,7 +55,7 @@ func NewSet(rules ...*Compiled) (*Set, error) {
 	}
 	sought := make([]sieve.Pattern, len(s.patterns))
 	for i := range s.patterns {
-		sought[i] = sieve.Pattern{Text: s.patterns[i].re.String(), Needs: s.patterns[i].needs}
+		sought[i] = sieve.Pattern{Text: s.patterns[i].text, Needs: s.patterns[i].needs}
 	}
 	var err error
 	if s.sieve, err = sieve.New(sought); err != nil {
