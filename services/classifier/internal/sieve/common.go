@@ -101,13 +101,13 @@ type learner struct {
 }
 
 const (
-	sampled = 512
+	sampled = 1 << 10
 	block   = 16 << 10
 )
 
 // stages end when there are so many bytes of samples, of one in this many
-// blocks: after about 2 MiB and 100 MiB of text.
-var stages = [...]struct{ bytes, blocks int }{{64 << 10, 1}, {256 << 10, 16}}
+// blocks: after about 2 MiB and 30 MiB of text.
+var stages = [...]struct{ bytes, blocks int }{{128 << 10, 1}, {512 << 10, 4}}
 
 func newLearner() *learner { return &learner{habits: *ordinaryHabits()} }
 

@@ -82,28 +82,41 @@ func newTable(stride int, wanteds []wanted, grams map[uint32][]entry) *table {
 
 func (t *table) home(g uint32) int { return int(g * 0x85EBCA6B >> t.shift) }
 
-// hit tells of the factors that have gram g at a place of the text.
-func (t *table) hit(text string, g uint32, at int, found func(pattern, at int)) {
-	i := t.home(g)
-	for t.slots[i].gram != g {
-		if t.slots[i].to == 0 {
-			return
-		}
-		i = (i + 1) & (len(t.slots) - 1)
+// hit is a gram of a text that the filter let through.
+type hit struct {
+	gram uint32
+	at   int
+}
+
+// batch is how many hits are looked at together: they are far apart in memory,
+// and waiting for all at once takes as long as waiting for one.
+const batch = 64
+
+// tell tells of the factors that have the grams of hits at their places of the
+// text.
+func (t *table) tell(text string, hits []hit, found func(pattern, at int)) {
+	var slots [batch]slot
+	for i, h := range hits {
+		slots[i&(batch-1)] = t.slots[t.home(h.gram)]
 	}
-	s := t.slots[i]
-	for _, e := range t.entries[s.from:s.to] {
-		// It is within the text when all of the factor is.
-		if n := at + int(e.beside); n >= 0 && n+gramSize <= len(text) && gramAt(text, n)&e.mask != e.value {
-			continue
+	for i, h := range hits {
+		s := slots[i&(batch-1)]
+		for n := t.home(h.gram); s.gram != h.gram && s.to != 0; s = t.slots[n] {
+			n = (n + 1) & (len(t.slots) - 1)
 		}
-		w := &t.wanted[e.wanted]
-		start := at - int(e.at)
-		if start < 0 || start+len(w.text) > len(text) || !w.is(text[start:start+len(w.text)]) {
-			continue
-		}
-		for _, p := range w.patterns {
-			found(int(p), start)
+		for _, e := range t.entries[s.from:s.to] {
+			// It is within the text when all of the factor is.
+			if n := h.at + int(e.beside); n >= 0 && n+gramSize <= len(text) && gramAt(text, n)&e.mask != e.value {
+				continue
+			}
+			w := &t.wanted[e.wanted]
+			start := h.at - int(e.at)
+			if start < 0 || start+len(w.text) > len(text) || !w.is(text[start:start+len(w.text)]) {
+				continue
+			}
+			for _, p := range w.patterns {
+				found(int(p), start)
+			}
 		}
 	}
 }
@@ -146,12 +159,14 @@ func (t *table) scan(text string, found func(pattern, at int)) {
 	case 2:
 		i = t.scan2(text, found)
 	}
+	var hits [1]hit
 	for ; i < len(text); i += t.stride {
 		// The last grams go over the end of the text.
 		end := [gramSize]byte{'\n', '\n', '\n', '\n'}
 		copy(end[:], text[i:])
 		if g := gramAt(string(end[:]), 0); t.may(g) {
-			t.hit(text, g, i, found)
+			hits[0] = hit{g, i}
+			t.tell(text, hits[:], found)
 		}
 	}
 }
@@ -169,43 +184,60 @@ func load(s string) uint64 {
 
 const foldWord = foldGram<<32 | foldGram
 
-// scan4 looks at four grams a turn, sixteen bytes.
+// scan4 looks at four grams a turn, sixteen bytes, and returns how far it came.
 func (t *table) scan4(text string, found func(pattern, at int)) int {
 	filter, mask := t.filter, t.mask
-	i := 0
+	var hits [batch]hit
+	i, n := 0, 0
 	for s := text; len(s) >= 16; s = s[16:] {
 		u, v := load(s)|foldWord, load(s[8:])|foldWord
 		g0, g1, g2, g3 := uint32(u), uint32(u>>32), uint32(v), uint32(v>>32)
 		h0, h1, h2, h3 := filterHash(g0, mask), filterHash(g1, mask), filterHash(g2, mask), filterHash(g3, mask)
-		if (filter[h0/64]>>(h0%64)|filter[h1/64]>>(h1%64)|filter[h2/64]>>(h2%64)|filter[h3/64]>>(h3%64))&1 != 0 {
-			t.hits4(text, i, [4]uint32{g0, g1, g2, g3}, found)
+		b0, b1, b2, b3 := filter[h0/64]>>(h0%64), filter[h1/64]>>(h1%64), filter[h2/64]>>(h2%64), filter[h3/64]>>(h3%64)
+		if (b0|b1|b2|b3)&1 != 0 {
+			n = collect(&hits, n, hit{g0, i}, b0)
+			n = collect(&hits, n, hit{g1, i + 4}, b1)
+			n = collect(&hits, n, hit{g2, i + 8}, b2)
+			n = collect(&hits, n, hit{g3, i + 12}, b3)
+			if n > batch-4 {
+				t.tell(text, hits[:n], found)
+				n = 0
+			}
 		}
 		i += 16
 	}
+	t.tell(text, hits[:n], found)
 	return i
 }
 
-//go:noinline
-func (t *table) hits4(text string, at int, grams [4]uint32, found func(pattern, at int)) {
-	for k, g := range grams {
-		if t.may(g) {
-			t.hit(text, g, at+t.stride*k, found)
-		}
-	}
+// collect puts h behind n hits when the lowest bit says so.
+func collect(hits *[batch]hit, n int, h hit, bit uint64) int {
+	hits[n&(batch-1)] = h
+	return n + int(bit&1)
 }
 
-// scan2 looks at four grams a turn, eight bytes.
+// scan2 looks at four grams a turn, eight bytes, and returns how far it came.
 func (t *table) scan2(text string, found func(pattern, at int)) int {
 	filter, mask := t.filter, t.mask
-	i := 0
+	var hits [batch]hit
+	i, n := 0, 0
 	for s := text; len(s) >= 16; s = s[8:] {
 		u, v := load(s)|foldWord, load(s[8:])|foldWord
 		g0, g1, g2, g3 := uint32(u), uint32(u>>16), uint32(u>>32), uint32(u>>48)|uint32(v)<<16
 		h0, h1, h2, h3 := filterHash(g0, mask), filterHash(g1, mask), filterHash(g2, mask), filterHash(g3, mask)
-		if (filter[h0/64]>>(h0%64)|filter[h1/64]>>(h1%64)|filter[h2/64]>>(h2%64)|filter[h3/64]>>(h3%64))&1 != 0 {
-			t.hits4(text, i, [4]uint32{g0, g1, g2, g3}, found)
+		b0, b1, b2, b3 := filter[h0/64]>>(h0%64), filter[h1/64]>>(h1%64), filter[h2/64]>>(h2%64), filter[h3/64]>>(h3%64)
+		if (b0|b1|b2|b3)&1 != 0 {
+			n = collect(&hits, n, hit{g0, i}, b0)
+			n = collect(&hits, n, hit{g1, i + 2}, b1)
+			n = collect(&hits, n, hit{g2, i + 4}, b2)
+			n = collect(&hits, n, hit{g3, i + 6}, b3)
+			if n > batch-4 {
+				t.tell(text, hits[:n], found)
+				n = 0
+			}
 		}
 		i += 8
 	}
+	t.tell(text, hits[:n], found)
 	return i
 }
