@@ -90,50 +90,38 @@ func (h *habits) frequency(g uint32) float64 {
 	return rarest + float64(h.counts[habitHash(g)])/float64(h.total)/n
 }
 
-// A learner takes samples of the texts that are scanned: so many bytes of every
-// block. When it has enough of them it says so, twice: early, and once more when
-// much was seen. Then it has learnt.
+// A learner takes samples of the first texts that are scanned: so many bytes of
+// every block. When it has enough it says so, once, and takes no more.
 type learner struct {
 	mu     sync.Mutex
 	habits habits
-	blocks int
-	stage  atomic.Int32 // of stages; it changes under mu
+	done   atomic.Bool
 }
 
 const (
 	sampled = 1 << 10
 	block   = 16 << 10
+	enough  = 128 << 10 // bytes of samples, of some 2 MiB of text
 )
-
-// stages end when there are so many bytes of samples, of one in this many
-// blocks: after about 2 MiB and 30 MiB of text.
-var stages = [...]struct{ bytes, blocks int }{{128 << 10, 1}, {512 << 10, 4}}
 
 func newLearner() *learner { return &learner{habits: *ordinaryHabits()} }
 
-// learn takes samples of a text, and reports whether a stage has come to its
-// end. Where two texts are scanned at once, it sees one.
+// learn takes samples of a text, and reports whether it has just got enough.
+// Where two texts are scanned at once, it sees one.
 func (l *learner) learn(text string) bool {
-	if l.stage.Load() == int32(len(stages)) || !l.mu.TryLock() {
+	if l.done.Load() || !l.mu.TryLock() {
 		return false
 	}
 	defer l.mu.Unlock()
-	if l.stage.Load() == int32(len(stages)) {
+	if l.done.Load() {
 		return false
 	}
-	stage := &stages[l.stage.Load()]
 	for at := 0; at < len(text); at += block {
-		if l.blocks++; l.blocks%stage.blocks > 0 {
-			continue
-		}
 		// Most logs are less than a block.
 		part := text[at:min(at+block, len(text))]
 		from := len(part) / 2
 		l.habits.add(part[from:min(from+max(sampled*len(part)/block, 2*gramSize), len(part))])
 	}
-	if l.habits.total < stage.bytes {
-		return false
-	}
-	l.stage.Add(1)
-	return true
+	l.done.Store(l.habits.total >= enough)
+	return l.done.Load()
 }

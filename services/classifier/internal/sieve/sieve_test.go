@@ -120,7 +120,7 @@ func TestWhatIsLearntChangesNothing(t *testing.T) {
 	log := strings.Repeat("connection reset\nAB1230000\n", 4<<10) + "connection refused\nword\n"
 	before := fmt.Sprint(lets(s, log))
 	first := s.now.Load()
-	for s.learner.stage.Load() == 0 {
+	for !s.learner.done.Load() {
 		s.Scan(log, func(int, int) {})
 	}
 	if s.now.Load() == first {
