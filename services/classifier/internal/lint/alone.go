@@ -27,6 +27,10 @@ var ordinaryLines = slices.DeleteFunc(strings.Split(ordinaryText, "\n"), func(li
 	return line == "" || strings.HasPrefix(line, "#")
 })
 
+// OrdinaryLines returns lines of logs of jobs that succeed, which no rule should
+// match.
+func OrdinaryLines() []string { return slices.Clone(ordinaryLines) }
+
 // ordinary looks for rules that match lines which everybody's logs have.
 func ordinary(s *rule.Set, wanted func(id string) bool) []Finding {
 	type hits struct {

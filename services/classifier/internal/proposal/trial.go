@@ -7,6 +7,7 @@ import (
 
 	"github.com/redrive-io/redrive/pkg/failure"
 	"github.com/redrive-io/redrive/services/classifier/internal/cluster"
+	"github.com/redrive-io/redrive/services/classifier/internal/lint"
 	"github.com/redrive-io/redrive/services/classifier/internal/rule"
 )
 
@@ -100,39 +101,10 @@ func (t *trial) nearMisses() []string {
 // ordinary returns the ordinary lines that the rule matches.
 func (t *trial) ordinary() []string {
 	var all []string
-	for _, line := range ordinaryLines {
+	for _, line := range lint.OrdinaryLines() {
 		if _, ok := t.matches(textOf(line)); ok {
 			all = append(all, line)
 		}
 	}
 	return all
-}
-
-// ordinaryLines are of programs that do well, as they write them.
-var ordinaryLines = []string{
-	"",
-	"2026-01-02 03:04:05,678 INFO starting up with 8 workers",
-	"2026-01-02T03:04:05Z level=info msg=\"listening\" addr=127.0.0.1:8080",
-	"26/01/02 03:04:05 INFO SparkContext: Running Spark version 3.5.3",
-	"26/01/02 03:04:05 INFO TaskSetManager: Finished task 3.0 in stage 2.0 (TID 11) in 210 ms on host-7 (4/200)",
-	"26/01/02 03:04:05 WARN NativeCodeLoader: Unable to load native-hadoop library for your platform... using builtin-java classes where applicable",
-	"0 errors, 0 warnings",
-	"All 132 tests passed, 0 failed, 2 skipped",
-	"[1/4] reading input from /data/in",
-	"retries=3 timeout=30s backoff=exponential",
-	"Loading checkpoint shards: 100%",
-	"Epoch 3/10: loss 0.0231, validation error 0.11",
-	"connected to database after 1 retry",
-	"INFO request failed, retrying in 2 s (attempt 1 of 5)",
-	"INFO reconnected; the error is gone",
-	"WARNING: this option is deprecated and will be removed",
-	"Downloading package index: not found in cache, fetching",
-	"wrote 12345 rows to table daily_orders in 12.5 s",
-	"DEBUG error handler installed",
-	"Successfully finished; exit code 0",
-	"GET /healthz 200 1 ms",
-	"dbt: Completed successfully: PASS=12 WARN=0 ERROR=0 SKIP=0 TOTAL=12",
-	"{\"level\":\"info\",\"errors\":0,\"msg\":\"done\"}",
-	"+ set -e",
-	"real 0m3.201s",
 }
