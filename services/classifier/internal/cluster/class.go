@@ -52,8 +52,12 @@ func ClassOf(line string) (c failure.Class, ok bool) {
 // Retries says how the retries of failures ended.
 type Retries struct{ Succeeded, Failed int }
 
-// fewRetries say nothing.
-const fewRetries = 3
+// fewRetries say nothing. That none of manyRetries succeeded says that none
+// will: fewer may all have met the same bad hour.
+const (
+	fewRetries  = 3
+	manyRetries = 20
+)
 
 // VerdictOf returns the verdict of a rule of a class, as far as what came of
 // retries says otherwise than the class; VerdictNone is the class's own. doubt
@@ -64,8 +68,12 @@ func VerdictOf(class failure.Class, r Retries) (v failure.Verdict, doubt string)
 	switch {
 	case of < fewRetries:
 		return failure.VerdictNone, ""
-	case r.Succeeded == 0 && meaning.Verdict != failure.DoNotRetry && meaning.Verdict != failure.RetryWithConfig:
+	case class == "": // the human who chooses one knows better
+		return failure.VerdictNone, ""
+	case r.Succeeded == 0 && of >= manyRetries && meaning.Verdict != failure.DoNotRetry && meaning.Verdict != failure.RetryWithConfig:
 		return failure.DoNotRetry, fmt.Sprintf("none of %d retries succeeded, so the verdict is %s and not %s's own", of, failure.DoNotRetry, class)
+	case r.Succeeded == 0 && meaning.Verdict == failure.Retry:
+		return failure.RetrySlowly, fmt.Sprintf("none of %d retries succeeded, so the verdict is %s and not %s's own", of, failure.RetrySlowly, class)
 	case 2*r.Succeeded >= of && meaning.Verdict == failure.DoNotRetry:
 		return failure.RetrySlowly, fmt.Sprintf("%d of %d retries succeeded, so the verdict is %s and not %s's own: is it of another class?", r.Succeeded, of, failure.RetrySlowly, class)
 	}

@@ -142,9 +142,13 @@ func TestVerdictComesFromRetries(t *testing.T) {
 		{failure.CodeBug, 2, 0, failure.VerdictNone},
 		{failure.CodeBug, 3, 1, failure.RetrySlowly},
 		{failure.CodeBug, 1, 5, failure.VerdictNone},
-		{failure.NetworkTransient, 0, 3, failure.DoNotRetry},
+		{failure.NetworkTransient, 0, 3, failure.RetrySlowly},
+		{failure.NetworkTransient, 0, 20, failure.DoNotRetry},
+		{failure.Permission, 0, 19, failure.VerdictNone},
+		{failure.Permission, 0, 20, failure.DoNotRetry},
+		{"", 0, 30, failure.VerdictNone},
 		{failure.NetworkTransient, 3, 0, failure.VerdictNone},
-		{failure.MemoryContainer, 0, 5, failure.VerdictNone},
+		{failure.MemoryContainer, 0, 50, failure.VerdictNone},
 	} {
 		got, doubt := cluster.VerdictOf(tc.class, cluster.Retries{Succeeded: tc.ok, Failed: tc.again})
 		if got != tc.want || (doubt == "") != (got == failure.VerdictNone) {
