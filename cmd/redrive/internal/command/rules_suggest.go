@@ -135,10 +135,14 @@ func (a *app) tellSuggestion(cluster string, s *redrivev1.RuleSuggestion) error 
 		}
 	}
 	a.gap()
+	accept := "redrive rules accept " + cluster
+	if s.GetRule().GetClass() == "" {
+		accept += " --class CLASS"
+	}
 	if s.GetProven() {
-		a.say("%s `redrive rules accept %s` stores it in shadow.", a.talk.Good("The rule is proven."), cluster)
+		a.say("%s `%s` stores it in shadow.", a.talk.Good("The rule is proven."), accept)
 	} else {
-		a.say("%s `redrive rules accept %s --force` stores it in shadow all the same.", a.talk.Bad("The rule is not proven."), cluster)
+		a.say("%s `%s --force` stores it in shadow all the same.", a.talk.Bad("The rule is not proven."), accept)
 	}
 	return nil
 }
