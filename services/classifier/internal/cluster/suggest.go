@@ -76,7 +76,7 @@ var (
 // ruleID makes an id of the first words of a pattern.
 func (c *Cluster) ruleID(p pattern, taken func(string) bool) string {
 	var parts []string
-	for _, word := range strings.Fields(p.sentence) {
+	for word := range strings.FieldsSeq(p.sentence) {
 		if p.capture != "" && strings.Contains(word, "{"+p.capture+"}") {
 			continue
 		}
