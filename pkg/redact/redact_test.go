@@ -22,6 +22,8 @@ var texts = []string{
 	`jdbc:mysql://db:3306/x?user=etl&password=«hunter2»&useSSL=false`, `jdbc:sqlserver://db;user=sa;password=«Secr3t!»;encrypt=true`,
 	`https://acct.blob.core.windows.net/c?sv=2020&sig=«abc%2Bdef%3D»&se=1`, `https://s3/x?X-Amz-Security-Token=«FwoGZXIvYXdz»&X-Amz-Signature=«0a1b2c»`,
 	`DefaultEndpointsProtocol=https;AccountName=a;AccountKey=«abc==»;EndpointSuffix=core`,
+	`jdbc:oracle:thin:etl/«hunter2»@db:1521/ORCL`, `url=jdbc:oracle:thin:etl/«hunter2»@//db:1521/x done`, `jdbc:oracle:oci:etl/«p/w»@tns`,
+	`redis://:«hunter2»@redis:6379/0`, `mongodb+srv://etl:«hunter2»@c0.mongodb.net/x`, `SharedAccessKeyName=Root;SharedAccessKey=«abcd=»`,
 	// Headers.
 	`Authorization: Bearer «abc.def-ghi»`, `> authorization: Basic «dXNlcjpwYXNz»`, `'Authorization': 'Bearer «abc»', 'Accept': 'x'`,
 	`Authorization: «abcdef»`, `Proxy-Authorization: Basic «eDp5»`, `Authorization: AWS4-HMAC-SHA256 «Credential=AKIA, Signature=abc»`,
@@ -32,6 +34,7 @@ var texts = []string{
 	`«AIzaSyA1234567890abcdefghijklmnopqrstuv»`, `«dapi0123456789abcdef0123456789abcdef»`, `«hf_abcdefghijklmnopqrstuv»`, `«glpat-abcdefghij0123456789»`, `«sk-proj-abcdefghij0123456789»`,
 	// Command lines and SQL.
 	`run --password «hunter2» --user bob`, `run --api-key=«abc» -v`, `["--token", "«abc»", "-v"]`, `CREATE USER bob PASSWORD '«x y»'`, `ALTER USER a IDENTIFIED BY "«x»"`,
+	`sshpass -p «hunter2» ssh etl@host`, `docker login -u etl -p «hunter2» registry`, `«ABIAIOSFODNN7EXAMPLE»`, `AGE-SECRET-KEY-1«QYQSZQGPQYQSZQGPQYQSZQGPQYQSZQGPQYQSZQGPQYQSZQGPQYQ»`,
 	// Private keys.
 	"-----BEGIN RSA PRIVATE KEY-----«\nMIIEpAIBAAKCAQEA\nabc+/=\n»-----END RSA PRIVATE KEY-----\nnext",
 	`"private_key": "«-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----\n»"`,
@@ -51,6 +54,7 @@ var innocent = []string{
 	`s3://bucket/path:with/colon@x`, `http://host:8080/a@b`, `abfss://container@account.dfs.core.windows.net/x`, `ssh://git@github.com/a/b`, `12:30:45 INFO key: 5`,
 	`KeyError: 'password'`, `PWD=/home/etl`, `Bearer authentication is required`, `WWW-Authenticate: Bearer realm="x"`, `-----BEGIN CERTIFICATE-----`, `if token == None: raise`,
 	`HTTP/1.1 401 Unauthorized`, `Retry-After: 30`, `java.lang.OutOfMemoryError: Java heap space`, `exit code: 137`, `docker run -u 1000:1000 x`, `["password", "user"]`,
+	`jdbc:oracle:thin:@//db:1521/ORCL`, `jdbc:oracle:thin:@db:1521:ORCL`, `oracle:thin: a/b is no address`, `mkdir -p /data/x`, `docker run -p 8080:80 x`, `sshpass -p`, `ssh -p 2222 host`,
 	`org.apache.spark.SparkException: Task not serializable`, `pass: 12, fail: 3`, `spark.executor.memory=4g`, `task-sk-12`, `eyJ is how they begin`,
 }
 

@@ -22,7 +22,7 @@ func isToken68(c byte) bool {
 
 // forms has the forms by their first byte.
 var forms = byFirst(
-	form{"AKIA", 16, isUpper, false}, form{"ASIA", 16, isUpper, false}, // AWS
+	form{"AKIA", 16, isUpper, false}, form{"ASIA", 16, isUpper, false}, form{"ABIA", 16, isUpper, false}, form{"ACCA", 16, isUpper, false}, // AWS
 	form{"ghp_", 20, isAlnum, false}, form{"gho_", 20, isAlnum, false}, form{"ghu_", 20, isAlnum, false},
 	form{"ghs_", 20, isAlnum, false}, form{"ghr_", 20, isAlnum, false}, form{"github_pat_", 20, isToken, false},
 	form{"glpat-", 16, isToken, false},
@@ -34,6 +34,7 @@ var forms = byFirst(
 	form{"sk_live_", 16, isAlnum, false}, form{"sk_test_", 16, isAlnum, false}, form{"rk_live_", 16, isAlnum, false},
 	form{"sk-", 20, isToken, true},
 	form{"AIza", 30, isToken, false}, form{"ya29.", 20, isToken, false}, form{"GOCSPX-", 20, isToken, false}, // Google
+	form{"AGE-SECRET-KEY-1", 40, isUpper, false},
 	form{"dapi", 32, isHex, true}, // Databricks
 	form{"hf_", 20, isAlnum, false}, form{"npm_", 36, isAlnum, false}, form{"pypi-", 40, isToken, false},
 	form{"SG.", 20, isDotted, true}, form{"hvs.", 20, isToken, false}, form{"dop_v1_", 64, isHex, false},
@@ -211,6 +212,14 @@ func (x *scanner) pemTail(end int) {
 
 func isBase64(c byte) bool { return isAlnum(c) || strings.IndexByte("+/=\\\r\n", c) >= 0 }
 
+// asksPassword reports whether "-p" at i is for a password: of sshpass, or of a
+// login to a registry.
+func (x *scanner) asksPassword(i int) bool {
+	before := x.s[max(x.floor, i-120):i]
+	before = before[strings.LastIndexByte(before, '\n')+1:]
+	return strings.HasSuffix(strings.TrimRight(before, " "), "sshpass") || strings.Contains(before, "docker login ") || strings.Contains(before, "podman login ")
+}
+
 // flag handles "--password hunter2" and "-u user:hunter2"; with an equals sign
 // it is separator's.
 func (x *scanner) flag(i int) int {
@@ -231,6 +240,9 @@ func (x *scanner) flag(i int) int {
 		return from
 	}
 	k := kindOf(s[from:to])
+	if s[from:to] == "p" && x.asksPassword(i) {
+		k = strong
+	}
 	if k == ordinary || benign(text) || stopWords[strings.ToLower(strings.Trim(text, ".,;:"))] || isVariable(text) && text[0] == '$' {
 		return from
 	}

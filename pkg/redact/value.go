@@ -8,6 +8,9 @@ func (x *scanner) separator(i int) int {
 	if strings.HasPrefix(s[i:], "://") {
 		return x.userinfo(i + 3)
 	}
+	if s[i] == ':' && (x.ends(i, "oracle:thin") || x.ends(i, "oracle:oci")) {
+		return x.oracle(i + 1)
+	}
 	n := x.nameBefore(i)
 	next := i + 1
 	if n.kind == ordinary {
@@ -167,6 +170,27 @@ func (x *scanner) userinfo(i int) int {
 		return i
 	}
 	return x.mask(colon+1, colon+at)
+}
+
+// ends reports whether what is before i ends with suffix, in small or capital
+// letters.
+func (x *scanner) ends(i int, suffix string) bool {
+	from := i - len(suffix)
+	return from >= x.floor && x.at(from, suffix)
+}
+
+// oracle handles what follows "jdbc:oracle:thin:": USER/PASSWORD before an "@".
+func (x *scanner) oracle(i int) int {
+	s := x.s
+	slash := x.run(i, func(c byte) bool { return isKey(c) || c == '$' || c == '#' })
+	if slash == i || slash == len(s) || s[slash] != '/' {
+		return i
+	}
+	at := x.run(slash+1, func(c byte) bool { return !isSpace(c) && !isQuote(c) && c != '@' })
+	if at == slash+1 || at == len(s) || s[at] != '@' {
+		return i
+	}
+	return x.mask(slash+1, at)
 }
 
 // element handles <password>…< of XML.
