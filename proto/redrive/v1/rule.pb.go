@@ -162,6 +162,9 @@ type RuleMatch struct {
 	// What became of it later in the same log, and the line that says so.
 	Aftermath     RuleMatch_Aftermath `protobuf:"varint,17,opt,name=aftermath,proto3,enum=redrive.v1.RuleMatch_Aftermath" json:"aftermath,omitempty"`
 	AftermathLine int32               `protobuf:"varint,18,opt,name=aftermath_line,json=aftermathLine,proto3" json:"aftermath_line,omitempty"`
+	// Where the match begins: bytes from the beginning of the log's head or, with
+	// tail, of its tail.
+	Offset        int32 `protobuf:"varint,19,opt,name=offset,proto3" json:"offset,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -318,6 +321,13 @@ func (x *RuleMatch) GetAftermath() RuleMatch_Aftermath {
 func (x *RuleMatch) GetAftermathLine() int32 {
 	if x != nil {
 		return x.AftermathLine
+	}
+	return 0
+}
+
+func (x *RuleMatch) GetOffset() int32 {
+	if x != nil {
+		return x.Offset
 	}
 	return 0
 }
@@ -679,7 +689,7 @@ var File_redrive_v1_rule_proto protoreflect.FileDescriptor
 const file_redrive_v1_rule_proto_rawDesc = "" +
 	"\n" +
 	"\x15redrive/v1/rule.proto\x12\n" +
-	"redrive.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17redrive/v1/config.proto\x1a\x19redrive/v1/evidence.proto\"\x9b\x06\n" +
+	"redrive.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17redrive/v1/config.proto\x1a\x19redrive/v1/evidence.proto\"\xb3\x06\n" +
 	"\tRuleMatch\x12\x12\n" +
 	"\x04rule\x18\x01 \x01(\tR\x04rule\x12#\n" +
 	"\rrule_revision\x18\x02 \x01(\x03R\fruleRevision\x12\x14\n" +
@@ -700,7 +710,8 @@ const file_redrive_v1_rule_proto_rawDesc = "" +
 	"\x06remedy\x18\x0f \x03(\v2\x1a.redrive.v1.PatchOperationR\x06remedy\x12\x1b\n" +
 	"\tyields_to\x18\x10 \x03(\tR\byieldsTo\x12=\n" +
 	"\taftermath\x18\x11 \x01(\x0e2\x1f.redrive.v1.RuleMatch.AftermathR\taftermath\x12%\n" +
-	"\x0eaftermath_line\x18\x12 \x01(\x05R\raftermathLine\x1a;\n" +
+	"\x0eaftermath_line\x18\x12 \x01(\x05R\raftermathLine\x12\x16\n" +
+	"\x06offset\x18\x13 \x01(\x05R\x06offset\x1a;\n" +
 	"\rCapturesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"V\n" +

@@ -30,6 +30,7 @@ type Match struct {
 	// log: Line is counted on from the head's as though nothing were missing.
 	Source string
 	Line   int
+	Offset int // bytes from the beginning of that text to the match
 	Tail   bool
 	// Text is what of that line is around the match, at most 500 bytes.
 	Text     string
@@ -113,7 +114,7 @@ func (c *Compiled) match(in Input, h *hit, captures map[string]string) Match {
 	}
 	if h != nil {
 		t := in.Texts[h.text]
-		m.Source, m.Line, m.Tail = t.Source, t.FirstLine+h.span.line, t.Tail
+		m.Source, m.Line, m.Tail, m.Offset = t.Source, t.FirstLine+h.span.line, t.Tail, h.span.start+h.loc[0]
 		m.Text = around(t.Text[h.span.start:h.span.end], h.loc[0], h.loc[1])
 	}
 	if after, ok := Seconds(captures["retry_after"]); ok {

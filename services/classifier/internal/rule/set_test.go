@@ -104,8 +104,17 @@ func TestMatchesComeInOrderAndOffRulesDoNot(t *testing.T) {
 func TestLinesOfACutLogAreCountedOn(t *testing.T) {
 	in := rule.NewInput(failure.Evidence{Logs: []failure.Log{{Source: "stderr", Head: "one\ntwo\n", Tail: "boom\n", Truncated: true}}}, "process")
 	m := newSet(t, rule.Rule{Any: []string{"boom"}}).Match(in)
-	if len(m) != 1 || m[0].Line != 3 || !m[0].Tail {
-		t.Errorf("match = %+v, want line 3 of the tail", m)
+	if len(m) != 1 || m[0].Line != 3 || !m[0].Tail || m[0].Offset != 0 {
+		t.Errorf("match = %+v, want line 3, at the beginning of the tail", m)
+	}
+}
+
+func TestOffset(t *testing.T) {
+	for pattern, want := range map[string]int{"boom": 9, "^two": 5, "m$": 12} {
+		m := newSet(t, rule.Rule{Any: []string{pattern}}).Match(rule.Input{Texts: []rule.Text{text("a", "one\r\ntwo boom\r\n")}})
+		if len(m) != 1 || m[0].Offset != want {
+			t.Errorf("%q: match = %+v, want it at %d", pattern, m, want)
+		}
 	}
 }
 

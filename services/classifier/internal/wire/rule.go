@@ -136,7 +136,7 @@ func OperationsFromProto(ps []*redrivev1.PatchOperation) []rule.Operation {
 func Match(m rule.Match) *redrivev1.RuleMatch {
 	return &redrivev1.RuleMatch{
 		Rule: RuleName(m.Rule), RuleRevision: m.Revision, Order: int32(m.Order), Class: string(m.Class), Verdict: redrivev1.Verdict(m.Verdict),
-		Mode: redrivev1.Rule_Mode(m.Mode), Source: m.Source, Line: int32(m.Line), Tail: m.Tail, Text: m.Text, Captures: m.Captures,
+		Mode: redrivev1.Rule_Mode(m.Mode), Source: m.Source, Line: int32(m.Line), Offset: int32(m.Offset), Tail: m.Tail, Text: m.Text, Captures: m.Captures,
 		Summary: m.Summary, Runbook: m.Runbook, RetryAfter: wellknown.Duration(m.RetryAfter), Remedy: Operations(m.Remedy),
 		YieldsTo: m.YieldsTo, Aftermath: redrivev1.RuleMatch_Aftermath(m.Aftermath), AftermathLine: int32(m.AfterLine),
 	}
@@ -146,7 +146,7 @@ func Match(m rule.Match) *redrivev1.RuleMatch {
 func MatchFromProto(p *redrivev1.RuleMatch) rule.Match {
 	return rule.Match{
 		Rule: strings.TrimPrefix(p.GetRule(), rulePrefix), Revision: p.GetRuleRevision(), Order: int(p.GetOrder()), Class: failure.Class(p.GetClass()),
-		Verdict: failure.Verdict(p.GetVerdict()), Mode: rule.Mode(p.GetMode()), Source: p.GetSource(), Line: int(p.GetLine()), Tail: p.GetTail(),
+		Verdict: failure.Verdict(p.GetVerdict()), Mode: rule.Mode(p.GetMode()), Source: p.GetSource(), Line: int(p.GetLine()), Offset: int(p.GetOffset()), Tail: p.GetTail(),
 		Text: p.GetText(), Captures: p.GetCaptures(), Summary: p.GetSummary(), Runbook: p.GetRunbook(),
 		RetryAfter: p.GetRetryAfter().AsDuration(), Remedy: OperationsFromProto(p.GetRemedy()),
 		YieldsTo: p.GetYieldsTo(), Aftermath: rule.Aftermath(p.GetAftermath()), AfterLine: int(p.GetAftermathLine()),

@@ -46,7 +46,7 @@ func full(t *testing.T) record.Failure {
 			Dependency: finalize.Dependency{Kind: "bucket", Name: "lake"},
 		},
 		Matches: []rule.Match{
-			{Rule: "shadow", Revision: 1, Order: 1, Mode: rule.Shadow, Class: failure.CodeBug, Verdict: failure.DoNotRetry, Source: "stderr", Line: 4, Tail: true, Text: "x", YieldsTo: []string{"memory.*"}, Aftermath: rule.Recovered, AfterLine: 9},
+			{Rule: "shadow", Revision: 1, Order: 1, Mode: rule.Shadow, Class: failure.CodeBug, Verdict: failure.DoNotRetry, Source: "stderr", Line: 4, Offset: 7, Tail: true, Text: "x", YieldsTo: []string{"memory.*"}, Aftermath: rule.Recovered, AfterLine: 9},
 			{Rule: "heap", Revision: 7, Order: 2, Mode: rule.Enforce, Class: failure.MemoryDriver, Verdict: failure.RetryWithConfig, Captures: map[string]string{"a": "b"}, Summary: "sum", Runbook: "do", RetryAfter: time.Minute, Remedy: ops},
 		},
 		Recommendation: &answer, Patch: "patches/1", Warnings: []string{"w"}, CreateTime: at, UpdateTime: at.Add(time.Second),
