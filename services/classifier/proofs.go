@@ -1,6 +1,7 @@
 package classifier
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -61,7 +62,7 @@ func (s *Service) backtests(ctx context.Context) {
 }
 
 func (s *Service) count(ctx context.Context) {
-	w := stats.Walker{Store: s.proofs.Stats}
+	w := stats.Walker{Store: s.proofs.Stats, Reading: cmp.Or(s.options.LogTimeout, DefaultLogTimeout)}
 	for range countMost {
 		more, err := w.Step(ctx, time.Now())
 		if err != nil && ctx.Err() == nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -224,6 +225,17 @@ func TestABacktestGoesOnElsewhereAndCanBeCancelled(t *testing.T) {
 	}
 	if other, err = c.CancelBacktest(t.Context(), &redrivev1.CancelBacktestRequest{Name: b.GetName()}); err != nil || other.GetState() != redrivev1.Backtest_STATE_DONE {
 		t.Errorf("CancelBacktest of one that is done = %v, %v", other, err)
+	}
+	if b, err = c.BacktestRule(t.Context(), &redrivev1.BacktestRuleRequest{Rule: candidate}); err != nil {
+		t.Fatal(err)
+	}
+	var both sync.WaitGroup // while a lease changes hands, two may work on one
+	for _, s := range []*Service{one, two} {
+		both.Go(func() { s.proofs.Runner.RunAll(t.Context(), func() bool { return true }) })
+	}
+	both.Wait()
+	if b, err = c.GetBacktest(t.Context(), &redrivev1.GetBacktestRequest{Name: b.GetName()}); err != nil || b.GetExamined() != 250 || b.GetWon() != 250 {
+		t.Errorf("backtest on two replicas at once = %v, %v", b, err)
 	}
 	for range 8 {
 		if _, err = c.BacktestRule(t.Context(), &redrivev1.BacktestRuleRequest{Rule: candidate}); err != nil {

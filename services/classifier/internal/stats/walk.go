@@ -8,9 +8,9 @@ import (
 	"github.com/redrive-io/redrive/services/classifier/internal/outcome"
 )
 
-// Lag is how old a failure, or what is noted of one, is before it is counted:
-// one that is stored later than the time that it says would be passed by. A
-// replica whose clock is further behind than that is counted in part.
+// Lag is how old a failure, or what is noted of one, is at least before it is
+// counted: one that is stored later than the time that it says would be passed
+// by. A replica whose clock is further behind than that is counted in part.
 const Lag = 10 * time.Second
 
 const (
@@ -63,7 +63,12 @@ type Store interface {
 }
 
 // Walker counts. One replica at a time should; two do no harm.
-type Walker struct{ Store Store }
+type Walker struct {
+	Store Store
+	// Reading is how long the reading of a failure's logs may take: it says the
+	// time before.
+	Reading time.Duration
+}
 
 // Step counts some failures and some outcomes, and reports whether there may be
 // more. What another replica counted first is no error.
@@ -88,7 +93,7 @@ func (w Walker) failures(ctx context.Context, now time.Time) (more bool, err err
 	if err != nil {
 		return false, err
 	}
-	until := now.Add(-Lag)
+	until := now.Add(-Lag - w.Reading)
 	found, err := w.Store.After(ctx, place.Cursor, until, stepMost)
 	if err != nil || len(found) == 0 && place.Version > 0 {
 		return false, err
