@@ -200,12 +200,16 @@ func BenchmarkAdd(b *testing.B) {
 	r := rand.New(rand.NewPCG(7, 8))
 	lines := make([]cluster.Failure, 20_000)
 	for i := range lines {
-		kind := i % 10_000
-		lines[i] = failed(i, fmt.Sprintf("2026-11-21 09:00:00 ERROR Unit%c%c: part %d of kind%c%c%c %s did not come to its end in %d s at /data/x/%d",
-			'a'+kind%20, 'a'+kind/20%20, r.IntN(1000), 'a'+kind/400, 'k'+kind/400%7, 'b'+kind%3, strings.Repeat(string(rune('a'+kind/400)), 3), r.IntN(100), kind))
+		kind := i % 10_000 // 400 first words, and 25 kinds of each
+		own := string(rune('a' + kind/400))
+		lines[i] = failed(i, fmt.Sprintf("2026-11-21 09:00:00 ERROR unit%c%c: %sx %sy %sz %sq %sw part %d did not end",
+			'a'+kind%20, 'a'+kind/20%20, own, own, own, own, own, r.IntN(1000)))
 		if i < 10_000 {
 			tree.Add(lines[i])
 		}
+	}
+	if tree.Len() != bounds.Clusters {
+		b.Fatalf("%d clusters, want %d", tree.Len(), bounds.Clusters)
 	}
 	b.ResetTimer()
 	for i := 0; b.Loop(); i++ {
