@@ -2,6 +2,8 @@ package command
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/redrive-io/redrive/cmd/redrive/internal/screen"
 	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
@@ -26,8 +28,9 @@ func (a *app) tellLogs(f *redrivev1.Failure) {
 			line += ", " + screen.Bytes(l.GetSizeBytes())
 		}
 		a.lines(line)
-		if l.GetProblem() != "" {
-			a.lines("  " + clean(l.GetProblem()))
+		// A warning says it as well, unless there are too many of them.
+		if p := l.GetProblem(); p != "" && !slices.ContainsFunc(f.GetWarnings(), func(w string) bool { return strings.Contains(w, p) }) {
+			a.lines("  " + clean(p))
 		}
 	}
 	for _, l := range f.GetEvidence().GetLogs() {

@@ -23,13 +23,12 @@ type findings struct {
 // reference takes the place of the one that referred to it, the others come
 // last. Facts fill what e lacks.
 func (fs findings) into(e failure.Evidence) (filled failure.Evidence, warnings []string, late bool) {
-	warn := func(name, format string, args ...any) string {
+	warn := func(name, format string, args ...any) {
 		text := clip(redact.Text(fmt.Sprintf(format, args...)))
 		if name == "" {
 			name = "log"
 		}
 		warnings = append(warnings, fmt.Sprintf("log %q %s", name, text))
-		return text
 	}
 	for _, f := range fs.all {
 		e = withFacts(e, f.facts)
@@ -38,16 +37,16 @@ func (fs findings) into(e failure.Evidence) (filled failure.Evidence, warnings [
 			name = e.Logs[f.log].Source
 		}
 		if f.note != "" {
-			text := warn(name, "%s", f.note)
+			warn(name, "%s", f.note)
 			if f.log >= 0 && !slices.ContainsFunc(f.logs, func(r reading) bool { return !r.aside }) {
-				e.Logs[f.log].Problem = text
+				e.Logs[f.log].Problem = clip(f.note)
 			}
 		}
 		if err := fs.problem(f.err, f.ended); err != nil {
-			text := warn(name, "was not read: %v", err)
+			warn(name, "was not read: %v", err)
 			late = late || again(f.uri, err)
 			if f.log >= 0 {
-				e.Logs[f.log].Problem = text
+				e.Logs[f.log].Problem = clip(err.Error())
 			}
 			continue
 		}
@@ -77,7 +76,8 @@ func (fs findings) into(e failure.Evidence) (filled failure.Evidence, warnings [
 				if r.window.Head != "" {
 					how = "was read in part"
 				}
-				l.Problem = warn(l.Source, "%s: %v", how, err)
+				warn(l.Source, "%s: %v", how, err)
+				l.Problem = clip(err.Error())
 			}
 			switch {
 			case at >= 0:
