@@ -1,6 +1,7 @@
 package classifier
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -35,7 +36,9 @@ func (c clusters) served() server.Clusters {
 
 // gather counts what has come since, and tries clusters on rules that changed.
 func (s *Service) gather(ctx context.Context) {
-	if err := s.clusters.gatherer.Step(ctx, time.Now()); err != nil && ctx.Err() == nil {
+	// A failure says when it was begun: that long it may take until it is stored.
+	took := cmp.Or(s.options.LogTimeout, DefaultLogTimeout) + s.options.RecommendTimeout
+	if err := s.clusters.gatherer.Step(ctx, time.Now().Add(-took)); err != nil && ctx.Err() == nil {
 		s.log.WarnContext(ctx, "failures that no rule knew could not be counted", "error", err)
 	}
 }

@@ -26,7 +26,7 @@ const (
 // Settled is how old a failure is when it is counted. Those of all replicas are
 // counted in the order of their times: one that is stored later than this after
 // it was made is not counted.
-const Settled = 30 * time.Second
+const Settled = 20 * time.Second
 
 // Cursor is how far failures are counted.
 type Cursor struct {
