@@ -129,7 +129,7 @@ func (p pod) story() string {
 			fmt.Fprintf(&b, "Container %s is waiting: %s %s\n", c.Name, w.Reason, oneLine(w.Message))
 		}
 		if end := c.ended(); end != nil && (end.ExitCode != 0 || end.Signal != 0) {
-			fmt.Fprintf(&b, "Container %s terminated: reason: %s, exit code: %d %s\n", c.Name, end.Reason, end.ExitCode, oneLine(end.Message))
+			fmt.Fprintln(&b, oneLine(fmt.Sprintf("Container %s terminated: reason: %s, exit code: %d %s", c.Name, end.Reason, end.ExitCode, end.Message)))
 		}
 	}
 	return b.String()

@@ -126,7 +126,7 @@ func TestPreviousContainerWithItsFacts(t *testing.T) {
 	if err != nil || texts["main"] != "Killed\n" || len(found.Logs) != 2 {
 		t.Fatalf("found %q, %v", texts, err)
 	}
-	want := "Container main is waiting: CrashLoopBackOff back-off 10s\nContainer main terminated: reason: OOMKilled, exit code: 137 \n" +
+	want := "Container main is waiting: CrashLoopBackOff back-off 10s\nContainer main terminated: reason: OOMKilled, exit code: 137\n" +
 		"2026-11-21T09:00:00Z Normal Scheduled: Successfully assigned\n2026-11-21T09:05:10Z Warning BackOff: Back-off restarting failed container (3 times)\n"
 	if texts["events"] != want || !found.Logs[1].Aside || found.Logs[1].URI != "k8s://jobs/etl#events" {
 		t.Errorf("events = %q, want %q", texts["events"], want)
