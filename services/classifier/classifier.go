@@ -115,7 +115,7 @@ func New(o Options, d Deps) (*Service, error) {
 		d.Log = slog.Default()
 	}
 	s := &Service{options: o, bus: d.Bus, log: d.Log.With("service", store.Service)}
-	packs, err := builtIn()
+	rules, err := builtIn()
 	if err != nil {
 		return nil, err
 	}
@@ -123,9 +123,7 @@ func New(o Options, d Deps) (*Service, error) {
 	s.outbox = outbox.New(d.Store, d.Bus, store.Service, s.leases, s.log)
 	s.failures = store.NewFailures(d.Store, s.outbox)
 	s.rules = store.NewRules(d.Store, s.outbox)
-	if s.book, err = book.New(packs, s.rules, s.log); err != nil {
-		return nil, err
-	}
+	s.book = book.New(rules, s.rules, s.log)
 	ctx, cancel := context.WithTimeout(context.Background(), loadTimeout)
 	defer cancel()
 	if err := s.book.Reload(ctx); err != nil {
@@ -155,12 +153,20 @@ func New(o Options, d Deps) (*Service, error) {
 }
 
 // builtIn loads the built-in rules, once a process: they never change.
-var builtIn = sync.OnceValues(func() ([]rule.Pack, error) {
+var builtIn = sync.OnceValues(func() (*rule.Set, error) {
 	packs, err := rule.LoadPacks(rules.FS)
 	if err != nil {
 		return nil, fmt.Errorf("load the built-in rules: %w", err)
 	}
-	return packs, nil
+	var all []*rule.Compiled
+	for _, p := range packs {
+		all = append(all, p.Rules...)
+	}
+	set, err := rule.NewSet(all...)
+	if err != nil {
+		return nil, err
+	}
+	return set, checkYields(set, all)
 })
 
 func (o Options) withDefaults() (Options, error) {

@@ -29,12 +29,11 @@ type Result struct {
 
 // NewOffline returns an Offline with the built-in rules.
 func NewOffline() (*Offline, error) {
-	packs, err := builtIn()
+	set, err := builtIn()
 	if err != nil {
 		return nil, err
 	}
-	o := &Offline{}
-	return o, o.add(packs...)
+	return &Offline{rules: set.Rules(), set: set}, nil
 }
 
 // LoadPacks adds rule packs: files, or folders with *.yaml files. A rule with
@@ -96,12 +95,19 @@ func (o *Offline) add(packs ...rule.Pack) error {
 	if err != nil {
 		return err
 	}
-	for _, c := range all {
+	if err := checkYields(set, all); err != nil {
+		return err
+	}
+	o.rules, o.set = all, set
+	return nil
+}
+
+func checkYields(set *rule.Set, rules []*rule.Compiled) error {
+	for _, c := range rules {
 		if err := set.CheckYields("rules/"+c.Rule.ID, &c.Rule); err != nil {
 			return err
 		}
 	}
-	o.rules, o.set = all, set
 	return nil
 }
 

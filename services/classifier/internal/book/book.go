@@ -49,7 +49,8 @@ type Book struct {
 	builtIn map[string]*rule.Compiled
 	set     atomic.Pointer[rule.Set]
 
-	mu       sync.Mutex // held while the book is read again
+	mu       sync.Mutex       // held while the book is read again
+	versions map[string]int64 // of the entries that the set is made of
 	compiled map[string]compiled
 }
 
@@ -59,20 +60,14 @@ type compiled struct {
 	rule    *rule.Compiled
 }
 
-// New returns a book with the built-in rules of the packs alone.
-func New(packs []rule.Pack, s Store, log *slog.Logger) (*Book, error) {
+// New returns a book with the built-in rules alone.
+func New(builtIn *rule.Set, s Store, log *slog.Logger) *Book {
 	b := &Book{store: s, log: log, builtIn: map[string]*rule.Compiled{}, compiled: map[string]compiled{}}
-	for _, p := range packs {
-		for _, c := range p.Rules {
-			b.builtIn[c.Rule.ID] = c
-		}
+	for _, c := range builtIn.Rules() {
+		b.builtIn[c.Rule.ID] = c
 	}
-	set, err := b.merge(nil)
-	if err != nil {
-		return nil, err
-	}
-	b.set.Store(set)
-	return b, nil
+	b.set.Store(builtIn)
+	return b
 }
 
 // Set returns the rules at work now.
@@ -80,7 +75,7 @@ func (b *Book) Set() *rule.Set { return b.set.Load() }
 
 // Reload reads all stored rules and puts them to work. A stored rule that does
 // not compile any more, after an upgrade, is left out, and its built-in one is
-// at work.
+// at work. While nothing has changed the set stays the same.
 func (b *Book) Reload(ctx context.Context) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -88,10 +83,18 @@ func (b *Book) Reload(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	versions := make(map[string]int64, len(entries))
+	for _, e := range entries {
+		versions[e.Rule.ID] = e.Version
+	}
+	if maps.Equal(versions, b.versions) {
+		return nil
+	}
 	set, err := b.merge(entries)
 	if err != nil {
 		return err
 	}
+	b.versions = versions
 	b.set.Store(set)
 	return nil
 }

@@ -47,19 +47,20 @@ func newBook(t *testing.T, c *committer, builtIn ...string) *book.Book {
 
 func newBookWith(t *testing.T, c *committer, builtIn ...rule.Rule) *book.Book {
 	t.Helper()
-	var p rule.Pack
+	var rules []*rule.Compiled
 	for _, r := range builtIn {
 		r.BuiltIn, r.Revision = true, 1
 		compiled, err := rule.Compile("rule", r)
 		if err != nil {
 			t.Fatal(err)
 		}
-		p.Rules = append(p.Rules, compiled)
+		rules = append(rules, compiled)
 	}
-	b, err := book.New([]rule.Pack{p}, store.NewRules(c.Store, c), slog.New(slog.DiscardHandler))
+	set, err := rule.NewSet(rules...)
 	if err != nil {
 		t.Fatal(err)
 	}
+	b := book.New(set, store.NewRules(c.Store, c), slog.New(slog.DiscardHandler))
 	if err := b.Reload(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -103,6 +104,10 @@ func TestCreate(t *testing.T) {
 	}
 	if _, err := b.Create(t.Context(), plainRule("checked"), book.Request{}, change, true, now); err != nil || len(atWork(b)) != 2 {
 		t.Errorf("a check = %v and leaves %v at work", err, atWork(b))
+	}
+	before := b.Set()
+	if err := b.Reload(t.Context()); err != nil || b.Set() != before {
+		t.Errorf("Reload = %v with another set, although nothing has changed", err)
 	}
 	other := newBook(t, c, "built")
 	if got := atWork(other); len(got) != 2 {
