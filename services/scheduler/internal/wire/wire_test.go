@@ -109,7 +109,10 @@ func (r random) evidence() failure.Evidence {
 		ExitCode: r.pointer(), Signal: r.count(), Reason: failure.Reason(r.IntN(int(failure.Lost) + 1)), Proof: r.text(),
 		PeakBytes: some(r, func() *int64 { n := r.Int64(); return &n }),
 		Logs: some(r, func() []failure.Log {
-			return []failure.Log{{Source: r.text(), Head: r.text(), Tail: r.text(), SizeBytes: r.Int64(), Truncated: r.flag(), URI: r.text()}}
+			return []failure.Log{{
+				Source: r.text(), Head: r.text(), Tail: r.text(), SizeBytes: r.Int64(), Truncated: r.flag(), URI: r.text(),
+				Problem: r.text(), ReadTime: r.moment(),
+			}}
 		}),
 		PartPeaks:  some(r, func() map[string]int64 { return map[string]int64{"driver.heap": r.Int64()} }),
 		LimitBytes: r.Int64(), MemoryDriver: r.text(), InputBytes: r.Int64(), Node: r.text(), Start: r.moment(), End: r.moment(), Duration: r.span(),
