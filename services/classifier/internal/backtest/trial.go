@@ -59,7 +59,7 @@ func (t *trial) of(f record.Failure) Finding {
 			return cmp.Or(cmp.Compare(a.Order, b.Order), strings.Compare(a.Rule, b.Rule))
 		})
 	}
-	found.Now, found.Then = said(now, in), said(with, in)
+	found.Now, found.Then = said(now), said(with)
 	found.Won = found.Then.Rule == t.tried
 	return found
 }
@@ -67,10 +67,12 @@ func (t *trial) of(f record.Failure) Finding {
 // again says what today's rules say of f, and what they said of it last.
 func again(today *rule.Set, f record.Failure, last Said) Finding {
 	in := rule.NewInput(f.Evidence, f.Type.Engine)
-	return Finding{Failure: f.ID(), Now: last, Then: said(today.Match(in), in)}
+	return Finding{Failure: f.ID(), Now: last, Then: said(today.Match(in))}
 }
 
-func said(matches []rule.Match, in rule.Input) Said {
-	r := finalize.Finalize(matches, in)
+// said says which match speaks. That depends on the matches alone: the finalizer
+// takes no more than words from the evidence, which are left out here.
+func said(matches []rule.Match) Said {
+	r := finalize.Finalize(matches, rule.Input{})
 	return Said{r.Rule, r.Class, r.Verdict}
 }

@@ -51,13 +51,7 @@ type Classified struct {
 	Matches []rule.Match
 	Seconds float64        // that the attempt ran
 	Config  map[string]any // that it ran with
-	Input   rule.Input     // without texts, unless they were asked for
 	Cursor  string         // of the list that it was found in
-}
-
-// inShadow reports whether a shadow rule matched.
-func (f *Classified) inShadow() bool {
-	return slices.ContainsFunc(f.Matches, func(m rule.Match) bool { return m.Mode == rule.Shadow })
 }
 
 // claim is a rule that decided a failure, or would have if it were enforced.
@@ -68,7 +62,7 @@ type claim struct {
 }
 
 // claims says which rules decided f, or would have: of those in shadow each
-// alone is put to work.
+// alone is put to work. Which match speaks depends on the matches alone.
 func (f *Classified) claims() []claim {
 	var all []claim
 	for i, m := range f.Matches {
@@ -78,7 +72,7 @@ func (f *Classified) claims() []claim {
 		case m.Mode == rule.Shadow:
 			enforced := slices.Clone(f.Matches)
 			enforced[i].Mode = rule.Enforce
-			if finalize.Finalize(enforced, f.Input).Rule == m.Rule {
+			if finalize.Finalize(enforced, rule.Input{}).Rule == m.Rule {
 				all = append(all, claim{m.Rule, m.Verdict, true})
 			}
 		}

@@ -51,12 +51,11 @@ type Step struct {
 type Store interface {
 	Place(ctx context.Context) (Place, error)
 	// After returns failures in order of time behind a cursor, until before a
-	// time, without their logs. One that cannot be read matched nothing, at the
+	// time. One that cannot be read matched nothing, at the
 	// zero time.
 	After(ctx context.Context, cursor string, until time.Time, limit int) ([]Classified, error)
-	// Classified returns a failure, with its logs in the input if so wanted, or
-	// errs.NotFound.
-	Classified(ctx context.Context, id string, logs bool) (Classified, error)
+	// Classified returns a failure, or errs.NotFound.
+	Classified(ctx context.Context, id string) (Classified, error)
 	// Endings returns what was noted until a time and is not counted.
 	Endings(ctx context.Context, until time.Time, limit int) ([]Ending, error)
 	Commit(ctx context.Context, s Step, now time.Time) error
@@ -106,9 +105,6 @@ func (w Walker) failures(ctx context.Context, now time.Time) (more bool, err err
 	counted, failed := ledger{}, map[string]float64{}
 	for i := range found {
 		f := &found[i]
-		if err := w.withLogs(ctx, f); err != nil {
-			return false, err
-		}
 		counted.classified(f)
 		if before := f.Attempt; before.Number > 1 {
 			before.Number--
@@ -125,20 +121,6 @@ func (w Walker) failures(ctx context.Context, now time.Time) (more bool, err err
 	return more, w.Store.Commit(ctx, Step{Place: &place, Counters: counted.values(), Failed: failed}, now)
 }
 
-// withLogs reads the logs of a failure that a shadow rule matched: the finalizer
-// may look at them. One that is purged meanwhile is counted without.
-func (w Walker) withLogs(ctx context.Context, f *Classified) error {
-	if !f.inShadow() {
-		return nil
-	}
-	whole, err := w.Store.Classified(ctx, f.ID, true)
-	if err != nil && !errs.Is(err, errs.NotFound) {
-		return err
-	}
-	f.Input = whole.Input
-	return nil
-}
-
 func (w Walker) endings(ctx context.Context, now time.Time) (more bool, err error) {
 	found, err := w.Store.Endings(ctx, now.Add(-Lag), stepMost)
 	if err != nil || len(found) == 0 {
@@ -146,10 +128,7 @@ func (w Walker) endings(ctx context.Context, now time.Time) (more bool, err erro
 	}
 	step, counted := Step{}, ledger{}
 	for _, e := range found {
-		f, err := w.Store.Classified(ctx, e.Failure, false)
-		if err == nil {
-			err = w.withLogs(ctx, &f)
-		}
+		f, err := w.Store.Classified(ctx, e.Failure)
 		switch {
 		case err == nil:
 			counted.ended(&f, outcome.Result{Note: outcome.Note{Outcome: e.Counted}}, -1)

@@ -106,17 +106,13 @@ func classified(id string, p *redrivev1.Failure) (stats.Classified, error) {
 	f, err := wire.FailureFromProto(p)
 	return stats.Classified{
 		ID: id, Attempt: f.Attempt, Time: f.CreateTime, Rule: wire.Decided(p), Verdict: f.Result.Verdict, Matches: f.Matches,
-		Seconds: f.Evidence.Duration.Seconds(), Config: f.AttemptConfig, Input: rule.NewInput(f.Evidence, f.Type.Engine),
+		Seconds: f.Evidence.Duration.Seconds(), Config: f.AttemptConfig,
 	}, err
 }
 
 // Classified implements stats.Store.
-func (s *Stats) Classified(ctx context.Context, id string, logs bool) (stats.Classified, error) {
-	read := s.failures.failures.Get
-	if logs {
-		read = s.failures.Read
-	}
-	p, err := read(ctx, id)
+func (s *Stats) Classified(ctx context.Context, id string) (stats.Classified, error) {
+	p, err := s.failures.failures.Get(ctx, id)
 	if err != nil {
 		return stats.Classified{}, err
 	}
