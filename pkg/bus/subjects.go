@@ -63,7 +63,7 @@ var (
 	SchedulerChanges    = Consumer{Name: "scheduler-changes", Types: []Type{AttemptStarted, DecisionMade, JobFinished}, Ephemeral: true}
 	ClassifierFailures  = Consumer{Name: "classifier-failures", Types: []Type{AttemptFailed}}
 	ClassifierRules     = Consumer{Name: "classifier-rules", Types: []Type{RuleChanged}, Ephemeral: true, Concurrency: 1}
-	ClassifierOutcomes  = Consumer{Name: "classifier-outcomes", Types: []Type{DecisionMade, AttemptSucceeded, JobFinished}}
+	ClassifierOutcomes  = Consumer{Name: "classifier-outcomes", Types: []Type{AttemptSucceeded, JobFinished}}
 	RecommenderOutcomes = Consumer{Name: "recommender-outcomes", Types: []Type{FailureClassified, AttemptSucceeded}, Concurrency: 512} // they wait for each other, to be learnt together
 	NotifierEvents      = Consumer{Name: "notifier-events", Types: []Type{DecisionMade, AttemptSucceeded, JobFinished}}
 )

@@ -24,7 +24,7 @@ type Keeper interface {
 }
 
 // Outcomes handles what tells how retries ended. That a retry failed needs no
-// event: its failure is stored.
+// event: its failure is stored; and a job that is given up is finished.
 type Outcomes struct {
 	noter  Noter
 	keeper Keeper
@@ -63,12 +63,6 @@ func (h *Outcomes) Handle(ctx context.Context, e bus.Event) error {
 // its log as well, where there is one.
 func told(e bus.Event) (a failure.Attempt, n outcome.Note, log string, err error) {
 	switch e.Type {
-	case bus.DecisionMade:
-		var m redrivev1.DecisionMade
-		if err := e.Decode(&m); err != nil || m.GetWillRetry() {
-			return a, n, "", err
-		}
-		return failure.AttemptFromProto(m.GetAttempt()), outcome.Note{Outcome: outcome.Stopped}, "", nil
 	case bus.JobFinished:
 		var m redrivev1.JobFinished
 		if err := e.Decode(&m); err != nil || m.GetState() != redrivev1.Job_STATE_FAILED && m.GetState() != redrivev1.Job_STATE_CANCELLED {

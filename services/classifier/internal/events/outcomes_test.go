@@ -40,12 +40,9 @@ func stories(t testing.TB) []bus.Event {
 		t.Fatal(err)
 	}
 	return []bus.Event{
-		event(t, bus.DecisionMade, &redrivev1.DecisionMade{Attempt: at("a", 1).Proto(), WillRetry: true}),
-		event(t, bus.DecisionMade, &redrivev1.DecisionMade{Attempt: at("a", 2).Proto()}),
 		event(t, bus.JobFinished, &redrivev1.JobFinished{Attempt: at("a", 2).Proto(), State: redrivev1.Job_STATE_FAILED}),
 		event(t, bus.AttemptSucceeded, &redrivev1.AttemptSucceeded{Attempt: at("a", 3).Proto(), Config: config}),
 		event(t, bus.JobFinished, &redrivev1.JobFinished{Attempt: at("a", 3).Proto(), State: redrivev1.Job_STATE_SUCCEEDED}),
-		event(t, bus.DecisionMade, &redrivev1.DecisionMade{Attempt: at("b", 1).Proto(), WillRetry: true}),
 		event(t, bus.JobFinished, &redrivev1.JobFinished{Attempt: at("b", 1).Proto(), State: redrivev1.Job_STATE_CANCELLED}),
 		event(t, bus.AttemptSucceeded, &redrivev1.AttemptSucceeded{Attempt: at("c", 1).Proto(), LogTail: "all is done\n"}),
 	}
@@ -99,11 +96,11 @@ func TestOutcomesAreTheSameInAnyOrderAndTwice(t *testing.T) {
 
 func TestWhatSaysNothingOfARetry(t *testing.T) {
 	h := events.NewOutcomes(store.NewFailures(storetest.Open(t), nil), nil)
-	broken := event(t, bus.DecisionMade, &redrivev1.DecisionMade{})
+	broken := event(t, bus.JobFinished, &redrivev1.JobFinished{})
 	broken.Data = []byte{0xff}
 	for name, e := range map[string]bus.Event{
 		"not a payload":         broken,
-		"no source":             event(t, bus.DecisionMade, &redrivev1.DecisionMade{Attempt: &redrivev1.AttemptRef{Job: "x", Attempt: 2}}),
+		"no source":             event(t, bus.JobFinished, &redrivev1.JobFinished{Attempt: &redrivev1.AttemptRef{Job: "x", Attempt: 2}, State: redrivev1.Job_STATE_FAILED}),
 		"another type of event": event(t, bus.PatchChanged, &redrivev1.PatchChanged{}),
 	} {
 		if err := h.Handle(t.Context(), e); !errs.Is(err, errs.Invalid) {

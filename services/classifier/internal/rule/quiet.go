@@ -102,8 +102,18 @@ func quiet(text string, start int) bool {
 	return start >= 0 && thrown.MatchString(line) && debug(lineFrom(text, start))
 }
 
+// mayBeQuiet reports whether a text, or a line, has one of the words that all
+// the rest is about.
+func mayBeQuiet(text string) bool {
+	return strings.Contains(text, "DEBUG") || strings.Contains(text, "TRACE") || strings.Contains(text, "debug") || strings.Contains(text, "trace") ||
+		strings.Contains(text, "Debug") || strings.Contains(text, "Trace")
+}
+
 // debug reports whether the first level on a line is DEBUG or TRACE.
 func debug(line string) bool {
+	if !mayBeQuiet(line) {
+		return false
+	}
 	m := level.FindString(line)
 	return m == "DEBUG" || m == "TRACE" || strings.HasPrefix(m, "level") || strings.HasPrefix(m, "[")
 }

@@ -20,7 +20,7 @@ const (
 	candidateCost = 10
 	// tooCommon is how often a pattern's factors may stand at a place of a log
 	// for it to be looked for by them.
-	tooCommon = 1.0 / 150
+	tooCommon = 1.0 / 50
 	// maxSpread bounds the grams that a gram with classes in it stands for.
 	maxSpread = 300
 	// sharing is what a factor that several patterns need costs each of them,
