@@ -23,22 +23,17 @@ func newLoop(patterns []string) (Engine, error) {
 
 // First implements Engine.
 func (l loop) First(log []byte) (int, float64, error) {
-	work := float64(len(l)) * float64(len(log))
-	if work <= mostWork {
-		for i, re := range l {
-			if re.Match(log) {
-				return i, 1, nil
-			}
-		}
-		return -1, 1, nil
-	}
-	// Some of the patterns, spread over all of them, on the end of the log.
+	// Where it would take too long: some of the patterns, spread over all of
+	// them, on the end of the log.
 	end := log[max(0, len(log)-64<<10):]
 	step := max(1, int(float64(len(l))*float64(len(end))/mostWork))
+	whole := step == 1 && len(end) == len(log)
 	tried := 0
 	for i := 0; i < len(l); i += step {
-		l[i].Match(end)
+		if l[i].Match(end) && whole {
+			return i, 1, nil
+		}
 		tried++
 	}
-	return -1, float64(tried) * float64(len(end)) / work, nil
+	return -1, float64(tried) * float64(len(end)) / (float64(len(l)) * float64(len(log))), nil
 }
