@@ -3,7 +3,6 @@ package rule
 import (
 	"regexp"
 	"strings"
-	"sync"
 
 	"github.com/redrive-io/redrive/pkg/failure"
 	"github.com/redrive-io/redrive/services/classifier/internal/sieve"
@@ -158,21 +157,44 @@ func (c *Compiled) again(in Input, source string, after int, counts func(line st
 		if t.Source != source {
 			continue
 		}
-		for _, s := range spans(t.Text) {
-			if t.FirstLine+s.line <= after {
-				continue
-			}
-			line := t.Text[s.start:s.end]
-			low := sync.OnceValue(func() string { return sieve.Lower(line) })
-			for _, p := range deciding {
-				if !p.needs.On(line, low) {
-					continue
-				}
-				if loc := p.match(line); loc != nil && counts(line) && spoken(t.Text, s, loc) {
-					return true
-				}
+		from := lineStart(t.Text, after+1-t.FirstLine)
+		for _, p := range deciding {
+			if p.matchesFrom(t.Text, from, counts) {
+				return true
 			}
 		}
 	}
 	return false
+}
+
+// lineStart returns where the line with a number, from 0, begins.
+func lineStart(text string, number int) int {
+	at := 0
+	for ; number > 0 && at < len(text); number-- {
+		at = next(text, at)
+	}
+	return at
+}
+
+// matchesFrom reports whether the pattern matches on a line that counts, from
+// the line on that begins at a place.
+func (p *pattern) matchesFrom(text string, from int, counts func(line string) bool) bool {
+	for {
+		at := p.needs.Next(text, from)
+		if at < 0 {
+			return false
+		}
+		from += strings.LastIndexByte(text[from:at], '\n') + 1
+		for _, s := range spans(text[from:next(text, from)]) {
+			s.start, s.end = s.start+from, s.end+from
+			line := text[s.start:s.end]
+			if !p.needs.On(line, func() string { return sieve.Lower(line) }) {
+				continue
+			}
+			if loc := p.match(line); loc != nil && counts(line) && spoken(text, s, loc) {
+				return true
+			}
+		}
+		from = next(text, from)
+	}
 }

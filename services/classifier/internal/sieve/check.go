@@ -70,6 +70,24 @@ func (n *Needs) On(line string, low func() string) bool {
 	return true
 }
 
+// Next returns a place, from a place on, that is on the next line that may have
+// all that is needed, or -1. It holds back no line that has.
+func (n *Needs) Next(text string, from int) int {
+	for _, choice := range n.checks {
+		if len(choice) > 1 || choice[0].fold {
+			continue
+		}
+		if i := strings.Index(text[from:], choice[0].text); i >= 0 {
+			return from + i
+		}
+		return -1
+	}
+	if from == len(text) {
+		return -1
+	}
+	return from
+}
+
 // Lower returns s with A to Z made small, and everything else as it is, so that
 // offsets stay the same.
 func Lower(s string) string {

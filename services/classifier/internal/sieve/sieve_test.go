@@ -66,6 +66,9 @@ func holdsBackNothing(t *testing.T, texts []string, log string) {
 			if !through[p][n] {
 				t.Errorf("%q: line %d %q is held back", text, n, line)
 			}
+			if needs := s.patterns[p].Needs; needs.Next(line, 0) < 0 && line != "" {
+				t.Errorf("%q: Next holds back %q", text, line)
+			}
 			if needs := s.patterns[p].Needs; !needs.On(line, func() string { return Lower(line) }) {
 				t.Errorf("%q: the checks hold back %q", text, line)
 			}
