@@ -42,8 +42,8 @@ var (
 
 func keysOf[T any]() (keys []string) {
 	of := reflect.TypeFor[T]()
-	for i := range of.NumField() {
-		key, _, _ := strings.Cut(of.Field(i).Tag.Get("yaml"), ",")
+	for field := range of.Fields() {
+		key, _, _ := strings.Cut(field.Tag.Get("yaml"), ",")
 		keys = append(keys, key)
 	}
 	return keys
