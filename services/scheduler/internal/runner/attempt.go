@@ -110,23 +110,36 @@ func (r *Runner) due(ctx context.Context, now time.Time, room, page int) (ids []
 // and to takeUp, which come by again.
 func (r *Runner) start(ctx context.Context, id string) {
 	defer r.release(id)
-	// Read again: between listing and claiming another start may have come and
-	// gone. Time may also have passed for the job.
-	j, err := r.apply(ctx, id, job.Expired{})
-	until := process.Moment(0)
-	if err == nil && j.Waits() && !j.Due.After(time.Now()) {
-		until = r.until()
-		starting, span := starting(ctx, j)
-		j, err = r.begin(starting, j)
-		span.End(err)
-	}
-	switch {
-	case err == nil && r.runsHere(j): // another replica may have been quicker
-		r.follow(ctx, j, until)
-	case err != nil && ctx.Err() == nil && !errs.Is(err, errs.NotFound):
+	for {
+		j, until, err := r.startOnce(ctx, id)
+		switch {
+		case err == nil && r.runsHere(j): // another replica may have been quicker
+			r.follow(ctx, j, until)
+			return
+		case err == nil, ctx.Err() != nil, errs.Is(err, errs.NotFound):
+			return
+		}
 		r.log.Error("start attempt", "job", id, "error", err)
 		r.later(ctx)
+		if !errs.Is(err, errs.Unavailable) {
+			return
+		}
+		// A store that did not answer may have put the job to run all the same: it
+		// keeps its place until that is known.
 	}
+}
+
+func (r *Runner) startOnce(ctx context.Context, id string) (j job.Job, until process.Moment, err error) {
+	// Read again: between listing and claiming another start may have come and
+	// gone. Time may also have passed for the job.
+	if j, err = r.apply(ctx, id, job.Expired{}); err != nil || !j.Waits() || j.Due.After(time.Now()) {
+		return j, 0, err
+	}
+	until = r.until()
+	starting, span := starting(ctx, j)
+	j, err = r.begin(starting, j)
+	span.End(err)
+	return j, until, err
 }
 
 // later keeps a job that the store could not serve from being tried in a hurry.
