@@ -101,7 +101,7 @@ type learner struct {
 const (
 	sampled = 1 << 10
 	block   = 16 << 10
-	enough  = 128 << 10 // bytes of samples, of some 2 MiB of text
+	enough  = 64 << 10 // bytes of samples, of about 1 MiB of text
 )
 
 func newLearner() *learner { return &learner{habits: *ordinaryHabits()} }
