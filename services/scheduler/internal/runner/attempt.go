@@ -67,7 +67,8 @@ func (r *Runner) startDue(ctx context.Context, group *errgroup.Group) (time.Time
 		return time.Time{}, err
 	}
 	for _, id := range due {
-		if r.claim(id) {
+		// What was taken up since there was room has taken some of it.
+		if r.claimRoom(id) {
 			group.Go(func() error { r.start(ctx, id); return nil })
 		}
 	}

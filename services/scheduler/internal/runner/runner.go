@@ -7,6 +7,7 @@ package runner
 import (
 	"context"
 	"log/slog"
+	"math"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -154,11 +155,17 @@ func (r *Runner) takeUp(ctx context.Context, group *errgroup.Group) error {
 	})
 }
 
-// claim marks a job as being started or followed here; it is false when it is.
-func (r *Runner) claim(id string) bool {
+// claim marks a job that runs here as being followed; it is false when it is.
+func (r *Runner) claim(id string) bool { return r.claimBelow(id, math.MaxInt) }
+
+// claimRoom is claim for a job that is to be started: it is false also when
+// there is no room for one more.
+func (r *Runner) claimRoom(id string) bool { return r.claimBelow(id, r.o.MaxRunning) }
+
+func (r *Runner) claimBelow(id string, most int) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.inFlight[id] {
+	if r.inFlight[id] || len(r.inFlight) >= most {
 		return false
 	}
 	r.inFlight[id] = true
