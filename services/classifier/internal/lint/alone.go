@@ -118,9 +118,9 @@ func alone(c *rule.Compiled) []Finding {
 			}
 			switch n := sure(tree); {
 			case slices.Contains(blind, p) && len(r.Sources) == 0 && r.Facts.Empty():
-				say(Warning, costly, field, "it has no three letters in a row that every match has, and the rule asks for no source and no fact: it is tried on every line of every log")
+				say(Warning, costly, field, "it has no run of four characters that every match has, and the rule asks for no source and no fact: every byte of every log is looked at for it")
 			case slices.Contains(blind, p):
-				say(Warning, noLiteral, field, "it has no three letters in a row that every match has: it is tried on every line")
+				say(Warning, noLiteral, field, "it has no run of four characters that every match has: every byte is looked at for it")
 			case n < leastLiteral:
 				say(Note, shortLiteral, field, "the longest text that every match has is of %d letters, which many lines have", n)
 			}

@@ -52,7 +52,7 @@ func TestBuiltInSamplesAreWonByTheirClass(t *testing.T) {
 func TestBuiltInPatternsHaveLiterals(t *testing.T) {
 	for _, c := range builtIn(t).Rules() {
 		for _, p := range c.Blind() {
-			t.Errorf("%s: %q has no literal of three bytes that every match contains, so it must be tried on every line", c.Rule.ID, p)
+			t.Errorf("%s: %q has no run of characters to search for that every match has", c.Rule.ID, p)
 		}
 	}
 }

@@ -209,19 +209,9 @@ func (r *Rule) SampleInput() Input {
 // Blind returns the patterns that have nothing to search for: every byte of
 // every log is looked at for them.
 func (c *Compiled) Blind() []string {
-	return c.patternsOf(func(stride int) bool { return stride == 0 })
-}
-
-// Slow returns the patterns that have no run of seven bytes to search for, short
-// of the blind ones: logs are looked at more closely for them.
-func (c *Compiled) Slow() []string {
-	return c.patternsOf(func(stride int) bool { return 0 < stride && stride < 4 })
-}
-
-func (c *Compiled) patternsOf(is func(stride int) bool) []string {
 	var all []string
 	for _, p := range c.patterns() {
-		if is(p.needs.Stride()) {
+		if p.needs.Stride() == 0 {
 			all = append(all, p.text)
 		}
 	}
