@@ -648,6 +648,96 @@ func (x *GetFailureRequest) GetName() string {
 	return ""
 }
 
+type PlotFailureRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "failures/{failure}".
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PlotFailureRequest) Reset() {
+	*x = PlotFailureRequest{}
+	mi := &file_redrive_v1_classifier_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PlotFailureRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PlotFailureRequest) ProtoMessage() {}
+
+func (x *PlotFailureRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_redrive_v1_classifier_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PlotFailureRequest.ProtoReflect.Descriptor instead.
+func (*PlotFailureRequest) Descriptor() ([]byte, []int) {
+	return file_redrive_v1_classifier_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *PlotFailureRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+type PlotFailureResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A picture as SVG. Over REST it is the answer itself.
+	Svg           string `protobuf:"bytes,1,opt,name=svg,proto3" json:"svg,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PlotFailureResponse) Reset() {
+	*x = PlotFailureResponse{}
+	mi := &file_redrive_v1_classifier_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PlotFailureResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PlotFailureResponse) ProtoMessage() {}
+
+func (x *PlotFailureResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_redrive_v1_classifier_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PlotFailureResponse.ProtoReflect.Descriptor instead.
+func (*PlotFailureResponse) Descriptor() ([]byte, []int) {
+	return file_redrive_v1_classifier_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *PlotFailureResponse) GetSvg() string {
+	if x != nil {
+		return x.Svg
+	}
+	return ""
+}
+
 type ListFailuresRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// At most 1000; 50 when 0.
@@ -665,7 +755,7 @@ type ListFailuresRequest struct {
 
 func (x *ListFailuresRequest) Reset() {
 	*x = ListFailuresRequest{}
-	mi := &file_redrive_v1_classifier_proto_msgTypes[5]
+	mi := &file_redrive_v1_classifier_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -677,7 +767,7 @@ func (x *ListFailuresRequest) String() string {
 func (*ListFailuresRequest) ProtoMessage() {}
 
 func (x *ListFailuresRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_classifier_proto_msgTypes[5]
+	mi := &file_redrive_v1_classifier_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -690,7 +780,7 @@ func (x *ListFailuresRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListFailuresRequest.ProtoReflect.Descriptor instead.
 func (*ListFailuresRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_classifier_proto_rawDescGZIP(), []int{5}
+	return file_redrive_v1_classifier_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ListFailuresRequest) GetPageSize() int32 {
@@ -738,7 +828,7 @@ type ListFailuresResponse struct {
 
 func (x *ListFailuresResponse) Reset() {
 	*x = ListFailuresResponse{}
-	mi := &file_redrive_v1_classifier_proto_msgTypes[6]
+	mi := &file_redrive_v1_classifier_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -750,7 +840,7 @@ func (x *ListFailuresResponse) String() string {
 func (*ListFailuresResponse) ProtoMessage() {}
 
 func (x *ListFailuresResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_classifier_proto_msgTypes[6]
+	mi := &file_redrive_v1_classifier_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -763,7 +853,7 @@ func (x *ListFailuresResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListFailuresResponse.ProtoReflect.Descriptor instead.
 func (*ListFailuresResponse) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_classifier_proto_rawDescGZIP(), []int{6}
+	return file_redrive_v1_classifier_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ListFailuresResponse) GetFailures() []*Failure {
@@ -790,7 +880,7 @@ type ReplayFailureRequest struct {
 
 func (x *ReplayFailureRequest) Reset() {
 	*x = ReplayFailureRequest{}
-	mi := &file_redrive_v1_classifier_proto_msgTypes[7]
+	mi := &file_redrive_v1_classifier_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -802,7 +892,7 @@ func (x *ReplayFailureRequest) String() string {
 func (*ReplayFailureRequest) ProtoMessage() {}
 
 func (x *ReplayFailureRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_classifier_proto_msgTypes[7]
+	mi := &file_redrive_v1_classifier_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -815,7 +905,7 @@ func (x *ReplayFailureRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReplayFailureRequest.ProtoReflect.Descriptor instead.
 func (*ReplayFailureRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_classifier_proto_rawDescGZIP(), []int{7}
+	return file_redrive_v1_classifier_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ReplayFailureRequest) GetName() string {
@@ -838,7 +928,7 @@ type ReplayFailureResponse struct {
 
 func (x *ReplayFailureResponse) Reset() {
 	*x = ReplayFailureResponse{}
-	mi := &file_redrive_v1_classifier_proto_msgTypes[8]
+	mi := &file_redrive_v1_classifier_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -850,7 +940,7 @@ func (x *ReplayFailureResponse) String() string {
 func (*ReplayFailureResponse) ProtoMessage() {}
 
 func (x *ReplayFailureResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_classifier_proto_msgTypes[8]
+	mi := &file_redrive_v1_classifier_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -863,7 +953,7 @@ func (x *ReplayFailureResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReplayFailureResponse.ProtoReflect.Descriptor instead.
 func (*ReplayFailureResponse) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_classifier_proto_rawDescGZIP(), []int{8}
+	return file_redrive_v1_classifier_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ReplayFailureResponse) GetFailure() *Failure {
@@ -905,7 +995,7 @@ type CreateRuleRequest struct {
 
 func (x *CreateRuleRequest) Reset() {
 	*x = CreateRuleRequest{}
-	mi := &file_redrive_v1_classifier_proto_msgTypes[9]
+	mi := &file_redrive_v1_classifier_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -917,7 +1007,7 @@ func (x *CreateRuleRequest) String() string {
 func (*CreateRuleRequest) ProtoMessage() {}
 
 func (x *CreateRuleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_classifier_proto_msgTypes[9]
+	mi := &file_redrive_v1_classifier_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -930,7 +1020,7 @@ func (x *CreateRuleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateRuleRequest.ProtoReflect.Descriptor instead.
 func (*CreateRuleRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_classifier_proto_rawDescGZIP(), []int{9}
+	return file_redrive_v1_classifier_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *CreateRuleRequest) GetRule() *Rule {
@@ -992,7 +1082,7 @@ type GetRuleRequest struct {
 
 func (x *GetRuleRequest) Reset() {
 	*x = GetRuleRequest{}
-	mi := &file_redrive_v1_classifier_proto_msgTypes[10]
+	mi := &file_redrive_v1_classifier_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1004,7 +1094,7 @@ func (x *GetRuleRequest) String() string {
 func (*GetRuleRequest) ProtoMessage() {}
 
 func (x *GetRuleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_classifier_proto_msgTypes[10]
+	mi := &file_redrive_v1_classifier_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1017,7 +1107,7 @@ func (x *GetRuleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRuleRequest.ProtoReflect.Descriptor instead.
 func (*GetRuleRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_classifier_proto_rawDescGZIP(), []int{10}
+	return file_redrive_v1_classifier_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *GetRuleRequest) GetName() string {
@@ -1040,7 +1130,7 @@ type ListRulesRequest struct {
 
 func (x *ListRulesRequest) Reset() {
 	*x = ListRulesRequest{}
-	mi := &file_redrive_v1_classifier_proto_msgTypes[11]
+	mi := &file_redrive_v1_classifier_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1052,7 +1142,7 @@ func (x *ListRulesRequest) String() string {
 func (*ListRulesRequest) ProtoMessage() {}
 
 func (x *ListRulesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_classifier_proto_msgTypes[11]
+	mi := &file_redrive_v1_classifier_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1065,7 +1155,7 @@ func (x *ListRulesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRulesRequest.ProtoReflect.Descriptor instead.
 func (*ListRulesRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_classifier_proto_rawDescGZIP(), []int{11}
+	return file_redrive_v1_classifier_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ListRulesRequest) GetPageSize() int32 {
@@ -1099,7 +1189,7 @@ type ListRulesResponse struct {
 
 func (x *ListRulesResponse) Reset() {
 	*x = ListRulesResponse{}
-	mi := &file_redrive_v1_classifier_proto_msgTypes[12]
+	mi := &file_redrive_v1_classifier_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1111,7 +1201,7 @@ func (x *ListRulesResponse) String() string {
 func (*ListRulesResponse) ProtoMessage() {}
 
 func (x *ListRulesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_classifier_proto_msgTypes[12]
+	mi := &file_redrive_v1_classifier_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1124,7 +1214,7 @@ func (x *ListRulesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRulesResponse.ProtoReflect.Descriptor instead.
 func (*ListRulesResponse) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_classifier_proto_rawDescGZIP(), []int{12}
+	return file_redrive_v1_classifier_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ListRulesResponse) GetRules() []*Rule {
@@ -1159,7 +1249,7 @@ type UpdateRuleRequest struct {
 
 func (x *UpdateRuleRequest) Reset() {
 	*x = UpdateRuleRequest{}
-	mi := &file_redrive_v1_classifier_proto_msgTypes[13]
+	mi := &file_redrive_v1_classifier_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1171,7 +1261,7 @@ func (x *UpdateRuleRequest) String() string {
 func (*UpdateRuleRequest) ProtoMessage() {}
 
 func (x *UpdateRuleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_classifier_proto_msgTypes[13]
+	mi := &file_redrive_v1_classifier_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1184,7 +1274,7 @@ func (x *UpdateRuleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateRuleRequest.ProtoReflect.Descriptor instead.
 func (*UpdateRuleRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_classifier_proto_rawDescGZIP(), []int{13}
+	return file_redrive_v1_classifier_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *UpdateRuleRequest) GetRule() *Rule {
@@ -1243,7 +1333,7 @@ type DeleteRuleRequest struct {
 
 func (x *DeleteRuleRequest) Reset() {
 	*x = DeleteRuleRequest{}
-	mi := &file_redrive_v1_classifier_proto_msgTypes[14]
+	mi := &file_redrive_v1_classifier_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1255,7 +1345,7 @@ func (x *DeleteRuleRequest) String() string {
 func (*DeleteRuleRequest) ProtoMessage() {}
 
 func (x *DeleteRuleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_classifier_proto_msgTypes[14]
+	mi := &file_redrive_v1_classifier_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1268,7 +1358,7 @@ func (x *DeleteRuleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteRuleRequest.ProtoReflect.Descriptor instead.
 func (*DeleteRuleRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_classifier_proto_rawDescGZIP(), []int{14}
+	return file_redrive_v1_classifier_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *DeleteRuleRequest) GetName() string {
@@ -1307,7 +1397,7 @@ type DeleteRuleResponse struct {
 
 func (x *DeleteRuleResponse) Reset() {
 	*x = DeleteRuleResponse{}
-	mi := &file_redrive_v1_classifier_proto_msgTypes[15]
+	mi := &file_redrive_v1_classifier_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1319,7 +1409,7 @@ func (x *DeleteRuleResponse) String() string {
 func (*DeleteRuleResponse) ProtoMessage() {}
 
 func (x *DeleteRuleResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_classifier_proto_msgTypes[15]
+	mi := &file_redrive_v1_classifier_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1332,7 +1422,7 @@ func (x *DeleteRuleResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteRuleResponse.ProtoReflect.Descriptor instead.
 func (*DeleteRuleResponse) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_classifier_proto_rawDescGZIP(), []int{15}
+	return file_redrive_v1_classifier_proto_rawDescGZIP(), []int{17}
 }
 
 type TestRuleRequest struct {
@@ -1353,7 +1443,7 @@ type TestRuleRequest struct {
 
 func (x *TestRuleRequest) Reset() {
 	*x = TestRuleRequest{}
-	mi := &file_redrive_v1_classifier_proto_msgTypes[16]
+	mi := &file_redrive_v1_classifier_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1365,7 +1455,7 @@ func (x *TestRuleRequest) String() string {
 func (*TestRuleRequest) ProtoMessage() {}
 
 func (x *TestRuleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_classifier_proto_msgTypes[16]
+	mi := &file_redrive_v1_classifier_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1378,7 +1468,7 @@ func (x *TestRuleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestRuleRequest.ProtoReflect.Descriptor instead.
 func (*TestRuleRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_classifier_proto_rawDescGZIP(), []int{16}
+	return file_redrive_v1_classifier_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *TestRuleRequest) GetName() string {
@@ -1436,7 +1526,7 @@ type TestRuleResponse struct {
 
 func (x *TestRuleResponse) Reset() {
 	*x = TestRuleResponse{}
-	mi := &file_redrive_v1_classifier_proto_msgTypes[17]
+	mi := &file_redrive_v1_classifier_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1448,7 +1538,7 @@ func (x *TestRuleResponse) String() string {
 func (*TestRuleResponse) ProtoMessage() {}
 
 func (x *TestRuleResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_classifier_proto_msgTypes[17]
+	mi := &file_redrive_v1_classifier_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1461,7 +1551,7 @@ func (x *TestRuleResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestRuleResponse.ProtoReflect.Descriptor instead.
 func (*TestRuleResponse) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_classifier_proto_rawDescGZIP(), []int{17}
+	return file_redrive_v1_classifier_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *TestRuleResponse) GetMatched() bool {
@@ -1558,7 +1648,11 @@ const file_redrive_v1_classifier_proto_rawDesc = "" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"'\n" +
 	"\x11GetFailureRequest\x12\x12\n" +
-	"\x04name\x18\x01 \x01(\tR\x04name\"\x95\x01\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\"(\n" +
+	"\x12PlotFailureRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\"'\n" +
+	"\x13PlotFailureResponse\x12\x10\n" +
+	"\x03svg\x18\x01 \x01(\tR\x03svg\"\x95\x01\n" +
 	"\x13ListFailuresRequest\x12\x1b\n" +
 	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
@@ -1618,12 +1712,13 @@ const file_redrive_v1_classifier_proto_rawDesc = "" +
 	"\x10TestRuleResponse\x12\x18\n" +
 	"\amatched\x18\x01 \x01(\bR\amatched\x12+\n" +
 	"\x05match\x18\x02 \x01(\v2\x15.redrive.v1.RuleMatchR\x05match\x12\x18\n" +
-	"\amissing\x18\x03 \x03(\tR\amissing2\xc0\x10\n" +
+	"\amissing\x18\x03 \x03(\tR\amissing2\x90\x11\n" +
 	"\x11ClassifierService\x12<\n" +
 	"\bClassify\x12\x1b.redrive.v1.ClassifyRequest\x1a\x13.redrive.v1.Failure\x12@\n" +
 	"\n" +
 	"GetFailure\x12\x1d.redrive.v1.GetFailureRequest\x1a\x13.redrive.v1.Failure\x12Q\n" +
-	"\fListFailures\x12\x1f.redrive.v1.ListFailuresRequest\x1a .redrive.v1.ListFailuresResponse\x12T\n" +
+	"\fListFailures\x12\x1f.redrive.v1.ListFailuresRequest\x1a .redrive.v1.ListFailuresResponse\x12N\n" +
+	"\vPlotFailure\x12\x1e.redrive.v1.PlotFailureRequest\x1a\x1f.redrive.v1.PlotFailureResponse\x12T\n" +
 	"\rReplayFailure\x12 .redrive.v1.ReplayFailureRequest\x1a!.redrive.v1.ReplayFailureResponse\x12=\n" +
 	"\n" +
 	"CreateRule\x12\x1d.redrive.v1.CreateRuleRequest\x1a\x10.redrive.v1.Rule\x127\n" +
@@ -1671,7 +1766,7 @@ func file_redrive_v1_classifier_proto_rawDescGZIP() []byte {
 }
 
 var file_redrive_v1_classifier_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_redrive_v1_classifier_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
+var file_redrive_v1_classifier_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_redrive_v1_classifier_proto_goTypes = []any{
 	(Failure_State)(0),                // 0: redrive.v1.Failure.State
 	(*Failure)(nil),                   // 1: redrive.v1.Failure
@@ -1679,161 +1774,165 @@ var file_redrive_v1_classifier_proto_goTypes = []any{
 	(*Reclassification)(nil),          // 3: redrive.v1.Reclassification
 	(*ClassifyRequest)(nil),           // 4: redrive.v1.ClassifyRequest
 	(*GetFailureRequest)(nil),         // 5: redrive.v1.GetFailureRequest
-	(*ListFailuresRequest)(nil),       // 6: redrive.v1.ListFailuresRequest
-	(*ListFailuresResponse)(nil),      // 7: redrive.v1.ListFailuresResponse
-	(*ReplayFailureRequest)(nil),      // 8: redrive.v1.ReplayFailureRequest
-	(*ReplayFailureResponse)(nil),     // 9: redrive.v1.ReplayFailureResponse
-	(*CreateRuleRequest)(nil),         // 10: redrive.v1.CreateRuleRequest
-	(*GetRuleRequest)(nil),            // 11: redrive.v1.GetRuleRequest
-	(*ListRulesRequest)(nil),          // 12: redrive.v1.ListRulesRequest
-	(*ListRulesResponse)(nil),         // 13: redrive.v1.ListRulesResponse
-	(*UpdateRuleRequest)(nil),         // 14: redrive.v1.UpdateRuleRequest
-	(*DeleteRuleRequest)(nil),         // 15: redrive.v1.DeleteRuleRequest
-	(*DeleteRuleResponse)(nil),        // 16: redrive.v1.DeleteRuleResponse
-	(*TestRuleRequest)(nil),           // 17: redrive.v1.TestRuleRequest
-	(*TestRuleResponse)(nil),          // 18: redrive.v1.TestRuleResponse
-	nil,                               // 19: redrive.v1.Failure.LabelsEntry
-	nil,                               // 20: redrive.v1.ClassifyRequest.LabelsEntry
-	(*AttemptRef)(nil),                // 21: redrive.v1.AttemptRef
-	(*JobType)(nil),                   // 22: redrive.v1.JobType
-	(*structpb.Struct)(nil),           // 23: google.protobuf.Struct
-	(*Evidence)(nil),                  // 24: redrive.v1.Evidence
-	(Category)(0),                     // 25: redrive.v1.Category
-	(Verdict)(0),                      // 26: redrive.v1.Verdict
-	(*RuleMatch)(nil),                 // 27: redrive.v1.RuleMatch
-	(*durationpb.Duration)(nil),       // 28: google.protobuf.Duration
-	(*Recommendation)(nil),            // 29: redrive.v1.Recommendation
-	(*timestamppb.Timestamp)(nil),     // 30: google.protobuf.Timestamp
-	(*RetryPolicy)(nil),               // 31: redrive.v1.RetryPolicy
-	(*Log)(nil),                       // 32: redrive.v1.Log
-	(*Rule)(nil),                      // 33: redrive.v1.Rule
-	(*fieldmaskpb.FieldMask)(nil),     // 34: google.protobuf.FieldMask
-	(*ListRuleRevisionsRequest)(nil),  // 35: redrive.v1.ListRuleRevisionsRequest
-	(*GetRuleRevisionRequest)(nil),    // 36: redrive.v1.GetRuleRevisionRequest
-	(*DiffRuleRequest)(nil),           // 37: redrive.v1.DiffRuleRequest
-	(*RollbackRuleRequest)(nil),       // 38: redrive.v1.RollbackRuleRequest
-	(*ApplyRulesRequest)(nil),         // 39: redrive.v1.ApplyRulesRequest
-	(*ExportRulesRequest)(nil),        // 40: redrive.v1.ExportRulesRequest
-	(*LintRulesRequest)(nil),          // 41: redrive.v1.LintRulesRequest
-	(*BacktestRuleRequest)(nil),       // 42: redrive.v1.BacktestRuleRequest
-	(*GetBacktestRequest)(nil),        // 43: redrive.v1.GetBacktestRequest
-	(*ListBacktestsRequest)(nil),      // 44: redrive.v1.ListBacktestsRequest
-	(*CancelBacktestRequest)(nil),     // 45: redrive.v1.CancelBacktestRequest
-	(*ListRuleStatsRequest)(nil),      // 46: redrive.v1.ListRuleStatsRequest
-	(*ReclassifyFailuresRequest)(nil), // 47: redrive.v1.ReclassifyFailuresRequest
-	(*ListClustersRequest)(nil),       // 48: redrive.v1.ListClustersRequest
-	(*GetClusterRequest)(nil),         // 49: redrive.v1.GetClusterRequest
-	(*SuggestRuleRequest)(nil),        // 50: redrive.v1.SuggestRuleRequest
-	(*AcceptSuggestionRequest)(nil),   // 51: redrive.v1.AcceptSuggestionRequest
-	(*DismissClusterRequest)(nil),     // 52: redrive.v1.DismissClusterRequest
-	(*ListRuleRevisionsResponse)(nil), // 53: redrive.v1.ListRuleRevisionsResponse
-	(*RuleRevision)(nil),              // 54: redrive.v1.RuleRevision
-	(*DiffRuleResponse)(nil),          // 55: redrive.v1.DiffRuleResponse
-	(*ApplyRulesResponse)(nil),        // 56: redrive.v1.ApplyRulesResponse
-	(*ExportRulesResponse)(nil),       // 57: redrive.v1.ExportRulesResponse
-	(*LintRulesResponse)(nil),         // 58: redrive.v1.LintRulesResponse
-	(*Backtest)(nil),                  // 59: redrive.v1.Backtest
-	(*ListBacktestsResponse)(nil),     // 60: redrive.v1.ListBacktestsResponse
-	(*ListRuleStatsResponse)(nil),     // 61: redrive.v1.ListRuleStatsResponse
-	(*ListClustersResponse)(nil),      // 62: redrive.v1.ListClustersResponse
-	(*Cluster)(nil),                   // 63: redrive.v1.Cluster
-	(*RuleSuggestion)(nil),            // 64: redrive.v1.RuleSuggestion
+	(*PlotFailureRequest)(nil),        // 6: redrive.v1.PlotFailureRequest
+	(*PlotFailureResponse)(nil),       // 7: redrive.v1.PlotFailureResponse
+	(*ListFailuresRequest)(nil),       // 8: redrive.v1.ListFailuresRequest
+	(*ListFailuresResponse)(nil),      // 9: redrive.v1.ListFailuresResponse
+	(*ReplayFailureRequest)(nil),      // 10: redrive.v1.ReplayFailureRequest
+	(*ReplayFailureResponse)(nil),     // 11: redrive.v1.ReplayFailureResponse
+	(*CreateRuleRequest)(nil),         // 12: redrive.v1.CreateRuleRequest
+	(*GetRuleRequest)(nil),            // 13: redrive.v1.GetRuleRequest
+	(*ListRulesRequest)(nil),          // 14: redrive.v1.ListRulesRequest
+	(*ListRulesResponse)(nil),         // 15: redrive.v1.ListRulesResponse
+	(*UpdateRuleRequest)(nil),         // 16: redrive.v1.UpdateRuleRequest
+	(*DeleteRuleRequest)(nil),         // 17: redrive.v1.DeleteRuleRequest
+	(*DeleteRuleResponse)(nil),        // 18: redrive.v1.DeleteRuleResponse
+	(*TestRuleRequest)(nil),           // 19: redrive.v1.TestRuleRequest
+	(*TestRuleResponse)(nil),          // 20: redrive.v1.TestRuleResponse
+	nil,                               // 21: redrive.v1.Failure.LabelsEntry
+	nil,                               // 22: redrive.v1.ClassifyRequest.LabelsEntry
+	(*AttemptRef)(nil),                // 23: redrive.v1.AttemptRef
+	(*JobType)(nil),                   // 24: redrive.v1.JobType
+	(*structpb.Struct)(nil),           // 25: google.protobuf.Struct
+	(*Evidence)(nil),                  // 26: redrive.v1.Evidence
+	(Category)(0),                     // 27: redrive.v1.Category
+	(Verdict)(0),                      // 28: redrive.v1.Verdict
+	(*RuleMatch)(nil),                 // 29: redrive.v1.RuleMatch
+	(*durationpb.Duration)(nil),       // 30: google.protobuf.Duration
+	(*Recommendation)(nil),            // 31: redrive.v1.Recommendation
+	(*timestamppb.Timestamp)(nil),     // 32: google.protobuf.Timestamp
+	(*RetryPolicy)(nil),               // 33: redrive.v1.RetryPolicy
+	(*Log)(nil),                       // 34: redrive.v1.Log
+	(*Rule)(nil),                      // 35: redrive.v1.Rule
+	(*fieldmaskpb.FieldMask)(nil),     // 36: google.protobuf.FieldMask
+	(*ListRuleRevisionsRequest)(nil),  // 37: redrive.v1.ListRuleRevisionsRequest
+	(*GetRuleRevisionRequest)(nil),    // 38: redrive.v1.GetRuleRevisionRequest
+	(*DiffRuleRequest)(nil),           // 39: redrive.v1.DiffRuleRequest
+	(*RollbackRuleRequest)(nil),       // 40: redrive.v1.RollbackRuleRequest
+	(*ApplyRulesRequest)(nil),         // 41: redrive.v1.ApplyRulesRequest
+	(*ExportRulesRequest)(nil),        // 42: redrive.v1.ExportRulesRequest
+	(*LintRulesRequest)(nil),          // 43: redrive.v1.LintRulesRequest
+	(*BacktestRuleRequest)(nil),       // 44: redrive.v1.BacktestRuleRequest
+	(*GetBacktestRequest)(nil),        // 45: redrive.v1.GetBacktestRequest
+	(*ListBacktestsRequest)(nil),      // 46: redrive.v1.ListBacktestsRequest
+	(*CancelBacktestRequest)(nil),     // 47: redrive.v1.CancelBacktestRequest
+	(*ListRuleStatsRequest)(nil),      // 48: redrive.v1.ListRuleStatsRequest
+	(*ReclassifyFailuresRequest)(nil), // 49: redrive.v1.ReclassifyFailuresRequest
+	(*ListClustersRequest)(nil),       // 50: redrive.v1.ListClustersRequest
+	(*GetClusterRequest)(nil),         // 51: redrive.v1.GetClusterRequest
+	(*SuggestRuleRequest)(nil),        // 52: redrive.v1.SuggestRuleRequest
+	(*AcceptSuggestionRequest)(nil),   // 53: redrive.v1.AcceptSuggestionRequest
+	(*DismissClusterRequest)(nil),     // 54: redrive.v1.DismissClusterRequest
+	(*ListRuleRevisionsResponse)(nil), // 55: redrive.v1.ListRuleRevisionsResponse
+	(*RuleRevision)(nil),              // 56: redrive.v1.RuleRevision
+	(*DiffRuleResponse)(nil),          // 57: redrive.v1.DiffRuleResponse
+	(*ApplyRulesResponse)(nil),        // 58: redrive.v1.ApplyRulesResponse
+	(*ExportRulesResponse)(nil),       // 59: redrive.v1.ExportRulesResponse
+	(*LintRulesResponse)(nil),         // 60: redrive.v1.LintRulesResponse
+	(*Backtest)(nil),                  // 61: redrive.v1.Backtest
+	(*ListBacktestsResponse)(nil),     // 62: redrive.v1.ListBacktestsResponse
+	(*ListRuleStatsResponse)(nil),     // 63: redrive.v1.ListRuleStatsResponse
+	(*ListClustersResponse)(nil),      // 64: redrive.v1.ListClustersResponse
+	(*Cluster)(nil),                   // 65: redrive.v1.Cluster
+	(*RuleSuggestion)(nil),            // 66: redrive.v1.RuleSuggestion
 }
 var file_redrive_v1_classifier_proto_depIdxs = []int32{
-	21, // 0: redrive.v1.Failure.attempt:type_name -> redrive.v1.AttemptRef
-	22, // 1: redrive.v1.Failure.type:type_name -> redrive.v1.JobType
-	23, // 2: redrive.v1.Failure.config:type_name -> google.protobuf.Struct
-	23, // 3: redrive.v1.Failure.attempt_config:type_name -> google.protobuf.Struct
-	24, // 4: redrive.v1.Failure.evidence:type_name -> redrive.v1.Evidence
-	19, // 5: redrive.v1.Failure.labels:type_name -> redrive.v1.Failure.LabelsEntry
+	23, // 0: redrive.v1.Failure.attempt:type_name -> redrive.v1.AttemptRef
+	24, // 1: redrive.v1.Failure.type:type_name -> redrive.v1.JobType
+	25, // 2: redrive.v1.Failure.config:type_name -> google.protobuf.Struct
+	25, // 3: redrive.v1.Failure.attempt_config:type_name -> google.protobuf.Struct
+	26, // 4: redrive.v1.Failure.evidence:type_name -> redrive.v1.Evidence
+	21, // 5: redrive.v1.Failure.labels:type_name -> redrive.v1.Failure.LabelsEntry
 	0,  // 6: redrive.v1.Failure.state:type_name -> redrive.v1.Failure.State
-	25, // 7: redrive.v1.Failure.category:type_name -> redrive.v1.Category
-	26, // 8: redrive.v1.Failure.verdict:type_name -> redrive.v1.Verdict
-	27, // 9: redrive.v1.Failure.matches:type_name -> redrive.v1.RuleMatch
-	28, // 10: redrive.v1.Failure.retry_after:type_name -> google.protobuf.Duration
-	29, // 11: redrive.v1.Failure.recommendation:type_name -> redrive.v1.Recommendation
-	30, // 12: redrive.v1.Failure.create_time:type_name -> google.protobuf.Timestamp
-	30, // 13: redrive.v1.Failure.update_time:type_name -> google.protobuf.Timestamp
-	31, // 14: redrive.v1.Failure.retry_policy:type_name -> redrive.v1.RetryPolicy
+	27, // 7: redrive.v1.Failure.category:type_name -> redrive.v1.Category
+	28, // 8: redrive.v1.Failure.verdict:type_name -> redrive.v1.Verdict
+	29, // 9: redrive.v1.Failure.matches:type_name -> redrive.v1.RuleMatch
+	30, // 10: redrive.v1.Failure.retry_after:type_name -> google.protobuf.Duration
+	31, // 11: redrive.v1.Failure.recommendation:type_name -> redrive.v1.Recommendation
+	32, // 12: redrive.v1.Failure.create_time:type_name -> google.protobuf.Timestamp
+	32, // 13: redrive.v1.Failure.update_time:type_name -> google.protobuf.Timestamp
+	33, // 14: redrive.v1.Failure.retry_policy:type_name -> redrive.v1.RetryPolicy
 	2,  // 15: redrive.v1.Failure.dependency:type_name -> redrive.v1.Dependency
 	3,  // 16: redrive.v1.Failure.reclassification:type_name -> redrive.v1.Reclassification
-	32, // 17: redrive.v1.Failure.late_logs:type_name -> redrive.v1.Log
-	30, // 18: redrive.v1.Reclassification.time:type_name -> google.protobuf.Timestamp
-	26, // 19: redrive.v1.Reclassification.verdict:type_name -> redrive.v1.Verdict
-	21, // 20: redrive.v1.ClassifyRequest.attempt:type_name -> redrive.v1.AttemptRef
-	22, // 21: redrive.v1.ClassifyRequest.type:type_name -> redrive.v1.JobType
-	23, // 22: redrive.v1.ClassifyRequest.config:type_name -> google.protobuf.Struct
-	23, // 23: redrive.v1.ClassifyRequest.attempt_config:type_name -> google.protobuf.Struct
-	24, // 24: redrive.v1.ClassifyRequest.evidence:type_name -> redrive.v1.Evidence
-	20, // 25: redrive.v1.ClassifyRequest.labels:type_name -> redrive.v1.ClassifyRequest.LabelsEntry
-	31, // 26: redrive.v1.ClassifyRequest.retry_policy:type_name -> redrive.v1.RetryPolicy
+	34, // 17: redrive.v1.Failure.late_logs:type_name -> redrive.v1.Log
+	32, // 18: redrive.v1.Reclassification.time:type_name -> google.protobuf.Timestamp
+	28, // 19: redrive.v1.Reclassification.verdict:type_name -> redrive.v1.Verdict
+	23, // 20: redrive.v1.ClassifyRequest.attempt:type_name -> redrive.v1.AttemptRef
+	24, // 21: redrive.v1.ClassifyRequest.type:type_name -> redrive.v1.JobType
+	25, // 22: redrive.v1.ClassifyRequest.config:type_name -> google.protobuf.Struct
+	25, // 23: redrive.v1.ClassifyRequest.attempt_config:type_name -> google.protobuf.Struct
+	26, // 24: redrive.v1.ClassifyRequest.evidence:type_name -> redrive.v1.Evidence
+	22, // 25: redrive.v1.ClassifyRequest.labels:type_name -> redrive.v1.ClassifyRequest.LabelsEntry
+	33, // 26: redrive.v1.ClassifyRequest.retry_policy:type_name -> redrive.v1.RetryPolicy
 	1,  // 27: redrive.v1.ListFailuresResponse.failures:type_name -> redrive.v1.Failure
 	1,  // 28: redrive.v1.ReplayFailureResponse.failure:type_name -> redrive.v1.Failure
-	33, // 29: redrive.v1.CreateRuleRequest.rule:type_name -> redrive.v1.Rule
-	33, // 30: redrive.v1.ListRulesResponse.rules:type_name -> redrive.v1.Rule
-	33, // 31: redrive.v1.UpdateRuleRequest.rule:type_name -> redrive.v1.Rule
-	34, // 32: redrive.v1.UpdateRuleRequest.update_mask:type_name -> google.protobuf.FieldMask
-	33, // 33: redrive.v1.TestRuleRequest.rule:type_name -> redrive.v1.Rule
-	24, // 34: redrive.v1.TestRuleRequest.evidence:type_name -> redrive.v1.Evidence
-	27, // 35: redrive.v1.TestRuleResponse.match:type_name -> redrive.v1.RuleMatch
+	35, // 29: redrive.v1.CreateRuleRequest.rule:type_name -> redrive.v1.Rule
+	35, // 30: redrive.v1.ListRulesResponse.rules:type_name -> redrive.v1.Rule
+	35, // 31: redrive.v1.UpdateRuleRequest.rule:type_name -> redrive.v1.Rule
+	36, // 32: redrive.v1.UpdateRuleRequest.update_mask:type_name -> google.protobuf.FieldMask
+	35, // 33: redrive.v1.TestRuleRequest.rule:type_name -> redrive.v1.Rule
+	26, // 34: redrive.v1.TestRuleRequest.evidence:type_name -> redrive.v1.Evidence
+	29, // 35: redrive.v1.TestRuleResponse.match:type_name -> redrive.v1.RuleMatch
 	4,  // 36: redrive.v1.ClassifierService.Classify:input_type -> redrive.v1.ClassifyRequest
 	5,  // 37: redrive.v1.ClassifierService.GetFailure:input_type -> redrive.v1.GetFailureRequest
-	6,  // 38: redrive.v1.ClassifierService.ListFailures:input_type -> redrive.v1.ListFailuresRequest
-	8,  // 39: redrive.v1.ClassifierService.ReplayFailure:input_type -> redrive.v1.ReplayFailureRequest
-	10, // 40: redrive.v1.ClassifierService.CreateRule:input_type -> redrive.v1.CreateRuleRequest
-	11, // 41: redrive.v1.ClassifierService.GetRule:input_type -> redrive.v1.GetRuleRequest
-	12, // 42: redrive.v1.ClassifierService.ListRules:input_type -> redrive.v1.ListRulesRequest
-	14, // 43: redrive.v1.ClassifierService.UpdateRule:input_type -> redrive.v1.UpdateRuleRequest
-	15, // 44: redrive.v1.ClassifierService.DeleteRule:input_type -> redrive.v1.DeleteRuleRequest
-	17, // 45: redrive.v1.ClassifierService.TestRule:input_type -> redrive.v1.TestRuleRequest
-	35, // 46: redrive.v1.ClassifierService.ListRuleRevisions:input_type -> redrive.v1.ListRuleRevisionsRequest
-	36, // 47: redrive.v1.ClassifierService.GetRuleRevision:input_type -> redrive.v1.GetRuleRevisionRequest
-	37, // 48: redrive.v1.ClassifierService.DiffRule:input_type -> redrive.v1.DiffRuleRequest
-	38, // 49: redrive.v1.ClassifierService.RollbackRule:input_type -> redrive.v1.RollbackRuleRequest
-	39, // 50: redrive.v1.ClassifierService.ApplyRules:input_type -> redrive.v1.ApplyRulesRequest
-	40, // 51: redrive.v1.ClassifierService.ExportRules:input_type -> redrive.v1.ExportRulesRequest
-	41, // 52: redrive.v1.ClassifierService.LintRules:input_type -> redrive.v1.LintRulesRequest
-	42, // 53: redrive.v1.ClassifierService.BacktestRule:input_type -> redrive.v1.BacktestRuleRequest
-	43, // 54: redrive.v1.ClassifierService.GetBacktest:input_type -> redrive.v1.GetBacktestRequest
-	44, // 55: redrive.v1.ClassifierService.ListBacktests:input_type -> redrive.v1.ListBacktestsRequest
-	45, // 56: redrive.v1.ClassifierService.CancelBacktest:input_type -> redrive.v1.CancelBacktestRequest
-	46, // 57: redrive.v1.ClassifierService.ListRuleStats:input_type -> redrive.v1.ListRuleStatsRequest
-	47, // 58: redrive.v1.ClassifierService.ReclassifyFailures:input_type -> redrive.v1.ReclassifyFailuresRequest
-	48, // 59: redrive.v1.ClassifierService.ListClusters:input_type -> redrive.v1.ListClustersRequest
-	49, // 60: redrive.v1.ClassifierService.GetCluster:input_type -> redrive.v1.GetClusterRequest
-	50, // 61: redrive.v1.ClassifierService.SuggestRule:input_type -> redrive.v1.SuggestRuleRequest
-	51, // 62: redrive.v1.ClassifierService.AcceptSuggestion:input_type -> redrive.v1.AcceptSuggestionRequest
-	52, // 63: redrive.v1.ClassifierService.DismissCluster:input_type -> redrive.v1.DismissClusterRequest
-	1,  // 64: redrive.v1.ClassifierService.Classify:output_type -> redrive.v1.Failure
-	1,  // 65: redrive.v1.ClassifierService.GetFailure:output_type -> redrive.v1.Failure
-	7,  // 66: redrive.v1.ClassifierService.ListFailures:output_type -> redrive.v1.ListFailuresResponse
-	9,  // 67: redrive.v1.ClassifierService.ReplayFailure:output_type -> redrive.v1.ReplayFailureResponse
-	33, // 68: redrive.v1.ClassifierService.CreateRule:output_type -> redrive.v1.Rule
-	33, // 69: redrive.v1.ClassifierService.GetRule:output_type -> redrive.v1.Rule
-	13, // 70: redrive.v1.ClassifierService.ListRules:output_type -> redrive.v1.ListRulesResponse
-	33, // 71: redrive.v1.ClassifierService.UpdateRule:output_type -> redrive.v1.Rule
-	16, // 72: redrive.v1.ClassifierService.DeleteRule:output_type -> redrive.v1.DeleteRuleResponse
-	18, // 73: redrive.v1.ClassifierService.TestRule:output_type -> redrive.v1.TestRuleResponse
-	53, // 74: redrive.v1.ClassifierService.ListRuleRevisions:output_type -> redrive.v1.ListRuleRevisionsResponse
-	54, // 75: redrive.v1.ClassifierService.GetRuleRevision:output_type -> redrive.v1.RuleRevision
-	55, // 76: redrive.v1.ClassifierService.DiffRule:output_type -> redrive.v1.DiffRuleResponse
-	33, // 77: redrive.v1.ClassifierService.RollbackRule:output_type -> redrive.v1.Rule
-	56, // 78: redrive.v1.ClassifierService.ApplyRules:output_type -> redrive.v1.ApplyRulesResponse
-	57, // 79: redrive.v1.ClassifierService.ExportRules:output_type -> redrive.v1.ExportRulesResponse
-	58, // 80: redrive.v1.ClassifierService.LintRules:output_type -> redrive.v1.LintRulesResponse
-	59, // 81: redrive.v1.ClassifierService.BacktestRule:output_type -> redrive.v1.Backtest
-	59, // 82: redrive.v1.ClassifierService.GetBacktest:output_type -> redrive.v1.Backtest
-	60, // 83: redrive.v1.ClassifierService.ListBacktests:output_type -> redrive.v1.ListBacktestsResponse
-	59, // 84: redrive.v1.ClassifierService.CancelBacktest:output_type -> redrive.v1.Backtest
-	61, // 85: redrive.v1.ClassifierService.ListRuleStats:output_type -> redrive.v1.ListRuleStatsResponse
-	59, // 86: redrive.v1.ClassifierService.ReclassifyFailures:output_type -> redrive.v1.Backtest
-	62, // 87: redrive.v1.ClassifierService.ListClusters:output_type -> redrive.v1.ListClustersResponse
-	63, // 88: redrive.v1.ClassifierService.GetCluster:output_type -> redrive.v1.Cluster
-	64, // 89: redrive.v1.ClassifierService.SuggestRule:output_type -> redrive.v1.RuleSuggestion
-	33, // 90: redrive.v1.ClassifierService.AcceptSuggestion:output_type -> redrive.v1.Rule
-	63, // 91: redrive.v1.ClassifierService.DismissCluster:output_type -> redrive.v1.Cluster
-	64, // [64:92] is the sub-list for method output_type
-	36, // [36:64] is the sub-list for method input_type
+	8,  // 38: redrive.v1.ClassifierService.ListFailures:input_type -> redrive.v1.ListFailuresRequest
+	6,  // 39: redrive.v1.ClassifierService.PlotFailure:input_type -> redrive.v1.PlotFailureRequest
+	10, // 40: redrive.v1.ClassifierService.ReplayFailure:input_type -> redrive.v1.ReplayFailureRequest
+	12, // 41: redrive.v1.ClassifierService.CreateRule:input_type -> redrive.v1.CreateRuleRequest
+	13, // 42: redrive.v1.ClassifierService.GetRule:input_type -> redrive.v1.GetRuleRequest
+	14, // 43: redrive.v1.ClassifierService.ListRules:input_type -> redrive.v1.ListRulesRequest
+	16, // 44: redrive.v1.ClassifierService.UpdateRule:input_type -> redrive.v1.UpdateRuleRequest
+	17, // 45: redrive.v1.ClassifierService.DeleteRule:input_type -> redrive.v1.DeleteRuleRequest
+	19, // 46: redrive.v1.ClassifierService.TestRule:input_type -> redrive.v1.TestRuleRequest
+	37, // 47: redrive.v1.ClassifierService.ListRuleRevisions:input_type -> redrive.v1.ListRuleRevisionsRequest
+	38, // 48: redrive.v1.ClassifierService.GetRuleRevision:input_type -> redrive.v1.GetRuleRevisionRequest
+	39, // 49: redrive.v1.ClassifierService.DiffRule:input_type -> redrive.v1.DiffRuleRequest
+	40, // 50: redrive.v1.ClassifierService.RollbackRule:input_type -> redrive.v1.RollbackRuleRequest
+	41, // 51: redrive.v1.ClassifierService.ApplyRules:input_type -> redrive.v1.ApplyRulesRequest
+	42, // 52: redrive.v1.ClassifierService.ExportRules:input_type -> redrive.v1.ExportRulesRequest
+	43, // 53: redrive.v1.ClassifierService.LintRules:input_type -> redrive.v1.LintRulesRequest
+	44, // 54: redrive.v1.ClassifierService.BacktestRule:input_type -> redrive.v1.BacktestRuleRequest
+	45, // 55: redrive.v1.ClassifierService.GetBacktest:input_type -> redrive.v1.GetBacktestRequest
+	46, // 56: redrive.v1.ClassifierService.ListBacktests:input_type -> redrive.v1.ListBacktestsRequest
+	47, // 57: redrive.v1.ClassifierService.CancelBacktest:input_type -> redrive.v1.CancelBacktestRequest
+	48, // 58: redrive.v1.ClassifierService.ListRuleStats:input_type -> redrive.v1.ListRuleStatsRequest
+	49, // 59: redrive.v1.ClassifierService.ReclassifyFailures:input_type -> redrive.v1.ReclassifyFailuresRequest
+	50, // 60: redrive.v1.ClassifierService.ListClusters:input_type -> redrive.v1.ListClustersRequest
+	51, // 61: redrive.v1.ClassifierService.GetCluster:input_type -> redrive.v1.GetClusterRequest
+	52, // 62: redrive.v1.ClassifierService.SuggestRule:input_type -> redrive.v1.SuggestRuleRequest
+	53, // 63: redrive.v1.ClassifierService.AcceptSuggestion:input_type -> redrive.v1.AcceptSuggestionRequest
+	54, // 64: redrive.v1.ClassifierService.DismissCluster:input_type -> redrive.v1.DismissClusterRequest
+	1,  // 65: redrive.v1.ClassifierService.Classify:output_type -> redrive.v1.Failure
+	1,  // 66: redrive.v1.ClassifierService.GetFailure:output_type -> redrive.v1.Failure
+	9,  // 67: redrive.v1.ClassifierService.ListFailures:output_type -> redrive.v1.ListFailuresResponse
+	7,  // 68: redrive.v1.ClassifierService.PlotFailure:output_type -> redrive.v1.PlotFailureResponse
+	11, // 69: redrive.v1.ClassifierService.ReplayFailure:output_type -> redrive.v1.ReplayFailureResponse
+	35, // 70: redrive.v1.ClassifierService.CreateRule:output_type -> redrive.v1.Rule
+	35, // 71: redrive.v1.ClassifierService.GetRule:output_type -> redrive.v1.Rule
+	15, // 72: redrive.v1.ClassifierService.ListRules:output_type -> redrive.v1.ListRulesResponse
+	35, // 73: redrive.v1.ClassifierService.UpdateRule:output_type -> redrive.v1.Rule
+	18, // 74: redrive.v1.ClassifierService.DeleteRule:output_type -> redrive.v1.DeleteRuleResponse
+	20, // 75: redrive.v1.ClassifierService.TestRule:output_type -> redrive.v1.TestRuleResponse
+	55, // 76: redrive.v1.ClassifierService.ListRuleRevisions:output_type -> redrive.v1.ListRuleRevisionsResponse
+	56, // 77: redrive.v1.ClassifierService.GetRuleRevision:output_type -> redrive.v1.RuleRevision
+	57, // 78: redrive.v1.ClassifierService.DiffRule:output_type -> redrive.v1.DiffRuleResponse
+	35, // 79: redrive.v1.ClassifierService.RollbackRule:output_type -> redrive.v1.Rule
+	58, // 80: redrive.v1.ClassifierService.ApplyRules:output_type -> redrive.v1.ApplyRulesResponse
+	59, // 81: redrive.v1.ClassifierService.ExportRules:output_type -> redrive.v1.ExportRulesResponse
+	60, // 82: redrive.v1.ClassifierService.LintRules:output_type -> redrive.v1.LintRulesResponse
+	61, // 83: redrive.v1.ClassifierService.BacktestRule:output_type -> redrive.v1.Backtest
+	61, // 84: redrive.v1.ClassifierService.GetBacktest:output_type -> redrive.v1.Backtest
+	62, // 85: redrive.v1.ClassifierService.ListBacktests:output_type -> redrive.v1.ListBacktestsResponse
+	61, // 86: redrive.v1.ClassifierService.CancelBacktest:output_type -> redrive.v1.Backtest
+	63, // 87: redrive.v1.ClassifierService.ListRuleStats:output_type -> redrive.v1.ListRuleStatsResponse
+	61, // 88: redrive.v1.ClassifierService.ReclassifyFailures:output_type -> redrive.v1.Backtest
+	64, // 89: redrive.v1.ClassifierService.ListClusters:output_type -> redrive.v1.ListClustersResponse
+	65, // 90: redrive.v1.ClassifierService.GetCluster:output_type -> redrive.v1.Cluster
+	66, // 91: redrive.v1.ClassifierService.SuggestRule:output_type -> redrive.v1.RuleSuggestion
+	35, // 92: redrive.v1.ClassifierService.AcceptSuggestion:output_type -> redrive.v1.Rule
+	65, // 93: redrive.v1.ClassifierService.DismissCluster:output_type -> redrive.v1.Cluster
+	65, // [65:94] is the sub-list for method output_type
+	36, // [36:65] is the sub-list for method input_type
 	36, // [36:36] is the sub-list for extension type_name
 	36, // [36:36] is the sub-list for extension extendee
 	0,  // [0:36] is the sub-list for field type_name
@@ -1858,7 +1957,7 @@ func file_redrive_v1_classifier_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_redrive_v1_classifier_proto_rawDesc), len(file_redrive_v1_classifier_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   20,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

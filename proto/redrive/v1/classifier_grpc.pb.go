@@ -22,6 +22,7 @@ const (
 	ClassifierService_Classify_FullMethodName           = "/redrive.v1.ClassifierService/Classify"
 	ClassifierService_GetFailure_FullMethodName         = "/redrive.v1.ClassifierService/GetFailure"
 	ClassifierService_ListFailures_FullMethodName       = "/redrive.v1.ClassifierService/ListFailures"
+	ClassifierService_PlotFailure_FullMethodName        = "/redrive.v1.ClassifierService/PlotFailure"
 	ClassifierService_ReplayFailure_FullMethodName      = "/redrive.v1.ClassifierService/ReplayFailure"
 	ClassifierService_CreateRule_FullMethodName         = "/redrive.v1.ClassifierService/CreateRule"
 	ClassifierService_GetRule_FullMethodName            = "/redrive.v1.ClassifierService/GetRule"
@@ -64,6 +65,10 @@ type ClassifierServiceClient interface {
 	// ListFailures lists failures, newest first. The text of their logs is left
 	// out: GetFailure has it.
 	ListFailures(ctx context.Context, in *ListFailuresRequest, opts ...grpc.CallOption) (*ListFailuresResponse, error)
+	// PlotFailure draws what the recommender saw for a failure: the probability
+	// that a retry fails, its cost and the chosen point, as SVG. A failure without
+	// a recommendation of memory is FAILED_PRECONDITION.
+	PlotFailure(ctx context.Context, in *PlotFailureRequest, opts ...grpc.CallOption) (*PlotFailureResponse, error)
 	// ReplayFailure runs the finalizer again on the recorded matches, and the
 	// recommender's search on its recorded inputs, and says whether the same
 	// comes out. Nothing is stored.
@@ -163,6 +168,16 @@ func (c *classifierServiceClient) ListFailures(ctx context.Context, in *ListFail
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListFailuresResponse)
 	err := c.cc.Invoke(ctx, ClassifierService_ListFailures_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *classifierServiceClient) PlotFailure(ctx context.Context, in *PlotFailureRequest, opts ...grpc.CallOption) (*PlotFailureResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PlotFailureResponse)
+	err := c.cc.Invoke(ctx, ClassifierService_PlotFailure_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -434,6 +449,10 @@ type ClassifierServiceServer interface {
 	// ListFailures lists failures, newest first. The text of their logs is left
 	// out: GetFailure has it.
 	ListFailures(context.Context, *ListFailuresRequest) (*ListFailuresResponse, error)
+	// PlotFailure draws what the recommender saw for a failure: the probability
+	// that a retry fails, its cost and the chosen point, as SVG. A failure without
+	// a recommendation of memory is FAILED_PRECONDITION.
+	PlotFailure(context.Context, *PlotFailureRequest) (*PlotFailureResponse, error)
 	// ReplayFailure runs the finalizer again on the recorded matches, and the
 	// recommender's search on its recorded inputs, and says whether the same
 	// comes out. Nothing is stored.
@@ -517,6 +536,9 @@ func (UnimplementedClassifierServiceServer) GetFailure(context.Context, *GetFail
 }
 func (UnimplementedClassifierServiceServer) ListFailures(context.Context, *ListFailuresRequest) (*ListFailuresResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListFailures not implemented")
+}
+func (UnimplementedClassifierServiceServer) PlotFailure(context.Context, *PlotFailureRequest) (*PlotFailureResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method PlotFailure not implemented")
 }
 func (UnimplementedClassifierServiceServer) ReplayFailure(context.Context, *ReplayFailureRequest) (*ReplayFailureResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ReplayFailure not implemented")
@@ -664,6 +686,24 @@ func _ClassifierService_ListFailures_Handler(srv interface{}, ctx context.Contex
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(ClassifierServiceServer).ListFailures(ctx, req.(*ListFailuresRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ClassifierService_PlotFailure_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PlotFailureRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ClassifierServiceServer).PlotFailure(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ClassifierService_PlotFailure_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ClassifierServiceServer).PlotFailure(ctx, req.(*PlotFailureRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -1136,6 +1176,10 @@ var ClassifierService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListFailures",
 			Handler:    _ClassifierService_ListFailures_Handler,
+		},
+		{
+			MethodName: "PlotFailure",
+			Handler:    _ClassifierService_PlotFailure_Handler,
 		},
 		{
 			MethodName: "ReplayFailure",

@@ -36,6 +36,10 @@ const (
 	Patch_STATE_SUPERSEDED Patch_State = 3
 	// Past its expire_time.
 	Patch_STATE_EXPIRED Patch_State = 4
+	// Waits for ApprovePatch or RejectPatch, and does not apply.
+	Patch_STATE_PROPOSED Patch_State = 5
+	// Ended by RejectPatch.
+	Patch_STATE_REJECTED Patch_State = 6
 )
 
 // Enum value maps for Patch_State.
@@ -46,6 +50,8 @@ var (
 		2: "STATE_REVOKED",
 		3: "STATE_SUPERSEDED",
 		4: "STATE_EXPIRED",
+		5: "STATE_PROPOSED",
+		6: "STATE_REJECTED",
 	}
 	Patch_State_value = map[string]int32{
 		"STATE_UNSPECIFIED": 0,
@@ -53,6 +59,8 @@ var (
 		"STATE_REVOKED":     2,
 		"STATE_SUPERSEDED":  3,
 		"STATE_EXPIRED":     4,
+		"STATE_PROPOSED":    5,
+		"STATE_REJECTED":    6,
 	}
 )
 
@@ -229,8 +237,12 @@ type Patch struct {
 	// Output only. Counts the changes of this patch, from 1.
 	Revision int64  `protobuf:"varint,12,opt,name=revision,proto3" json:"revision,omitempty"`
 	Etag     string `protobuf:"bytes,13,opt,name=etag,proto3" json:"etag,omitempty"`
-	// Who revoked it and why.
-	RevokeReason  string `protobuf:"bytes,14,opt,name=revoke_reason,json=revokeReason,proto3" json:"revoke_reason,omitempty"`
+	// Who revoked or rejected it and why.
+	RevokeReason string `protobuf:"bytes,14,opt,name=revoke_reason,json=revokeReason,proto3" json:"revoke_reason,omitempty"`
+	// What it is expected to bring, where it was made to save.
+	Saving *Saving `protobuf:"bytes,15,opt,name=saving,proto3" json:"saving,omitempty"`
+	// Who approved it and why, or empty.
+	ApproveReason string `protobuf:"bytes,16,opt,name=approve_reason,json=approveReason,proto3" json:"approve_reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -363,6 +375,110 @@ func (x *Patch) GetRevokeReason() string {
 	return ""
 }
 
+func (x *Patch) GetSaving() *Saving {
+	if x != nil {
+		return x.Saving
+	}
+	return nil
+}
+
+func (x *Patch) GetApproveReason() string {
+	if x != nil {
+		return x.ApproveReason
+	}
+	return ""
+}
+
+// Saving is what less memory is expected to bring.
+type Saving struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Expected saving in US dollars a month of 30 days, at the rate of the runs
+	// that it rests on; negative where more memory is proposed.
+	DollarsPerMonth float64 `protobuf:"fixed64,1,opt,name=dollars_per_month,json=dollarsPerMonth,proto3" json:"dollars_per_month,omitempty"`
+	// Memory in bytes of a run before and with the patch.
+	BeforeBytes int64 `protobuf:"varint,2,opt,name=before_bytes,json=beforeBytes,proto3" json:"before_bytes,omitempty"`
+	AfterBytes  int64 `protobuf:"varint,3,opt,name=after_bytes,json=afterBytes,proto3" json:"after_bytes,omitempty"`
+	// Probability that a run fails for want of memory, before and with the patch.
+	FailProbabilityBefore float64 `protobuf:"fixed64,4,opt,name=fail_probability_before,json=failProbabilityBefore,proto3" json:"fail_probability_before,omitempty"`
+	FailProbabilityAfter  float64 `protobuf:"fixed64,5,opt,name=fail_probability_after,json=failProbabilityAfter,proto3" json:"fail_probability_after,omitempty"`
+	// The runs that it rests on.
+	Runs          int32 `protobuf:"varint,6,opt,name=runs,proto3" json:"runs,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Saving) Reset() {
+	*x = Saving{}
+	mi := &file_redrive_v1_config_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Saving) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Saving) ProtoMessage() {}
+
+func (x *Saving) ProtoReflect() protoreflect.Message {
+	mi := &file_redrive_v1_config_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Saving.ProtoReflect.Descriptor instead.
+func (*Saving) Descriptor() ([]byte, []int) {
+	return file_redrive_v1_config_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Saving) GetDollarsPerMonth() float64 {
+	if x != nil {
+		return x.DollarsPerMonth
+	}
+	return 0
+}
+
+func (x *Saving) GetBeforeBytes() int64 {
+	if x != nil {
+		return x.BeforeBytes
+	}
+	return 0
+}
+
+func (x *Saving) GetAfterBytes() int64 {
+	if x != nil {
+		return x.AfterBytes
+	}
+	return 0
+}
+
+func (x *Saving) GetFailProbabilityBefore() float64 {
+	if x != nil {
+		return x.FailProbabilityBefore
+	}
+	return 0
+}
+
+func (x *Saving) GetFailProbabilityAfter() float64 {
+	if x != nil {
+		return x.FailProbabilityAfter
+	}
+	return 0
+}
+
+func (x *Saving) GetRuns() int32 {
+	if x != nil {
+		return x.Runs
+	}
+	return 0
+}
+
 type CreatePatchRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The patch; output-only fields must be unset.
@@ -371,15 +487,19 @@ type CreatePatchRequest struct {
 	// most 128 characters. The classifier uses the failure's id.
 	RequestId string `protobuf:"bytes,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// How long it lives; 30 days when unset, at most 365 days.
-	Ttl           *durationpb.Duration `protobuf:"bytes,3,opt,name=ttl,proto3" json:"ttl,omitempty"`
-	ValidateOnly  bool                 `protobuf:"varint,4,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
+	Ttl          *durationpb.Duration `protobuf:"bytes,3,opt,name=ttl,proto3" json:"ttl,omitempty"`
+	ValidateOnly bool                 `protobuf:"varint,4,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
+	// Store it as PROPOSED: it applies once it is approved, and its time begins
+	// then. A newer proposal of the same scope replaces an older one, and leaves
+	// what is active alone. A proposal that nobody answers expires after ttl.
+	Propose       bool `protobuf:"varint,5,opt,name=propose,proto3" json:"propose,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CreatePatchRequest) Reset() {
 	*x = CreatePatchRequest{}
-	mi := &file_redrive_v1_config_proto_msgTypes[3]
+	mi := &file_redrive_v1_config_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -391,7 +511,7 @@ func (x *CreatePatchRequest) String() string {
 func (*CreatePatchRequest) ProtoMessage() {}
 
 func (x *CreatePatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_config_proto_msgTypes[3]
+	mi := &file_redrive_v1_config_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -404,7 +524,7 @@ func (x *CreatePatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreatePatchRequest.ProtoReflect.Descriptor instead.
 func (*CreatePatchRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_config_proto_rawDescGZIP(), []int{3}
+	return file_redrive_v1_config_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *CreatePatchRequest) GetPatch() *Patch {
@@ -435,6 +555,13 @@ func (x *CreatePatchRequest) GetValidateOnly() bool {
 	return false
 }
 
+func (x *CreatePatchRequest) GetPropose() bool {
+	if x != nil {
+		return x.Propose
+	}
+	return false
+}
+
 type GetPatchRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// "patches/{patch}".
@@ -445,7 +572,7 @@ type GetPatchRequest struct {
 
 func (x *GetPatchRequest) Reset() {
 	*x = GetPatchRequest{}
-	mi := &file_redrive_v1_config_proto_msgTypes[4]
+	mi := &file_redrive_v1_config_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -457,7 +584,7 @@ func (x *GetPatchRequest) String() string {
 func (*GetPatchRequest) ProtoMessage() {}
 
 func (x *GetPatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_config_proto_msgTypes[4]
+	mi := &file_redrive_v1_config_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -470,7 +597,7 @@ func (x *GetPatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPatchRequest.ProtoReflect.Descriptor instead.
 func (*GetPatchRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_config_proto_rawDescGZIP(), []int{4}
+	return file_redrive_v1_config_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *GetPatchRequest) GetName() string {
@@ -497,7 +624,7 @@ type ListPatchesRequest struct {
 
 func (x *ListPatchesRequest) Reset() {
 	*x = ListPatchesRequest{}
-	mi := &file_redrive_v1_config_proto_msgTypes[5]
+	mi := &file_redrive_v1_config_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -509,7 +636,7 @@ func (x *ListPatchesRequest) String() string {
 func (*ListPatchesRequest) ProtoMessage() {}
 
 func (x *ListPatchesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_config_proto_msgTypes[5]
+	mi := &file_redrive_v1_config_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -522,7 +649,7 @@ func (x *ListPatchesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPatchesRequest.ProtoReflect.Descriptor instead.
 func (*ListPatchesRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_config_proto_rawDescGZIP(), []int{5}
+	return file_redrive_v1_config_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ListPatchesRequest) GetPageSize() int32 {
@@ -570,7 +697,7 @@ type ListPatchesResponse struct {
 
 func (x *ListPatchesResponse) Reset() {
 	*x = ListPatchesResponse{}
-	mi := &file_redrive_v1_config_proto_msgTypes[6]
+	mi := &file_redrive_v1_config_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -582,7 +709,7 @@ func (x *ListPatchesResponse) String() string {
 func (*ListPatchesResponse) ProtoMessage() {}
 
 func (x *ListPatchesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_config_proto_msgTypes[6]
+	mi := &file_redrive_v1_config_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -595,7 +722,7 @@ func (x *ListPatchesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPatchesResponse.ProtoReflect.Descriptor instead.
 func (*ListPatchesResponse) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_config_proto_rawDescGZIP(), []int{6}
+	return file_redrive_v1_config_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ListPatchesResponse) GetPatches() []*Patch {
@@ -626,7 +753,7 @@ type PromotePatchRequest struct {
 
 func (x *PromotePatchRequest) Reset() {
 	*x = PromotePatchRequest{}
-	mi := &file_redrive_v1_config_proto_msgTypes[7]
+	mi := &file_redrive_v1_config_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -638,7 +765,7 @@ func (x *PromotePatchRequest) String() string {
 func (*PromotePatchRequest) ProtoMessage() {}
 
 func (x *PromotePatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_config_proto_msgTypes[7]
+	mi := &file_redrive_v1_config_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -651,7 +778,7 @@ func (x *PromotePatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PromotePatchRequest.ProtoReflect.Descriptor instead.
 func (*PromotePatchRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_config_proto_rawDescGZIP(), []int{7}
+	return file_redrive_v1_config_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *PromotePatchRequest) GetName() string {
@@ -687,7 +814,7 @@ type RevokePatchRequest struct {
 
 func (x *RevokePatchRequest) Reset() {
 	*x = RevokePatchRequest{}
-	mi := &file_redrive_v1_config_proto_msgTypes[8]
+	mi := &file_redrive_v1_config_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -699,7 +826,7 @@ func (x *RevokePatchRequest) String() string {
 func (*RevokePatchRequest) ProtoMessage() {}
 
 func (x *RevokePatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_config_proto_msgTypes[8]
+	mi := &file_redrive_v1_config_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -712,7 +839,7 @@ func (x *RevokePatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokePatchRequest.ProtoReflect.Descriptor instead.
 func (*RevokePatchRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_config_proto_rawDescGZIP(), []int{8}
+	return file_redrive_v1_config_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *RevokePatchRequest) GetName() string {
@@ -736,6 +863,130 @@ func (x *RevokePatchRequest) GetEtag() string {
 	return ""
 }
 
+type ApprovePatchRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "patches/{patch}".
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Why, for the record.
+	Reason        string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	Etag          string `protobuf:"bytes,3,opt,name=etag,proto3" json:"etag,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ApprovePatchRequest) Reset() {
+	*x = ApprovePatchRequest{}
+	mi := &file_redrive_v1_config_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ApprovePatchRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ApprovePatchRequest) ProtoMessage() {}
+
+func (x *ApprovePatchRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_redrive_v1_config_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ApprovePatchRequest.ProtoReflect.Descriptor instead.
+func (*ApprovePatchRequest) Descriptor() ([]byte, []int) {
+	return file_redrive_v1_config_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *ApprovePatchRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ApprovePatchRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *ApprovePatchRequest) GetEtag() string {
+	if x != nil {
+		return x.Etag
+	}
+	return ""
+}
+
+type RejectPatchRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "patches/{patch}".
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Why, for the record.
+	Reason        string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	Etag          string `protobuf:"bytes,3,opt,name=etag,proto3" json:"etag,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RejectPatchRequest) Reset() {
+	*x = RejectPatchRequest{}
+	mi := &file_redrive_v1_config_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RejectPatchRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RejectPatchRequest) ProtoMessage() {}
+
+func (x *RejectPatchRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_redrive_v1_config_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RejectPatchRequest.ProtoReflect.Descriptor instead.
+func (*RejectPatchRequest) Descriptor() ([]byte, []int) {
+	return file_redrive_v1_config_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *RejectPatchRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *RejectPatchRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *RejectPatchRequest) GetEtag() string {
+	if x != nil {
+		return x.Etag
+	}
+	return ""
+}
+
 type ResolveRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// "jobs/{job}", or "{source}/{job}" for a job of another scheduler. When
@@ -750,7 +1001,7 @@ type ResolveRequest struct {
 
 func (x *ResolveRequest) Reset() {
 	*x = ResolveRequest{}
-	mi := &file_redrive_v1_config_proto_msgTypes[9]
+	mi := &file_redrive_v1_config_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -762,7 +1013,7 @@ func (x *ResolveRequest) String() string {
 func (*ResolveRequest) ProtoMessage() {}
 
 func (x *ResolveRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_config_proto_msgTypes[9]
+	mi := &file_redrive_v1_config_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -775,7 +1026,7 @@ func (x *ResolveRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResolveRequest.ProtoReflect.Descriptor instead.
 func (*ResolveRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_config_proto_rawDescGZIP(), []int{9}
+	return file_redrive_v1_config_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ResolveRequest) GetJob() string {
@@ -813,7 +1064,7 @@ type ResolveResponse struct {
 
 func (x *ResolveResponse) Reset() {
 	*x = ResolveResponse{}
-	mi := &file_redrive_v1_config_proto_msgTypes[10]
+	mi := &file_redrive_v1_config_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -825,7 +1076,7 @@ func (x *ResolveResponse) String() string {
 func (*ResolveResponse) ProtoMessage() {}
 
 func (x *ResolveResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_config_proto_msgTypes[10]
+	mi := &file_redrive_v1_config_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -838,7 +1089,7 @@ func (x *ResolveResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResolveResponse.ProtoReflect.Descriptor instead.
 func (*ResolveResponse) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_config_proto_rawDescGZIP(), []int{10}
+	return file_redrive_v1_config_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ResolveResponse) GetConfig() *structpb.Struct {
@@ -873,7 +1124,7 @@ type SkippedPatch struct {
 
 func (x *SkippedPatch) Reset() {
 	*x = SkippedPatch{}
-	mi := &file_redrive_v1_config_proto_msgTypes[11]
+	mi := &file_redrive_v1_config_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -885,7 +1136,7 @@ func (x *SkippedPatch) String() string {
 func (*SkippedPatch) ProtoMessage() {}
 
 func (x *SkippedPatch) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_config_proto_msgTypes[11]
+	mi := &file_redrive_v1_config_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -898,7 +1149,7 @@ func (x *SkippedPatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SkippedPatch.ProtoReflect.Descriptor instead.
 func (*SkippedPatch) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_config_proto_rawDescGZIP(), []int{11}
+	return file_redrive_v1_config_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *SkippedPatch) GetPatch() string {
@@ -928,7 +1179,7 @@ const file_redrive_v1_config_proto_rawDesc = "" +
 	"\n" +
 	"PatchScope\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\tR\x03job\x12'\n" +
-	"\x04type\x18\x02 \x01(\v2\x13.redrive.v1.JobTypeR\x04type\"\xae\x05\n" +
+	"\x04type\x18\x02 \x01(\v2\x13.redrive.v1.JobTypeR\x04type\"\xaa\x06\n" +
 	"\x05Patch\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12,\n" +
 	"\x05scope\x18\x02 \x01(\v2\x16.redrive.v1.PatchScopeR\x05scope\x12'\n" +
@@ -949,19 +1200,32 @@ const file_redrive_v1_config_proto_rawDesc = "" +
 	"expireTime\x12\x1a\n" +
 	"\brevision\x18\f \x01(\x03R\brevision\x12\x12\n" +
 	"\x04etag\x18\r \x01(\tR\x04etag\x12#\n" +
-	"\rrevoke_reason\x18\x0e \x01(\tR\frevokeReason\"l\n" +
+	"\rrevoke_reason\x18\x0e \x01(\tR\frevokeReason\x12*\n" +
+	"\x06saving\x18\x0f \x01(\v2\x12.redrive.v1.SavingR\x06saving\x12%\n" +
+	"\x0eapprove_reason\x18\x10 \x01(\tR\rapproveReason\"\x94\x01\n" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fSTATE_ACTIVE\x10\x01\x12\x11\n" +
 	"\rSTATE_REVOKED\x10\x02\x12\x14\n" +
 	"\x10STATE_SUPERSEDED\x10\x03\x12\x11\n" +
-	"\rSTATE_EXPIRED\x10\x04\"\xae\x01\n" +
+	"\rSTATE_EXPIRED\x10\x04\x12\x12\n" +
+	"\x0eSTATE_PROPOSED\x10\x05\x12\x12\n" +
+	"\x0eSTATE_REJECTED\x10\x06\"\xfa\x01\n" +
+	"\x06Saving\x12*\n" +
+	"\x11dollars_per_month\x18\x01 \x01(\x01R\x0fdollarsPerMonth\x12!\n" +
+	"\fbefore_bytes\x18\x02 \x01(\x03R\vbeforeBytes\x12\x1f\n" +
+	"\vafter_bytes\x18\x03 \x01(\x03R\n" +
+	"afterBytes\x126\n" +
+	"\x17fail_probability_before\x18\x04 \x01(\x01R\x15failProbabilityBefore\x124\n" +
+	"\x16fail_probability_after\x18\x05 \x01(\x01R\x14failProbabilityAfter\x12\x12\n" +
+	"\x04runs\x18\x06 \x01(\x05R\x04runs\"\xc8\x01\n" +
 	"\x12CreatePatchRequest\x12'\n" +
 	"\x05patch\x18\x01 \x01(\v2\x11.redrive.v1.PatchR\x05patch\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x02 \x01(\tR\trequestId\x12+\n" +
 	"\x03ttl\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x03ttl\x12#\n" +
-	"\rvalidate_only\x18\x04 \x01(\bR\fvalidateOnly\"%\n" +
+	"\rvalidate_only\x18\x04 \x01(\bR\fvalidateOnly\x12\x18\n" +
+	"\apropose\x18\x05 \x01(\bR\apropose\"%\n" +
 	"\x0fGetPatchRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\"\xad\x01\n" +
 	"\x12ListPatchesRequest\x12\x1b\n" +
@@ -981,6 +1245,14 @@ const file_redrive_v1_config_proto_rawDesc = "" +
 	"\x12RevokePatchRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x12\n" +
+	"\x04etag\x18\x03 \x01(\tR\x04etag\"U\n" +
+	"\x13ApprovePatchRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x12\n" +
+	"\x04etag\x18\x03 \x01(\tR\x04etag\"T\n" +
+	"\x12RejectPatchRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x12\n" +
 	"\x04etag\x18\x03 \x01(\tR\x04etag\"|\n" +
 	"\x0eResolveRequest\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\tR\x03job\x12'\n" +
@@ -992,13 +1264,15 @@ const file_redrive_v1_config_proto_rawDesc = "" +
 	"\askipped\x18\x03 \x03(\v2\x18.redrive.v1.SkippedPatchR\askipped\"<\n" +
 	"\fSkippedPatch\x12\x14\n" +
 	"\x05patch\x18\x01 \x01(\tR\x05patch\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason2\xa7\x03\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason2\xad\x04\n" +
 	"\rConfigService\x12@\n" +
 	"\vCreatePatch\x12\x1e.redrive.v1.CreatePatchRequest\x1a\x11.redrive.v1.Patch\x12:\n" +
 	"\bGetPatch\x12\x1b.redrive.v1.GetPatchRequest\x1a\x11.redrive.v1.Patch\x12N\n" +
 	"\vListPatches\x12\x1e.redrive.v1.ListPatchesRequest\x1a\x1f.redrive.v1.ListPatchesResponse\x12B\n" +
 	"\fPromotePatch\x12\x1f.redrive.v1.PromotePatchRequest\x1a\x11.redrive.v1.Patch\x12@\n" +
 	"\vRevokePatch\x12\x1e.redrive.v1.RevokePatchRequest\x1a\x11.redrive.v1.Patch\x12B\n" +
+	"\fApprovePatch\x12\x1f.redrive.v1.ApprovePatchRequest\x1a\x11.redrive.v1.Patch\x12@\n" +
+	"\vRejectPatch\x12\x1e.redrive.v1.RejectPatchRequest\x1a\x11.redrive.v1.Patch\x12B\n" +
 	"\aResolve\x12\x1a.redrive.v1.ResolveRequest\x1a\x1b.redrive.v1.ResolveResponseB\xa0\x01\n" +
 	"\x0ecom.redrive.v1B\vConfigProtoP\x01Z8github.com/redrive-io/redrive/proto/redrive/v1;redrivev1\xa2\x02\x03RXX\xaa\x02\n" +
 	"Redrive.V1\xca\x02\n" +
@@ -1017,63 +1291,71 @@ func file_redrive_v1_config_proto_rawDescGZIP() []byte {
 }
 
 var file_redrive_v1_config_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_redrive_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_redrive_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_redrive_v1_config_proto_goTypes = []any{
 	(Patch_State)(0),              // 0: redrive.v1.Patch.State
 	(*PatchOperation)(nil),        // 1: redrive.v1.PatchOperation
 	(*PatchScope)(nil),            // 2: redrive.v1.PatchScope
 	(*Patch)(nil),                 // 3: redrive.v1.Patch
-	(*CreatePatchRequest)(nil),    // 4: redrive.v1.CreatePatchRequest
-	(*GetPatchRequest)(nil),       // 5: redrive.v1.GetPatchRequest
-	(*ListPatchesRequest)(nil),    // 6: redrive.v1.ListPatchesRequest
-	(*ListPatchesResponse)(nil),   // 7: redrive.v1.ListPatchesResponse
-	(*PromotePatchRequest)(nil),   // 8: redrive.v1.PromotePatchRequest
-	(*RevokePatchRequest)(nil),    // 9: redrive.v1.RevokePatchRequest
-	(*ResolveRequest)(nil),        // 10: redrive.v1.ResolveRequest
-	(*ResolveResponse)(nil),       // 11: redrive.v1.ResolveResponse
-	(*SkippedPatch)(nil),          // 12: redrive.v1.SkippedPatch
-	(*structpb.Value)(nil),        // 13: google.protobuf.Value
-	(*JobType)(nil),               // 14: redrive.v1.JobType
-	(*timestamppb.Timestamp)(nil), // 15: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 16: google.protobuf.Duration
-	(*structpb.Struct)(nil),       // 17: google.protobuf.Struct
+	(*Saving)(nil),                // 4: redrive.v1.Saving
+	(*CreatePatchRequest)(nil),    // 5: redrive.v1.CreatePatchRequest
+	(*GetPatchRequest)(nil),       // 6: redrive.v1.GetPatchRequest
+	(*ListPatchesRequest)(nil),    // 7: redrive.v1.ListPatchesRequest
+	(*ListPatchesResponse)(nil),   // 8: redrive.v1.ListPatchesResponse
+	(*PromotePatchRequest)(nil),   // 9: redrive.v1.PromotePatchRequest
+	(*RevokePatchRequest)(nil),    // 10: redrive.v1.RevokePatchRequest
+	(*ApprovePatchRequest)(nil),   // 11: redrive.v1.ApprovePatchRequest
+	(*RejectPatchRequest)(nil),    // 12: redrive.v1.RejectPatchRequest
+	(*ResolveRequest)(nil),        // 13: redrive.v1.ResolveRequest
+	(*ResolveResponse)(nil),       // 14: redrive.v1.ResolveResponse
+	(*SkippedPatch)(nil),          // 15: redrive.v1.SkippedPatch
+	(*structpb.Value)(nil),        // 16: google.protobuf.Value
+	(*JobType)(nil),               // 17: redrive.v1.JobType
+	(*timestamppb.Timestamp)(nil), // 18: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 19: google.protobuf.Duration
+	(*structpb.Struct)(nil),       // 20: google.protobuf.Struct
 }
 var file_redrive_v1_config_proto_depIdxs = []int32{
-	13, // 0: redrive.v1.PatchOperation.value:type_name -> google.protobuf.Value
-	14, // 1: redrive.v1.PatchScope.type:type_name -> redrive.v1.JobType
+	16, // 0: redrive.v1.PatchOperation.value:type_name -> google.protobuf.Value
+	17, // 1: redrive.v1.PatchScope.type:type_name -> redrive.v1.JobType
 	2,  // 2: redrive.v1.Patch.scope:type_name -> redrive.v1.PatchScope
-	14, // 3: redrive.v1.Patch.type:type_name -> redrive.v1.JobType
+	17, // 3: redrive.v1.Patch.type:type_name -> redrive.v1.JobType
 	1,  // 4: redrive.v1.Patch.operations:type_name -> redrive.v1.PatchOperation
 	0,  // 5: redrive.v1.Patch.state:type_name -> redrive.v1.Patch.State
-	15, // 6: redrive.v1.Patch.create_time:type_name -> google.protobuf.Timestamp
-	15, // 7: redrive.v1.Patch.update_time:type_name -> google.protobuf.Timestamp
-	15, // 8: redrive.v1.Patch.expire_time:type_name -> google.protobuf.Timestamp
-	3,  // 9: redrive.v1.CreatePatchRequest.patch:type_name -> redrive.v1.Patch
-	16, // 10: redrive.v1.CreatePatchRequest.ttl:type_name -> google.protobuf.Duration
-	0,  // 11: redrive.v1.ListPatchesRequest.state:type_name -> redrive.v1.Patch.State
-	3,  // 12: redrive.v1.ListPatchesResponse.patches:type_name -> redrive.v1.Patch
-	16, // 13: redrive.v1.PromotePatchRequest.ttl:type_name -> google.protobuf.Duration
-	14, // 14: redrive.v1.ResolveRequest.type:type_name -> redrive.v1.JobType
-	17, // 15: redrive.v1.ResolveRequest.config:type_name -> google.protobuf.Struct
-	17, // 16: redrive.v1.ResolveResponse.config:type_name -> google.protobuf.Struct
-	12, // 17: redrive.v1.ResolveResponse.skipped:type_name -> redrive.v1.SkippedPatch
-	4,  // 18: redrive.v1.ConfigService.CreatePatch:input_type -> redrive.v1.CreatePatchRequest
-	5,  // 19: redrive.v1.ConfigService.GetPatch:input_type -> redrive.v1.GetPatchRequest
-	6,  // 20: redrive.v1.ConfigService.ListPatches:input_type -> redrive.v1.ListPatchesRequest
-	8,  // 21: redrive.v1.ConfigService.PromotePatch:input_type -> redrive.v1.PromotePatchRequest
-	9,  // 22: redrive.v1.ConfigService.RevokePatch:input_type -> redrive.v1.RevokePatchRequest
-	10, // 23: redrive.v1.ConfigService.Resolve:input_type -> redrive.v1.ResolveRequest
-	3,  // 24: redrive.v1.ConfigService.CreatePatch:output_type -> redrive.v1.Patch
-	3,  // 25: redrive.v1.ConfigService.GetPatch:output_type -> redrive.v1.Patch
-	7,  // 26: redrive.v1.ConfigService.ListPatches:output_type -> redrive.v1.ListPatchesResponse
-	3,  // 27: redrive.v1.ConfigService.PromotePatch:output_type -> redrive.v1.Patch
-	3,  // 28: redrive.v1.ConfigService.RevokePatch:output_type -> redrive.v1.Patch
-	11, // 29: redrive.v1.ConfigService.Resolve:output_type -> redrive.v1.ResolveResponse
-	24, // [24:30] is the sub-list for method output_type
-	18, // [18:24] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	18, // 6: redrive.v1.Patch.create_time:type_name -> google.protobuf.Timestamp
+	18, // 7: redrive.v1.Patch.update_time:type_name -> google.protobuf.Timestamp
+	18, // 8: redrive.v1.Patch.expire_time:type_name -> google.protobuf.Timestamp
+	4,  // 9: redrive.v1.Patch.saving:type_name -> redrive.v1.Saving
+	3,  // 10: redrive.v1.CreatePatchRequest.patch:type_name -> redrive.v1.Patch
+	19, // 11: redrive.v1.CreatePatchRequest.ttl:type_name -> google.protobuf.Duration
+	0,  // 12: redrive.v1.ListPatchesRequest.state:type_name -> redrive.v1.Patch.State
+	3,  // 13: redrive.v1.ListPatchesResponse.patches:type_name -> redrive.v1.Patch
+	19, // 14: redrive.v1.PromotePatchRequest.ttl:type_name -> google.protobuf.Duration
+	17, // 15: redrive.v1.ResolveRequest.type:type_name -> redrive.v1.JobType
+	20, // 16: redrive.v1.ResolveRequest.config:type_name -> google.protobuf.Struct
+	20, // 17: redrive.v1.ResolveResponse.config:type_name -> google.protobuf.Struct
+	15, // 18: redrive.v1.ResolveResponse.skipped:type_name -> redrive.v1.SkippedPatch
+	5,  // 19: redrive.v1.ConfigService.CreatePatch:input_type -> redrive.v1.CreatePatchRequest
+	6,  // 20: redrive.v1.ConfigService.GetPatch:input_type -> redrive.v1.GetPatchRequest
+	7,  // 21: redrive.v1.ConfigService.ListPatches:input_type -> redrive.v1.ListPatchesRequest
+	9,  // 22: redrive.v1.ConfigService.PromotePatch:input_type -> redrive.v1.PromotePatchRequest
+	10, // 23: redrive.v1.ConfigService.RevokePatch:input_type -> redrive.v1.RevokePatchRequest
+	11, // 24: redrive.v1.ConfigService.ApprovePatch:input_type -> redrive.v1.ApprovePatchRequest
+	12, // 25: redrive.v1.ConfigService.RejectPatch:input_type -> redrive.v1.RejectPatchRequest
+	13, // 26: redrive.v1.ConfigService.Resolve:input_type -> redrive.v1.ResolveRequest
+	3,  // 27: redrive.v1.ConfigService.CreatePatch:output_type -> redrive.v1.Patch
+	3,  // 28: redrive.v1.ConfigService.GetPatch:output_type -> redrive.v1.Patch
+	8,  // 29: redrive.v1.ConfigService.ListPatches:output_type -> redrive.v1.ListPatchesResponse
+	3,  // 30: redrive.v1.ConfigService.PromotePatch:output_type -> redrive.v1.Patch
+	3,  // 31: redrive.v1.ConfigService.RevokePatch:output_type -> redrive.v1.Patch
+	3,  // 32: redrive.v1.ConfigService.ApprovePatch:output_type -> redrive.v1.Patch
+	3,  // 33: redrive.v1.ConfigService.RejectPatch:output_type -> redrive.v1.Patch
+	14, // 34: redrive.v1.ConfigService.Resolve:output_type -> redrive.v1.ResolveResponse
+	27, // [27:35] is the sub-list for method output_type
+	19, // [19:27] is the sub-list for method input_type
+	19, // [19:19] is the sub-list for extension type_name
+	19, // [19:19] is the sub-list for extension extendee
+	0,  // [0:19] is the sub-list for field type_name
 }
 
 func init() { file_redrive_v1_config_proto_init() }
@@ -1088,7 +1370,7 @@ func file_redrive_v1_config_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_redrive_v1_config_proto_rawDesc), len(file_redrive_v1_config_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   12,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -24,6 +24,8 @@ const (
 	ConfigService_ListPatches_FullMethodName  = "/redrive.v1.ConfigService/ListPatches"
 	ConfigService_PromotePatch_FullMethodName = "/redrive.v1.ConfigService/PromotePatch"
 	ConfigService_RevokePatch_FullMethodName  = "/redrive.v1.ConfigService/RevokePatch"
+	ConfigService_ApprovePatch_FullMethodName = "/redrive.v1.ConfigService/ApprovePatch"
+	ConfigService_RejectPatch_FullMethodName  = "/redrive.v1.ConfigService/RejectPatch"
 	ConfigService_Resolve_FullMethodName      = "/redrive.v1.ConfigService/Resolve"
 )
 
@@ -49,6 +51,12 @@ type ConfigServiceClient interface {
 	// RevokePatch ends an active patch. Revoking a revoked patch changes nothing;
 	// one that ended otherwise is FAILED_PRECONDITION.
 	RevokePatch(ctx context.Context, in *RevokePatchRequest, opts ...grpc.CallOption) (*Patch, error)
+	// ApprovePatch makes a proposed patch apply. Approving it again changes
+	// nothing; one that has ended is FAILED_PRECONDITION.
+	ApprovePatch(ctx context.Context, in *ApprovePatchRequest, opts ...grpc.CallOption) (*Patch, error)
+	// RejectPatch ends a proposed patch. Rejecting it again changes nothing; one
+	// that is no proposal is FAILED_PRECONDITION.
+	RejectPatch(ctx context.Context, in *RejectPatchRequest, opts ...grpc.CallOption) (*Patch, error)
 	// Resolve takes an original configuration and returns the one to run with,
 	// and what was applied and what was not, and why. It changes nothing. A patch
 	// of the job goes before one of its type, each applies whole or not at all,
@@ -114,6 +122,26 @@ func (c *configServiceClient) RevokePatch(ctx context.Context, in *RevokePatchRe
 	return out, nil
 }
 
+func (c *configServiceClient) ApprovePatch(ctx context.Context, in *ApprovePatchRequest, opts ...grpc.CallOption) (*Patch, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Patch)
+	err := c.cc.Invoke(ctx, ConfigService_ApprovePatch_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *configServiceClient) RejectPatch(ctx context.Context, in *RejectPatchRequest, opts ...grpc.CallOption) (*Patch, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Patch)
+	err := c.cc.Invoke(ctx, ConfigService_RejectPatch_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *configServiceClient) Resolve(ctx context.Context, in *ResolveRequest, opts ...grpc.CallOption) (*ResolveResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ResolveResponse)
@@ -146,6 +174,12 @@ type ConfigServiceServer interface {
 	// RevokePatch ends an active patch. Revoking a revoked patch changes nothing;
 	// one that ended otherwise is FAILED_PRECONDITION.
 	RevokePatch(context.Context, *RevokePatchRequest) (*Patch, error)
+	// ApprovePatch makes a proposed patch apply. Approving it again changes
+	// nothing; one that has ended is FAILED_PRECONDITION.
+	ApprovePatch(context.Context, *ApprovePatchRequest) (*Patch, error)
+	// RejectPatch ends a proposed patch. Rejecting it again changes nothing; one
+	// that is no proposal is FAILED_PRECONDITION.
+	RejectPatch(context.Context, *RejectPatchRequest) (*Patch, error)
 	// Resolve takes an original configuration and returns the one to run with,
 	// and what was applied and what was not, and why. It changes nothing. A patch
 	// of the job goes before one of its type, each applies whole or not at all,
@@ -175,6 +209,12 @@ func (UnimplementedConfigServiceServer) PromotePatch(context.Context, *PromotePa
 }
 func (UnimplementedConfigServiceServer) RevokePatch(context.Context, *RevokePatchRequest) (*Patch, error) {
 	return nil, status.Error(codes.Unimplemented, "method RevokePatch not implemented")
+}
+func (UnimplementedConfigServiceServer) ApprovePatch(context.Context, *ApprovePatchRequest) (*Patch, error) {
+	return nil, status.Error(codes.Unimplemented, "method ApprovePatch not implemented")
+}
+func (UnimplementedConfigServiceServer) RejectPatch(context.Context, *RejectPatchRequest) (*Patch, error) {
+	return nil, status.Error(codes.Unimplemented, "method RejectPatch not implemented")
 }
 func (UnimplementedConfigServiceServer) Resolve(context.Context, *ResolveRequest) (*ResolveResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Resolve not implemented")
@@ -290,6 +330,42 @@ func _ConfigService_RevokePatch_Handler(srv interface{}, ctx context.Context, de
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ConfigService_ApprovePatch_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ApprovePatchRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ConfigServiceServer).ApprovePatch(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ConfigService_ApprovePatch_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ConfigServiceServer).ApprovePatch(ctx, req.(*ApprovePatchRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ConfigService_RejectPatch_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RejectPatchRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ConfigServiceServer).RejectPatch(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ConfigService_RejectPatch_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ConfigServiceServer).RejectPatch(ctx, req.(*RejectPatchRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _ConfigService_Resolve_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ResolveRequest)
 	if err := dec(in); err != nil {
@@ -334,6 +410,14 @@ var ConfigService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "RevokePatch",
 			Handler:    _ConfigService_RevokePatch_Handler,
+		},
+		{
+			MethodName: "ApprovePatch",
+			Handler:    _ConfigService_ApprovePatch_Handler,
+		},
+		{
+			MethodName: "RejectPatch",
+			Handler:    _ConfigService_RejectPatch_Handler,
 		},
 		{
 			MethodName: "Resolve",

@@ -315,6 +315,8 @@ type Evidence struct {
 	// the part's name: "driver.heap", "executor.heap" (used bytes of the JVM's
 	// heap, garbage included) and "executor.python" (resident). At most 16.
 	PartPeakBytes map[string]int64 `protobuf:"bytes,14,rep,name=part_peak_bytes,json=partPeakBytes,proto3" json:"part_peak_bytes,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	// The machines that it ran on, where its scheduler chose them.
+	Shape         *ClusterShape `protobuf:"bytes,15,opt,name=shape,proto3" json:"shape,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -447,6 +449,110 @@ func (x *Evidence) GetPartPeakBytes() map[string]int64 {
 	return nil
 }
 
+func (x *Evidence) GetShape() *ClusterShape {
+	if x != nil {
+		return x.Shape
+	}
+	return nil
+}
+
+// ClusterShape is a number of equal machines, and what they cost.
+type ClusterShape struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its name, such as "m5.xlarge x 8"; the recommender gives it back.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// The kind of machine, such as "m5.xlarge".
+	InstanceType       string  `protobuf:"bytes,2,opt,name=instance_type,json=instanceType,proto3" json:"instance_type,omitempty"`
+	Nodes              int32   `protobuf:"varint,3,opt,name=nodes,proto3" json:"nodes,omitempty"`
+	CoresPerNode       float64 `protobuf:"fixed64,4,opt,name=cores_per_node,json=coresPerNode,proto3" json:"cores_per_node,omitempty"`
+	MemoryBytesPerNode int64   `protobuf:"varint,5,opt,name=memory_bytes_per_node,json=memoryBytesPerNode,proto3" json:"memory_bytes_per_node,omitempty"`
+	// The price of all of it, in US dollars an hour.
+	DollarsPerHour float64 `protobuf:"fixed64,6,opt,name=dollars_per_hour,json=dollarsPerHour,proto3" json:"dollars_per_hour,omitempty"`
+	// It may be taken away while the job runs.
+	Spot          bool `protobuf:"varint,7,opt,name=spot,proto3" json:"spot,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ClusterShape) Reset() {
+	*x = ClusterShape{}
+	mi := &file_redrive_v1_evidence_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ClusterShape) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ClusterShape) ProtoMessage() {}
+
+func (x *ClusterShape) ProtoReflect() protoreflect.Message {
+	mi := &file_redrive_v1_evidence_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ClusterShape.ProtoReflect.Descriptor instead.
+func (*ClusterShape) Descriptor() ([]byte, []int) {
+	return file_redrive_v1_evidence_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *ClusterShape) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ClusterShape) GetInstanceType() string {
+	if x != nil {
+		return x.InstanceType
+	}
+	return ""
+}
+
+func (x *ClusterShape) GetNodes() int32 {
+	if x != nil {
+		return x.Nodes
+	}
+	return 0
+}
+
+func (x *ClusterShape) GetCoresPerNode() float64 {
+	if x != nil {
+		return x.CoresPerNode
+	}
+	return 0
+}
+
+func (x *ClusterShape) GetMemoryBytesPerNode() int64 {
+	if x != nil {
+		return x.MemoryBytesPerNode
+	}
+	return 0
+}
+
+func (x *ClusterShape) GetDollarsPerHour() float64 {
+	if x != nil {
+		return x.DollarsPerHour
+	}
+	return 0
+}
+
+func (x *ClusterShape) GetSpot() bool {
+	if x != nil {
+		return x.Spot
+	}
+	return false
+}
+
 // Log is the head and the tail of one log.
 type Log struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -474,7 +580,7 @@ type Log struct {
 
 func (x *Log) Reset() {
 	*x = Log{}
-	mi := &file_redrive_v1_evidence_proto_msgTypes[2]
+	mi := &file_redrive_v1_evidence_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -486,7 +592,7 @@ func (x *Log) String() string {
 func (*Log) ProtoMessage() {}
 
 func (x *Log) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_evidence_proto_msgTypes[2]
+	mi := &file_redrive_v1_evidence_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -499,7 +605,7 @@ func (x *Log) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Log.ProtoReflect.Descriptor instead.
 func (*Log) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_evidence_proto_rawDescGZIP(), []int{2}
+	return file_redrive_v1_evidence_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Log) GetSource() string {
@@ -567,7 +673,7 @@ const file_redrive_v1_evidence_proto_rawDesc = "" +
 	"\aJobType\x12\x1a\n" +
 	"\bworkflow\x18\x01 \x01(\tR\bworkflow\x12\x12\n" +
 	"\x04step\x18\x02 \x01(\tR\x04step\x12\x16\n" +
-	"\x06engine\x18\x03 \x01(\tR\x06engine\"\xfd\x05\n" +
+	"\x06engine\x18\x03 \x01(\tR\x06engine\"\xad\x06\n" +
 	"\bEvidence\x12#\n" +
 	"\x04logs\x18\x01 \x03(\v2\x0f.redrive.v1.LogR\x04logs\x12 \n" +
 	"\texit_code\x18\x02 \x01(\x05H\x00R\bexitCode\x88\x01\x01\x12\x16\n" +
@@ -585,13 +691,22 @@ const file_redrive_v1_evidence_proto_rawDesc = "" +
 	"\rmemory_driver\x18\f \x01(\tR\fmemoryDriver\x12\x1f\n" +
 	"\vinput_bytes\x18\r \x01(\x03R\n" +
 	"inputBytes\x12O\n" +
-	"\x0fpart_peak_bytes\x18\x0e \x03(\v2'.redrive.v1.Evidence.PartPeakBytesEntryR\rpartPeakBytes\x1a@\n" +
+	"\x0fpart_peak_bytes\x18\x0e \x03(\v2'.redrive.v1.Evidence.PartPeakBytesEntryR\rpartPeakBytes\x12.\n" +
+	"\x05shape\x18\x0f \x01(\v2\x18.redrive.v1.ClusterShapeR\x05shape\x1a@\n" +
 	"\x12PartPeakBytesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01B\f\n" +
 	"\n" +
 	"_exit_codeB\x14\n" +
-	"\x12_peak_memory_bytes\"\xe7\x01\n" +
+	"\x12_peak_memory_bytes\"\xf4\x01\n" +
+	"\fClusterShape\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12#\n" +
+	"\rinstance_type\x18\x02 \x01(\tR\finstanceType\x12\x14\n" +
+	"\x05nodes\x18\x03 \x01(\x05R\x05nodes\x12$\n" +
+	"\x0ecores_per_node\x18\x04 \x01(\x01R\fcoresPerNode\x121\n" +
+	"\x15memory_bytes_per_node\x18\x05 \x01(\x03R\x12memoryBytesPerNode\x12(\n" +
+	"\x10dollars_per_hour\x18\x06 \x01(\x01R\x0edollarsPerHour\x12\x12\n" +
+	"\x04spot\x18\a \x01(\bR\x04spot\"\xe7\x01\n" +
 	"\x03Log\x12\x16\n" +
 	"\x06source\x18\x01 \x01(\tR\x06source\x12\x12\n" +
 	"\x04head\x18\x02 \x01(\tR\x04head\x12\x12\n" +
@@ -643,31 +758,33 @@ func file_redrive_v1_evidence_proto_rawDescGZIP() []byte {
 }
 
 var file_redrive_v1_evidence_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_redrive_v1_evidence_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_redrive_v1_evidence_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_redrive_v1_evidence_proto_goTypes = []any{
 	(TerminationReason)(0),        // 0: redrive.v1.TerminationReason
 	(Verdict)(0),                  // 1: redrive.v1.Verdict
 	(Category)(0),                 // 2: redrive.v1.Category
 	(*JobType)(nil),               // 3: redrive.v1.JobType
 	(*Evidence)(nil),              // 4: redrive.v1.Evidence
-	(*Log)(nil),                   // 5: redrive.v1.Log
-	nil,                           // 6: redrive.v1.Evidence.PartPeakBytesEntry
-	(*durationpb.Duration)(nil),   // 7: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
+	(*ClusterShape)(nil),          // 5: redrive.v1.ClusterShape
+	(*Log)(nil),                   // 6: redrive.v1.Log
+	nil,                           // 7: redrive.v1.Evidence.PartPeakBytesEntry
+	(*durationpb.Duration)(nil),   // 8: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 9: google.protobuf.Timestamp
 }
 var file_redrive_v1_evidence_proto_depIdxs = []int32{
-	5, // 0: redrive.v1.Evidence.logs:type_name -> redrive.v1.Log
+	6, // 0: redrive.v1.Evidence.logs:type_name -> redrive.v1.Log
 	0, // 1: redrive.v1.Evidence.termination_reason:type_name -> redrive.v1.TerminationReason
-	7, // 2: redrive.v1.Evidence.duration:type_name -> google.protobuf.Duration
-	8, // 3: redrive.v1.Evidence.start_time:type_name -> google.protobuf.Timestamp
-	8, // 4: redrive.v1.Evidence.end_time:type_name -> google.protobuf.Timestamp
-	6, // 5: redrive.v1.Evidence.part_peak_bytes:type_name -> redrive.v1.Evidence.PartPeakBytesEntry
-	8, // 6: redrive.v1.Log.read_time:type_name -> google.protobuf.Timestamp
-	7, // [7:7] is the sub-list for method output_type
-	7, // [7:7] is the sub-list for method input_type
-	7, // [7:7] is the sub-list for extension type_name
-	7, // [7:7] is the sub-list for extension extendee
-	0, // [0:7] is the sub-list for field type_name
+	8, // 2: redrive.v1.Evidence.duration:type_name -> google.protobuf.Duration
+	9, // 3: redrive.v1.Evidence.start_time:type_name -> google.protobuf.Timestamp
+	9, // 4: redrive.v1.Evidence.end_time:type_name -> google.protobuf.Timestamp
+	7, // 5: redrive.v1.Evidence.part_peak_bytes:type_name -> redrive.v1.Evidence.PartPeakBytesEntry
+	5, // 6: redrive.v1.Evidence.shape:type_name -> redrive.v1.ClusterShape
+	9, // 7: redrive.v1.Log.read_time:type_name -> google.protobuf.Timestamp
+	8, // [8:8] is the sub-list for method output_type
+	8, // [8:8] is the sub-list for method input_type
+	8, // [8:8] is the sub-list for extension type_name
+	8, // [8:8] is the sub-list for extension extendee
+	0, // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_redrive_v1_evidence_proto_init() }
@@ -682,7 +799,7 @@ func file_redrive_v1_evidence_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_redrive_v1_evidence_proto_rawDesc), len(file_redrive_v1_evidence_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   4,
+			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -76,7 +76,7 @@ func (x Recommendation_Outcome) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Recommendation_Outcome.Descriptor instead.
 func (Recommendation_Outcome) EnumDescriptor() ([]byte, []int) {
-	return file_redrive_v1_recommender_proto_rawDescGZIP(), []int{1, 0}
+	return file_redrive_v1_recommender_proto_rawDescGZIP(), []int{2, 0}
 }
 
 // Outcome is how it ended.
@@ -126,7 +126,7 @@ func (x ObservedAttempt_Outcome) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ObservedAttempt_Outcome.Descriptor instead.
 func (ObservedAttempt_Outcome) EnumDescriptor() ([]byte, []int) {
-	return file_redrive_v1_recommender_proto_rawDescGZIP(), []int{10, 0}
+	return file_redrive_v1_recommender_proto_rawDescGZIP(), []int{19, 0}
 }
 
 type RecommendRequest struct {
@@ -148,7 +148,14 @@ type RecommendRequest struct {
 	Attempt      int32 `protobuf:"varint,9,opt,name=attempt,proto3" json:"attempt,omitempty"`
 	// The configuration key that the log names as too small, or empty. Where the
 	// engine knows it, it says better than the class what ran out.
-	Setting       string `protobuf:"bytes,10,opt,name=setting,proto3" json:"setting,omitempty"`
+	Setting string `protobuf:"bytes,10,opt,name=setting,proto3" json:"setting,omitempty"`
+	// Whose job it is; the weight of a failure may depend on it.
+	Owner string `protobuf:"bytes,11,opt,name=owner,proto3" json:"owner,omitempty"`
+	// Clusters that the retry may run on, at most 1,000. With them the question is
+	// which one, and the configuration stays as it is. The cluster that failed is
+	// evidence.shape; those that failed before are failed_shapes.
+	Shapes        []*ClusterShape `protobuf:"bytes,12,rep,name=shapes,proto3" json:"shapes,omitempty"`
+	FailedShapes  []*FailedShape  `protobuf:"bytes,13,rep,name=failed_shapes,json=failedShapes,proto3" json:"failed_shapes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -253,6 +260,90 @@ func (x *RecommendRequest) GetSetting() string {
 	return ""
 }
 
+func (x *RecommendRequest) GetOwner() string {
+	if x != nil {
+		return x.Owner
+	}
+	return ""
+}
+
+func (x *RecommendRequest) GetShapes() []*ClusterShape {
+	if x != nil {
+		return x.Shapes
+	}
+	return nil
+}
+
+func (x *RecommendRequest) GetFailedShapes() []*FailedShape {
+	if x != nil {
+		return x.FailedShapes
+	}
+	return nil
+}
+
+// FailedShape is a cluster on which an earlier attempt of the job failed.
+type FailedShape struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Shape *ClusterShape          `protobuf:"bytes,1,opt,name=shape,proto3" json:"shape,omitempty"`
+	// How long it ran, in seconds.
+	Seconds float64 `protobuf:"fixed64,2,opt,name=seconds,proto3" json:"seconds,omitempty"`
+	// It was stopped at its run timeout; else it failed by itself.
+	TimedOut      bool `protobuf:"varint,3,opt,name=timed_out,json=timedOut,proto3" json:"timed_out,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FailedShape) Reset() {
+	*x = FailedShape{}
+	mi := &file_redrive_v1_recommender_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FailedShape) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FailedShape) ProtoMessage() {}
+
+func (x *FailedShape) ProtoReflect() protoreflect.Message {
+	mi := &file_redrive_v1_recommender_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FailedShape.ProtoReflect.Descriptor instead.
+func (*FailedShape) Descriptor() ([]byte, []int) {
+	return file_redrive_v1_recommender_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *FailedShape) GetShape() *ClusterShape {
+	if x != nil {
+		return x.Shape
+	}
+	return nil
+}
+
+func (x *FailedShape) GetSeconds() float64 {
+	if x != nil {
+		return x.Seconds
+	}
+	return 0
+}
+
+func (x *FailedShape) GetTimedOut() bool {
+	if x != nil {
+		return x.TimedOut
+	}
+	return false
+}
+
 // Recommendation is the configuration of least cost, or why there is none.
 type Recommendation struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
@@ -270,15 +361,19 @@ type Recommendation struct {
 	// The change against the original configuration, with its guards.
 	Operations []*PatchOperation     `protobuf:"bytes,7,rep,name=operations,proto3" json:"operations,omitempty"`
 	Inputs     *RecommendationInputs `protobuf:"bytes,8,opt,name=inputs,proto3" json:"inputs,omitempty"`
-	// Names the code and the settings that made it.
-	ModelVersion  string `protobuf:"bytes,9,opt,name=model_version,json=modelVersion,proto3" json:"model_version,omitempty"`
+	// Names the code, the model and the settings that made it.
+	ModelVersion string `protobuf:"bytes,9,opt,name=model_version,json=modelVersion,proto3" json:"model_version,omitempty"`
+	// What was known when it was made, as numbers: the row that a training sees.
+	Features *Features `protobuf:"bytes,10,opt,name=features,proto3" json:"features,omitempty"`
+	// What moved the answer, the largest effect first.
+	Factors       []*Factor `protobuf:"bytes,11,rep,name=factors,proto3" json:"factors,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Recommendation) Reset() {
 	*x = Recommendation{}
-	mi := &file_redrive_v1_recommender_proto_msgTypes[1]
+	mi := &file_redrive_v1_recommender_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -290,7 +385,7 @@ func (x *Recommendation) String() string {
 func (*Recommendation) ProtoMessage() {}
 
 func (x *Recommendation) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_recommender_proto_msgTypes[1]
+	mi := &file_redrive_v1_recommender_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -303,7 +398,7 @@ func (x *Recommendation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Recommendation.ProtoReflect.Descriptor instead.
 func (*Recommendation) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_recommender_proto_rawDescGZIP(), []int{1}
+	return file_redrive_v1_recommender_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Recommendation) GetOutcome() Recommendation_Outcome {
@@ -369,6 +464,94 @@ func (x *Recommendation) GetModelVersion() string {
 	return ""
 }
 
+func (x *Recommendation) GetFeatures() *Features {
+	if x != nil {
+		return x.Features
+	}
+	return nil
+}
+
+func (x *Recommendation) GetFactors() []*Factor {
+	if x != nil {
+		return x.Factors
+	}
+	return nil
+}
+
+// Factor is one thing that was known and what it changed.
+type Factor struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its name, such as "input size" or "retries of this fingerprint".
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Its value in words, such as "12.3 GiB".
+	Value string `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
+	// The probability that the chosen retry fails, had this not been known.
+	FailProbabilityWithout float64 `protobuf:"fixed64,3,opt,name=fail_probability_without,json=failProbabilityWithout,proto3" json:"fail_probability_without,omitempty"`
+	// The memory in bytes that would have been chosen, had this not been known; 0
+	// where nothing would have been.
+	MemoryBytesWithout int64 `protobuf:"varint,4,opt,name=memory_bytes_without,json=memoryBytesWithout,proto3" json:"memory_bytes_without,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
+}
+
+func (x *Factor) Reset() {
+	*x = Factor{}
+	mi := &file_redrive_v1_recommender_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Factor) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Factor) ProtoMessage() {}
+
+func (x *Factor) ProtoReflect() protoreflect.Message {
+	mi := &file_redrive_v1_recommender_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Factor.ProtoReflect.Descriptor instead.
+func (*Factor) Descriptor() ([]byte, []int) {
+	return file_redrive_v1_recommender_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Factor) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Factor) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
+func (x *Factor) GetFailProbabilityWithout() float64 {
+	if x != nil {
+		return x.FailProbabilityWithout
+	}
+	return 0
+}
+
+func (x *Factor) GetMemoryBytesWithout() int64 {
+	if x != nil {
+		return x.MemoryBytesWithout
+	}
+	return 0
+}
+
 // Candidate is one configuration and its prediction.
 type Candidate struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -386,13 +569,21 @@ type Candidate struct {
 	Objective float64 `protobuf:"fixed64,5,opt,name=objective,proto3" json:"objective,omitempty"`
 	// What is paid for: all memory of the process tree or container, in bytes.
 	TotalMemoryBytes int64 `protobuf:"varint,6,opt,name=total_memory_bytes,json=totalMemoryBytes,proto3" json:"total_memory_bytes,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// Cores of one task, tasks of one executor and partitions of a shuffle, where
+	// the engine has them; 0 when the configuration does not say.
+	TaskCpus          float64 `protobuf:"fixed64,7,opt,name=task_cpus,json=taskCpus,proto3" json:"task_cpus,omitempty"`
+	ShufflePartitions int32   `protobuf:"varint,8,opt,name=shuffle_partitions,json=shufflePartitions,proto3" json:"shuffle_partitions,omitempty"`
+	// The cluster, where clusters are what is asked about.
+	Shape *ClusterShape `protobuf:"bytes,9,opt,name=shape,proto3" json:"shape,omitempty"`
+	// Expected run time in seconds of one attempt that succeeds.
+	Seconds       float64 `protobuf:"fixed64,10,opt,name=seconds,proto3" json:"seconds,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Candidate) Reset() {
 	*x = Candidate{}
-	mi := &file_redrive_v1_recommender_proto_msgTypes[2]
+	mi := &file_redrive_v1_recommender_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -404,7 +595,7 @@ func (x *Candidate) String() string {
 func (*Candidate) ProtoMessage() {}
 
 func (x *Candidate) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_recommender_proto_msgTypes[2]
+	mi := &file_redrive_v1_recommender_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -417,7 +608,7 @@ func (x *Candidate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Candidate.ProtoReflect.Descriptor instead.
 func (*Candidate) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_recommender_proto_rawDescGZIP(), []int{2}
+	return file_redrive_v1_recommender_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Candidate) GetMemoryBytes() int64 {
@@ -462,6 +653,34 @@ func (x *Candidate) GetTotalMemoryBytes() int64 {
 	return 0
 }
 
+func (x *Candidate) GetTaskCpus() float64 {
+	if x != nil {
+		return x.TaskCpus
+	}
+	return 0
+}
+
+func (x *Candidate) GetShufflePartitions() int32 {
+	if x != nil {
+		return x.ShufflePartitions
+	}
+	return 0
+}
+
+func (x *Candidate) GetShape() *ClusterShape {
+	if x != nil {
+		return x.Shape
+	}
+	return nil
+}
+
+func (x *Candidate) GetSeconds() float64 {
+	if x != nil {
+		return x.Seconds
+	}
+	return 0
+}
+
 // RecommendationInputs is everything that the search saw.
 type RecommendationInputs struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
@@ -485,14 +704,26 @@ type RecommendationInputs struct {
 	// The most that an attempt of this job type was seen to need or was given.
 	SeenBytes int64 `protobuf:"varint,9,opt,name=seen_bytes,json=seenBytes,proto3" json:"seen_bytes,omitempty"`
 	// How many candidates the search came to before its deadline; 0 for all.
-	Considered    int32 `protobuf:"varint,10,opt,name=considered,proto3" json:"considered,omitempty"`
+	Considered int32 `protobuf:"varint,10,opt,name=considered,proto3" json:"considered,omitempty"`
+	// How long an attempt that lacks memory runs, in parts of the whole run time.
+	FailedShare float64 `protobuf:"fixed64,11,opt,name=failed_share,json=failedShare,proto3" json:"failed_share,omitempty"`
+	// The model that it rests on: "models/{model}".
+	Model string                 `protobuf:"bytes,12,opt,name=model,proto3" json:"model,omitempty"`
+	Time  *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=time,proto3" json:"time,omitempty"`
+	// What is known of clusters, where clusters are what is asked about.
+	Shapes   *ShapeKnowledge `protobuf:"bytes,14,opt,name=shapes,proto3" json:"shapes,omitempty"`
+	Features *Features       `protobuf:"bytes,15,opt,name=features,proto3" json:"features,omitempty"`
+	// The job has not run yet: memory alone is what is paid for.
+	First bool `protobuf:"varint,16,opt,name=first,proto3" json:"first,omitempty"`
+	// Chooses among near equals, where that is switched on; from the failure's id.
+	Dice          float64 `protobuf:"fixed64,17,opt,name=dice,proto3" json:"dice,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *RecommendationInputs) Reset() {
 	*x = RecommendationInputs{}
-	mi := &file_redrive_v1_recommender_proto_msgTypes[3]
+	mi := &file_redrive_v1_recommender_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -504,7 +735,7 @@ func (x *RecommendationInputs) String() string {
 func (*RecommendationInputs) ProtoMessage() {}
 
 func (x *RecommendationInputs) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_recommender_proto_msgTypes[3]
+	mi := &file_redrive_v1_recommender_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -517,7 +748,7 @@ func (x *RecommendationInputs) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecommendationInputs.ProtoReflect.Descriptor instead.
 func (*RecommendationInputs) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_recommender_proto_rawDescGZIP(), []int{3}
+	return file_redrive_v1_recommender_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *RecommendationInputs) GetRequest() *RecommendRequest {
@@ -590,6 +821,196 @@ func (x *RecommendationInputs) GetConsidered() int32 {
 	return 0
 }
 
+func (x *RecommendationInputs) GetFailedShare() float64 {
+	if x != nil {
+		return x.FailedShare
+	}
+	return 0
+}
+
+func (x *RecommendationInputs) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *RecommendationInputs) GetTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Time
+	}
+	return nil
+}
+
+func (x *RecommendationInputs) GetShapes() *ShapeKnowledge {
+	if x != nil {
+		return x.Shapes
+	}
+	return nil
+}
+
+func (x *RecommendationInputs) GetFeatures() *Features {
+	if x != nil {
+		return x.Features
+	}
+	return nil
+}
+
+func (x *RecommendationInputs) GetFirst() bool {
+	if x != nil {
+		return x.First
+	}
+	return false
+}
+
+func (x *RecommendationInputs) GetDice() float64 {
+	if x != nil {
+		return x.Dice
+	}
+	return 0
+}
+
+// ShapeKnowledge is what was learnt of run times on clusters.
+type ShapeKnowledge struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Curves []*ShapeCurve          `protobuf:"bytes,1,rep,name=curves,proto3" json:"curves,omitempty"`
+	// Interruptions an hour of one spot machine.
+	InterruptionsPerHour float64 `protobuf:"fixed64,2,opt,name=interruptions_per_hour,json=interruptionsPerHour,proto3" json:"interruptions_per_hour,omitempty"`
+	unknownFields        protoimpl.UnknownFields
+	sizeCache            protoimpl.SizeCache
+}
+
+func (x *ShapeKnowledge) Reset() {
+	*x = ShapeKnowledge{}
+	mi := &file_redrive_v1_recommender_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ShapeKnowledge) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ShapeKnowledge) ProtoMessage() {}
+
+func (x *ShapeKnowledge) ProtoReflect() protoreflect.Message {
+	mi := &file_redrive_v1_recommender_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ShapeKnowledge.ProtoReflect.Descriptor instead.
+func (*ShapeKnowledge) Descriptor() ([]byte, []int) {
+	return file_redrive_v1_recommender_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *ShapeKnowledge) GetCurves() []*ShapeCurve {
+	if x != nil {
+		return x.Curves
+	}
+	return nil
+}
+
+func (x *ShapeKnowledge) GetInterruptionsPerHour() float64 {
+	if x != nil {
+		return x.InterruptionsPerHour
+	}
+	return 0
+}
+
+// ShapeCurve is how the run time of one past workload depends on the cluster:
+// seconds = serial + shared × 32/cores + memory × 128 GiB/memory + coordination
+// × (32/cores)², none of them negative.
+type ShapeCurve struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Type          *JobType               `protobuf:"bytes,1,opt,name=type,proto3" json:"type,omitempty"`
+	Serial        float64                `protobuf:"fixed64,2,opt,name=serial,proto3" json:"serial,omitempty"`
+	Shared        float64                `protobuf:"fixed64,3,opt,name=shared,proto3" json:"shared,omitempty"`
+	Memory        float64                `protobuf:"fixed64,4,opt,name=memory,proto3" json:"memory,omitempty"`
+	Coordination  float64                `protobuf:"fixed64,5,opt,name=coordination,proto3" json:"coordination,omitempty"`
+	Runs          int32                  `protobuf:"varint,6,opt,name=runs,proto3" json:"runs,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ShapeCurve) Reset() {
+	*x = ShapeCurve{}
+	mi := &file_redrive_v1_recommender_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ShapeCurve) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ShapeCurve) ProtoMessage() {}
+
+func (x *ShapeCurve) ProtoReflect() protoreflect.Message {
+	mi := &file_redrive_v1_recommender_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ShapeCurve.ProtoReflect.Descriptor instead.
+func (*ShapeCurve) Descriptor() ([]byte, []int) {
+	return file_redrive_v1_recommender_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *ShapeCurve) GetType() *JobType {
+	if x != nil {
+		return x.Type
+	}
+	return nil
+}
+
+func (x *ShapeCurve) GetSerial() float64 {
+	if x != nil {
+		return x.Serial
+	}
+	return 0
+}
+
+func (x *ShapeCurve) GetShared() float64 {
+	if x != nil {
+		return x.Shared
+	}
+	return 0
+}
+
+func (x *ShapeCurve) GetMemory() float64 {
+	if x != nil {
+		return x.Memory
+	}
+	return 0
+}
+
+func (x *ShapeCurve) GetCoordination() float64 {
+	if x != nil {
+		return x.Coordination
+	}
+	return 0
+}
+
+func (x *ShapeCurve) GetRuns() int32 {
+	if x != nil {
+		return x.Runs
+	}
+	return 0
+}
+
 // Quantile is one point of a distribution: P(need ≤ bytes) = probability.
 type Quantile struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -601,7 +1022,7 @@ type Quantile struct {
 
 func (x *Quantile) Reset() {
 	*x = Quantile{}
-	mi := &file_redrive_v1_recommender_proto_msgTypes[4]
+	mi := &file_redrive_v1_recommender_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -613,7 +1034,7 @@ func (x *Quantile) String() string {
 func (*Quantile) ProtoMessage() {}
 
 func (x *Quantile) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_recommender_proto_msgTypes[4]
+	mi := &file_redrive_v1_recommender_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -626,7 +1047,7 @@ func (x *Quantile) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Quantile.ProtoReflect.Descriptor instead.
 func (*Quantile) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_recommender_proto_rawDescGZIP(), []int{4}
+	return file_redrive_v1_recommender_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Quantile) GetProbability() float64 {
@@ -657,13 +1078,25 @@ type RecommenderSettings struct {
 	// The largest memory that may be recommended, in bytes.
 	MaxMemoryBytes int64   `protobuf:"varint,6,opt,name=max_memory_bytes,json=maxMemoryBytes,proto3" json:"max_memory_bytes,omitempty"`
 	MaxCores       float64 `protobuf:"fixed64,7,opt,name=max_cores,json=maxCores,proto3" json:"max_cores,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// The least time that is paid for, in seconds.
+	MinBilledSeconds float64 `protobuf:"fixed64,8,opt,name=min_billed_seconds,json=minBilledSeconds,proto3" json:"min_billed_seconds,omitempty"`
+	// Memory is a multiple of this, in bytes; 0 is the engine's own step.
+	MemoryStepBytes int64 `protobuf:"varint,9,opt,name=memory_step_bytes,json=memoryStepBytes,proto3" json:"memory_step_bytes,omitempty"`
+	// When set, the only totals of memory that may be recommended, in bytes,
+	// ascending.
+	AllowedMemoryBytes []int64 `protobuf:"varint,10,rep,packed,name=allowed_memory_bytes,json=allowedMemoryBytes,proto3" json:"allowed_memory_bytes,omitempty"`
+	// When set, a process tree or container must fit into one of these.
+	Nodes []*NodeShape `protobuf:"bytes,11,rep,name=nodes,proto3" json:"nodes,omitempty"`
+	// The share of answers, 0 to 0.1, that try another candidate of nearly the
+	// same objective.
+	Exploration   float64 `protobuf:"fixed64,12,opt,name=exploration,proto3" json:"exploration,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *RecommenderSettings) Reset() {
 	*x = RecommenderSettings{}
-	mi := &file_redrive_v1_recommender_proto_msgTypes[5]
+	mi := &file_redrive_v1_recommender_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -675,7 +1108,7 @@ func (x *RecommenderSettings) String() string {
 func (*RecommenderSettings) ProtoMessage() {}
 
 func (x *RecommenderSettings) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_recommender_proto_msgTypes[5]
+	mi := &file_redrive_v1_recommender_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -688,7 +1121,7 @@ func (x *RecommenderSettings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecommenderSettings.ProtoReflect.Descriptor instead.
 func (*RecommenderSettings) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_recommender_proto_rawDescGZIP(), []int{5}
+	return file_redrive_v1_recommender_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *RecommenderSettings) GetWeight() float64 {
@@ -740,6 +1173,259 @@ func (x *RecommenderSettings) GetMaxCores() float64 {
 	return 0
 }
 
+func (x *RecommenderSettings) GetMinBilledSeconds() float64 {
+	if x != nil {
+		return x.MinBilledSeconds
+	}
+	return 0
+}
+
+func (x *RecommenderSettings) GetMemoryStepBytes() int64 {
+	if x != nil {
+		return x.MemoryStepBytes
+	}
+	return 0
+}
+
+func (x *RecommenderSettings) GetAllowedMemoryBytes() []int64 {
+	if x != nil {
+		return x.AllowedMemoryBytes
+	}
+	return nil
+}
+
+func (x *RecommenderSettings) GetNodes() []*NodeShape {
+	if x != nil {
+		return x.Nodes
+	}
+	return nil
+}
+
+func (x *RecommenderSettings) GetExploration() float64 {
+	if x != nil {
+		return x.Exploration
+	}
+	return 0
+}
+
+// NodeShape is what one machine can give to one container.
+type NodeShape struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	MemoryBytes   int64                  `protobuf:"varint,2,opt,name=memory_bytes,json=memoryBytes,proto3" json:"memory_bytes,omitempty"`
+	Cores         float64                `protobuf:"fixed64,3,opt,name=cores,proto3" json:"cores,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NodeShape) Reset() {
+	*x = NodeShape{}
+	mi := &file_redrive_v1_recommender_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NodeShape) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NodeShape) ProtoMessage() {}
+
+func (x *NodeShape) ProtoReflect() protoreflect.Message {
+	mi := &file_redrive_v1_recommender_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NodeShape.ProtoReflect.Descriptor instead.
+func (*NodeShape) Descriptor() ([]byte, []int) {
+	return file_redrive_v1_recommender_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *NodeShape) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *NodeShape) GetMemoryBytes() int64 {
+	if x != nil {
+		return x.MemoryBytes
+	}
+	return 0
+}
+
+func (x *NodeShape) GetCores() float64 {
+	if x != nil {
+		return x.Cores
+	}
+	return 0
+}
+
+type RecommendSizeRequest struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Type   *JobType               `protobuf:"bytes,1,opt,name=type,proto3" json:"type,omitempty"`
+	Config *structpb.Struct       `protobuf:"bytes,2,opt,name=config,proto3" json:"config,omitempty"`
+	// Size of the input in bytes; 0 when unknown.
+	InputBytes    int64  `protobuf:"varint,3,opt,name=input_bytes,json=inputBytes,proto3" json:"input_bytes,omitempty"`
+	Owner         string `protobuf:"bytes,4,opt,name=owner,proto3" json:"owner,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RecommendSizeRequest) Reset() {
+	*x = RecommendSizeRequest{}
+	mi := &file_redrive_v1_recommender_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RecommendSizeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RecommendSizeRequest) ProtoMessage() {}
+
+func (x *RecommendSizeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_redrive_v1_recommender_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RecommendSizeRequest.ProtoReflect.Descriptor instead.
+func (*RecommendSizeRequest) Descriptor() ([]byte, []int) {
+	return file_redrive_v1_recommender_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *RecommendSizeRequest) GetType() *JobType {
+	if x != nil {
+		return x.Type
+	}
+	return nil
+}
+
+func (x *RecommendSizeRequest) GetConfig() *structpb.Struct {
+	if x != nil {
+		return x.Config
+	}
+	return nil
+}
+
+func (x *RecommendSizeRequest) GetInputBytes() int64 {
+	if x != nil {
+		return x.InputBytes
+	}
+	return 0
+}
+
+func (x *RecommendSizeRequest) GetOwner() string {
+	if x != nil {
+		return x.Owner
+	}
+	return ""
+}
+
+type PlotRecommendationRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Inputs        *RecommendationInputs  `protobuf:"bytes,1,opt,name=inputs,proto3" json:"inputs,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PlotRecommendationRequest) Reset() {
+	*x = PlotRecommendationRequest{}
+	mi := &file_redrive_v1_recommender_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PlotRecommendationRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PlotRecommendationRequest) ProtoMessage() {}
+
+func (x *PlotRecommendationRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_redrive_v1_recommender_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PlotRecommendationRequest.ProtoReflect.Descriptor instead.
+func (*PlotRecommendationRequest) Descriptor() ([]byte, []int) {
+	return file_redrive_v1_recommender_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *PlotRecommendationRequest) GetInputs() *RecommendationInputs {
+	if x != nil {
+		return x.Inputs
+	}
+	return nil
+}
+
+type PlotRecommendationResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Svg           string                 `protobuf:"bytes,1,opt,name=svg,proto3" json:"svg,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PlotRecommendationResponse) Reset() {
+	*x = PlotRecommendationResponse{}
+	mi := &file_redrive_v1_recommender_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PlotRecommendationResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PlotRecommendationResponse) ProtoMessage() {}
+
+func (x *PlotRecommendationResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_redrive_v1_recommender_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PlotRecommendationResponse.ProtoReflect.Descriptor instead.
+func (*PlotRecommendationResponse) Descriptor() ([]byte, []int) {
+	return file_redrive_v1_recommender_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *PlotRecommendationResponse) GetSvg() string {
+	if x != nil {
+		return x.Svg
+	}
+	return ""
+}
+
 type ReplayRecommendationRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Inputs        *RecommendationInputs  `protobuf:"bytes,1,opt,name=inputs,proto3" json:"inputs,omitempty"`
@@ -749,7 +1435,7 @@ type ReplayRecommendationRequest struct {
 
 func (x *ReplayRecommendationRequest) Reset() {
 	*x = ReplayRecommendationRequest{}
-	mi := &file_redrive_v1_recommender_proto_msgTypes[6]
+	mi := &file_redrive_v1_recommender_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -761,7 +1447,7 @@ func (x *ReplayRecommendationRequest) String() string {
 func (*ReplayRecommendationRequest) ProtoMessage() {}
 
 func (x *ReplayRecommendationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_recommender_proto_msgTypes[6]
+	mi := &file_redrive_v1_recommender_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -774,7 +1460,7 @@ func (x *ReplayRecommendationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReplayRecommendationRequest.ProtoReflect.Descriptor instead.
 func (*ReplayRecommendationRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_recommender_proto_rawDescGZIP(), []int{6}
+	return file_redrive_v1_recommender_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ReplayRecommendationRequest) GetInputs() *RecommendationInputs {
@@ -793,7 +1479,7 @@ type GetJobTypeModelRequest struct {
 
 func (x *GetJobTypeModelRequest) Reset() {
 	*x = GetJobTypeModelRequest{}
-	mi := &file_redrive_v1_recommender_proto_msgTypes[7]
+	mi := &file_redrive_v1_recommender_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -805,7 +1491,7 @@ func (x *GetJobTypeModelRequest) String() string {
 func (*GetJobTypeModelRequest) ProtoMessage() {}
 
 func (x *GetJobTypeModelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_recommender_proto_msgTypes[7]
+	mi := &file_redrive_v1_recommender_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -818,7 +1504,7 @@ func (x *GetJobTypeModelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetJobTypeModelRequest.ProtoReflect.Descriptor instead.
 func (*GetJobTypeModelRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_recommender_proto_rawDescGZIP(), []int{7}
+	return file_redrive_v1_recommender_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *GetJobTypeModelRequest) GetType() *JobType {
@@ -850,7 +1536,7 @@ type JobTypeModel struct {
 
 func (x *JobTypeModel) Reset() {
 	*x = JobTypeModel{}
-	mi := &file_redrive_v1_recommender_proto_msgTypes[8]
+	mi := &file_redrive_v1_recommender_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -862,7 +1548,7 @@ func (x *JobTypeModel) String() string {
 func (*JobTypeModel) ProtoMessage() {}
 
 func (x *JobTypeModel) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_recommender_proto_msgTypes[8]
+	mi := &file_redrive_v1_recommender_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -875,7 +1561,7 @@ func (x *JobTypeModel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobTypeModel.ProtoReflect.Descriptor instead.
 func (*JobTypeModel) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_recommender_proto_rawDescGZIP(), []int{8}
+	return file_redrive_v1_recommender_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *JobTypeModel) GetType() *JobType {
@@ -940,15 +1626,21 @@ type JobTypeHistory struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Type  *JobType               `protobuf:"bytes,1,opt,name=type,proto3" json:"type,omitempty"`
 	// At most 64, oldest first.
-	Attempts      []*ObservedAttempt     `protobuf:"bytes,2,rep,name=attempts,proto3" json:"attempts,omitempty"`
-	UpdateTime    *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
+	Attempts   []*ObservedAttempt     `protobuf:"bytes,2,rep,name=attempts,proto3" json:"attempts,omitempty"`
+	UpdateTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
+	// Measured successes before those, oldest first.
+	Runs []*MeasuredRun `protobuf:"bytes,4,rep,name=runs,proto3" json:"runs,omitempty"`
+	// When the newest of what is no longer among attempts ended: what ended before
+	// is not learnt again.
+	ForgottenTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=forgotten_time,json=forgottenTime,proto3" json:"forgotten_time,omitempty"`
+	ForgottenId   string                 `protobuf:"bytes,6,opt,name=forgotten_id,json=forgottenId,proto3" json:"forgotten_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *JobTypeHistory) Reset() {
 	*x = JobTypeHistory{}
-	mi := &file_redrive_v1_recommender_proto_msgTypes[9]
+	mi := &file_redrive_v1_recommender_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -960,7 +1652,7 @@ func (x *JobTypeHistory) String() string {
 func (*JobTypeHistory) ProtoMessage() {}
 
 func (x *JobTypeHistory) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_recommender_proto_msgTypes[9]
+	mi := &file_redrive_v1_recommender_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -973,7 +1665,7 @@ func (x *JobTypeHistory) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobTypeHistory.ProtoReflect.Descriptor instead.
 func (*JobTypeHistory) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_recommender_proto_rawDescGZIP(), []int{9}
+	return file_redrive_v1_recommender_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *JobTypeHistory) GetType() *JobType {
@@ -995,6 +1687,88 @@ func (x *JobTypeHistory) GetUpdateTime() *timestamppb.Timestamp {
 		return x.UpdateTime
 	}
 	return nil
+}
+
+func (x *JobTypeHistory) GetRuns() []*MeasuredRun {
+	if x != nil {
+		return x.Runs
+	}
+	return nil
+}
+
+func (x *JobTypeHistory) GetForgottenTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ForgottenTime
+	}
+	return nil
+}
+
+func (x *JobTypeHistory) GetForgottenId() string {
+	if x != nil {
+		return x.ForgottenId
+	}
+	return ""
+}
+
+// MeasuredRun is a success whose need of memory is known.
+type MeasuredRun struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	InputBytes    int64                  `protobuf:"varint,1,opt,name=input_bytes,json=inputBytes,proto3" json:"input_bytes,omitempty"`
+	PeakBytes     int64                  `protobuf:"varint,2,opt,name=peak_bytes,json=peakBytes,proto3" json:"peak_bytes,omitempty"`
+	Seconds       float64                `protobuf:"fixed64,3,opt,name=seconds,proto3" json:"seconds,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MeasuredRun) Reset() {
+	*x = MeasuredRun{}
+	mi := &file_redrive_v1_recommender_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MeasuredRun) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MeasuredRun) ProtoMessage() {}
+
+func (x *MeasuredRun) ProtoReflect() protoreflect.Message {
+	mi := &file_redrive_v1_recommender_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MeasuredRun.ProtoReflect.Descriptor instead.
+func (*MeasuredRun) Descriptor() ([]byte, []int) {
+	return file_redrive_v1_recommender_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *MeasuredRun) GetInputBytes() int64 {
+	if x != nil {
+		return x.InputBytes
+	}
+	return 0
+}
+
+func (x *MeasuredRun) GetPeakBytes() int64 {
+	if x != nil {
+		return x.PeakBytes
+	}
+	return 0
+}
+
+func (x *MeasuredRun) GetSeconds() float64 {
+	if x != nil {
+		return x.Seconds
+	}
+	return 0
 }
 
 // ObservedAttempt is what one attempt taught.
@@ -1020,14 +1794,20 @@ type ObservedAttempt struct {
 	Fingerprint string `protobuf:"bytes,11,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"`
 	// The configuration key that its log names as too small, once it is
 	// classified.
-	Setting       string `protobuf:"bytes,12,opt,name=setting,proto3" json:"setting,omitempty"`
+	Setting string `protobuf:"bytes,12,opt,name=setting,proto3" json:"setting,omitempty"`
+	// 0 when unknown.
+	InputBytes int64 `protobuf:"varint,13,opt,name=input_bytes,json=inputBytes,proto3" json:"input_bytes,omitempty"`
+	// The largest use of each part that was measured, in bytes.
+	PartPeakBytes map[string]int64 `protobuf:"bytes,14,rep,name=part_peak_bytes,json=partPeakBytes,proto3" json:"part_peak_bytes,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	Shape         *ClusterShape    `protobuf:"bytes,15,opt,name=shape,proto3" json:"shape,omitempty"`
+	TimedOut      bool             `protobuf:"varint,16,opt,name=timed_out,json=timedOut,proto3" json:"timed_out,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ObservedAttempt) Reset() {
 	*x = ObservedAttempt{}
-	mi := &file_redrive_v1_recommender_proto_msgTypes[10]
+	mi := &file_redrive_v1_recommender_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1039,7 +1819,7 @@ func (x *ObservedAttempt) String() string {
 func (*ObservedAttempt) ProtoMessage() {}
 
 func (x *ObservedAttempt) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_recommender_proto_msgTypes[10]
+	mi := &file_redrive_v1_recommender_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1052,7 +1832,7 @@ func (x *ObservedAttempt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObservedAttempt.ProtoReflect.Descriptor instead.
 func (*ObservedAttempt) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_recommender_proto_rawDescGZIP(), []int{10}
+	return file_redrive_v1_recommender_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ObservedAttempt) GetId() string {
@@ -1139,12 +1919,40 @@ func (x *ObservedAttempt) GetSetting() string {
 	return ""
 }
 
+func (x *ObservedAttempt) GetInputBytes() int64 {
+	if x != nil {
+		return x.InputBytes
+	}
+	return 0
+}
+
+func (x *ObservedAttempt) GetPartPeakBytes() map[string]int64 {
+	if x != nil {
+		return x.PartPeakBytes
+	}
+	return nil
+}
+
+func (x *ObservedAttempt) GetShape() *ClusterShape {
+	if x != nil {
+		return x.Shape
+	}
+	return nil
+}
+
+func (x *ObservedAttempt) GetTimedOut() bool {
+	if x != nil {
+		return x.TimedOut
+	}
+	return false
+}
+
 var File_redrive_v1_recommender_proto protoreflect.FileDescriptor
 
 const file_redrive_v1_recommender_proto_rawDesc = "" +
 	"\n" +
 	"\x1credrive/v1/recommender.proto\x12\n" +
-	"redrive.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17redrive/v1/config.proto\x1a\x19redrive/v1/evidence.proto\"\x89\x03\n" +
+	"redrive.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17redrive/v1/config.proto\x1a\x19redrive/v1/evidence.proto\x1a\x19redrive/v1/features.proto\x1a\x16redrive/v1/model.proto\x1a\x1credrive/v1/rightsizing.proto\x1a redrive/v1/training_record.proto\"\x8f\x04\n" +
 	"\x10RecommendRequest\x12\x18\n" +
 	"\afailure\x18\x01 \x01(\tR\afailure\x12'\n" +
 	"\x04type\x18\x02 \x01(\v2\x13.redrive.v1.JobTypeR\x04type\x12/\n" +
@@ -1156,7 +1964,14 @@ const file_redrive_v1_recommender_proto_rawDesc = "" +
 	"\rsame_failures\x18\b \x01(\x05R\fsameFailures\x12\x18\n" +
 	"\aattempt\x18\t \x01(\x05R\aattempt\x12\x18\n" +
 	"\asetting\x18\n" +
-	" \x01(\tR\asetting\"\xa5\x04\n" +
+	" \x01(\tR\asetting\x12\x14\n" +
+	"\x05owner\x18\v \x01(\tR\x05owner\x120\n" +
+	"\x06shapes\x18\f \x03(\v2\x18.redrive.v1.ClusterShapeR\x06shapes\x12<\n" +
+	"\rfailed_shapes\x18\r \x03(\v2\x17.redrive.v1.FailedShapeR\ffailedShapes\"t\n" +
+	"\vFailedShape\x12.\n" +
+	"\x05shape\x18\x01 \x01(\v2\x18.redrive.v1.ClusterShapeR\x05shape\x12\x18\n" +
+	"\aseconds\x18\x02 \x01(\x01R\aseconds\x12\x1b\n" +
+	"\ttimed_out\x18\x03 \x01(\bR\btimedOut\"\x85\x05\n" +
 	"\x0eRecommendation\x12<\n" +
 	"\aoutcome\x18\x01 \x01(\x0e2\".redrive.v1.Recommendation.OutcomeR\aoutcome\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12-\n" +
@@ -1170,19 +1985,32 @@ const file_redrive_v1_recommender_proto_rawDesc = "" +
 	"operations\x18\a \x03(\v2\x1a.redrive.v1.PatchOperationR\n" +
 	"operations\x128\n" +
 	"\x06inputs\x18\b \x01(\v2 .redrive.v1.RecommendationInputsR\x06inputs\x12#\n" +
-	"\rmodel_version\x18\t \x01(\tR\fmodelVersion\"b\n" +
+	"\rmodel_version\x18\t \x01(\tR\fmodelVersion\x120\n" +
+	"\bfeatures\x18\n" +
+	" \x01(\v2\x14.redrive.v1.FeaturesR\bfeatures\x12,\n" +
+	"\afactors\x18\v \x03(\v2\x12.redrive.v1.FactorR\afactors\"b\n" +
 	"\aOutcome\x12\x17\n" +
 	"\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eOUTCOME_CHANGE\x10\x01\x12\x10\n" +
 	"\fOUTCOME_KEEP\x10\x02\x12\x18\n" +
-	"\x14OUTCOME_NOT_FEASIBLE\x10\x03\"\xe0\x01\n" +
+	"\x14OUTCOME_NOT_FEASIBLE\x10\x03\"\x9e\x01\n" +
+	"\x06Factor\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value\x128\n" +
+	"\x18fail_probability_without\x18\x03 \x01(\x01R\x16failProbabilityWithout\x120\n" +
+	"\x14memory_bytes_without\x18\x04 \x01(\x03R\x12memoryBytesWithout\"\xf6\x02\n" +
 	"\tCandidate\x12!\n" +
 	"\fmemory_bytes\x18\x01 \x01(\x03R\vmemoryBytes\x12\x14\n" +
 	"\x05cores\x18\x02 \x01(\x01R\x05cores\x12)\n" +
 	"\x10fail_probability\x18\x03 \x01(\x01R\x0ffailProbability\x12#\n" +
 	"\rexpected_cost\x18\x04 \x01(\x01R\fexpectedCost\x12\x1c\n" +
 	"\tobjective\x18\x05 \x01(\x01R\tobjective\x12,\n" +
-	"\x12total_memory_bytes\x18\x06 \x01(\x03R\x10totalMemoryBytes\"\xbc\x03\n" +
+	"\x12total_memory_bytes\x18\x06 \x01(\x03R\x10totalMemoryBytes\x12\x1b\n" +
+	"\ttask_cpus\x18\a \x01(\x01R\btaskCpus\x12-\n" +
+	"\x12shuffle_partitions\x18\b \x01(\x05R\x11shufflePartitions\x12.\n" +
+	"\x05shape\x18\t \x01(\v2\x18.redrive.v1.ClusterShapeR\x05shape\x12\x18\n" +
+	"\aseconds\x18\n" +
+	" \x01(\x01R\aseconds\"\xb5\x05\n" +
 	"\x14RecommendationInputs\x126\n" +
 	"\arequest\x18\x01 \x01(\v2\x1c.redrive.v1.RecommendRequestR\arequest\x125\n" +
 	"\vmemory_need\x18\x02 \x03(\v2\x14.redrive.v1.QuantileR\n" +
@@ -1198,10 +2026,28 @@ const file_redrive_v1_recommender_proto_rawDesc = "" +
 	"\n" +
 	"considered\x18\n" +
 	" \x01(\x05R\n" +
-	"considered\"B\n" +
+	"considered\x12!\n" +
+	"\ffailed_share\x18\v \x01(\x01R\vfailedShare\x12\x14\n" +
+	"\x05model\x18\f \x01(\tR\x05model\x12.\n" +
+	"\x04time\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x122\n" +
+	"\x06shapes\x18\x0e \x01(\v2\x1a.redrive.v1.ShapeKnowledgeR\x06shapes\x120\n" +
+	"\bfeatures\x18\x0f \x01(\v2\x14.redrive.v1.FeaturesR\bfeatures\x12\x14\n" +
+	"\x05first\x18\x10 \x01(\bR\x05first\x12\x12\n" +
+	"\x04dice\x18\x11 \x01(\x01R\x04dice\"v\n" +
+	"\x0eShapeKnowledge\x12.\n" +
+	"\x06curves\x18\x01 \x03(\v2\x16.redrive.v1.ShapeCurveR\x06curves\x124\n" +
+	"\x16interruptions_per_hour\x18\x02 \x01(\x01R\x14interruptionsPerHour\"\xb5\x01\n" +
+	"\n" +
+	"ShapeCurve\x12'\n" +
+	"\x04type\x18\x01 \x01(\v2\x13.redrive.v1.JobTypeR\x04type\x12\x16\n" +
+	"\x06serial\x18\x02 \x01(\x01R\x06serial\x12\x16\n" +
+	"\x06shared\x18\x03 \x01(\x01R\x06shared\x12\x16\n" +
+	"\x06memory\x18\x04 \x01(\x01R\x06memory\x12\"\n" +
+	"\fcoordination\x18\x05 \x01(\x01R\fcoordination\x12\x12\n" +
+	"\x04runs\x18\x06 \x01(\x05R\x04runs\"B\n" +
 	"\bQuantile\x12 \n" +
 	"\vprobability\x18\x01 \x01(\x01R\vprobability\x12\x14\n" +
-	"\x05bytes\x18\x02 \x01(\x03R\x05bytes\"\xb1\x02\n" +
+	"\x05bytes\x18\x02 \x01(\x03R\x05bytes\"\x8c\x04\n" +
 	"\x13RecommenderSettings\x12\x16\n" +
 	"\x06weight\x18\x01 \x01(\x01R\x06weight\x12/\n" +
 	"\x14dollars_per_gib_hour\x18\x02 \x01(\x01R\x11dollarsPerGibHour\x121\n" +
@@ -1209,7 +2055,27 @@ const file_redrive_v1_recommender_proto_rawDesc = "" +
 	"\x12not_feasible_above\x18\x04 \x01(\x01R\x10notFeasibleAbove\x12)\n" +
 	"\x10min_observations\x18\x05 \x01(\x05R\x0fminObservations\x12(\n" +
 	"\x10max_memory_bytes\x18\x06 \x01(\x03R\x0emaxMemoryBytes\x12\x1b\n" +
-	"\tmax_cores\x18\a \x01(\x01R\bmaxCores\"W\n" +
+	"\tmax_cores\x18\a \x01(\x01R\bmaxCores\x12,\n" +
+	"\x12min_billed_seconds\x18\b \x01(\x01R\x10minBilledSeconds\x12*\n" +
+	"\x11memory_step_bytes\x18\t \x01(\x03R\x0fmemoryStepBytes\x120\n" +
+	"\x14allowed_memory_bytes\x18\n" +
+	" \x03(\x03R\x12allowedMemoryBytes\x12+\n" +
+	"\x05nodes\x18\v \x03(\v2\x15.redrive.v1.NodeShapeR\x05nodes\x12 \n" +
+	"\vexploration\x18\f \x01(\x01R\vexploration\"X\n" +
+	"\tNodeShape\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12!\n" +
+	"\fmemory_bytes\x18\x02 \x01(\x03R\vmemoryBytes\x12\x14\n" +
+	"\x05cores\x18\x03 \x01(\x01R\x05cores\"\xa7\x01\n" +
+	"\x14RecommendSizeRequest\x12'\n" +
+	"\x04type\x18\x01 \x01(\v2\x13.redrive.v1.JobTypeR\x04type\x12/\n" +
+	"\x06config\x18\x02 \x01(\v2\x17.google.protobuf.StructR\x06config\x12\x1f\n" +
+	"\vinput_bytes\x18\x03 \x01(\x03R\n" +
+	"inputBytes\x12\x14\n" +
+	"\x05owner\x18\x04 \x01(\tR\x05owner\"U\n" +
+	"\x19PlotRecommendationRequest\x128\n" +
+	"\x06inputs\x18\x01 \x01(\v2 .redrive.v1.RecommendationInputsR\x06inputs\".\n" +
+	"\x1aPlotRecommendationResponse\x12\x10\n" +
+	"\x03svg\x18\x01 \x01(\tR\x03svg\"W\n" +
 	"\x1bReplayRecommendationRequest\x128\n" +
 	"\x06inputs\x18\x01 \x01(\v2 .redrive.v1.RecommendationInputsR\x06inputs\"A\n" +
 	"\x16GetJobTypeModelRequest\x12'\n" +
@@ -1224,12 +2090,21 @@ const file_redrive_v1_recommender_proto_rawDesc = "" +
 	"\fmean_seconds\x18\x06 \x01(\x01R\vmeanSeconds\x12;\n" +
 	"\vupdate_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"updateTime\x12\x12\n" +
-	"\x04part\x18\b \x01(\tR\x04part\"\xaf\x01\n" +
+	"\x04part\x18\b \x01(\tR\x04part\"\xc2\x02\n" +
 	"\x0eJobTypeHistory\x12'\n" +
 	"\x04type\x18\x01 \x01(\v2\x13.redrive.v1.JobTypeR\x04type\x127\n" +
 	"\battempts\x18\x02 \x03(\v2\x1b.redrive.v1.ObservedAttemptR\battempts\x12;\n" +
 	"\vupdate_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"updateTime\"\xcf\x04\n" +
+	"updateTime\x12+\n" +
+	"\x04runs\x18\x04 \x03(\v2\x17.redrive.v1.MeasuredRunR\x04runs\x12A\n" +
+	"\x0eforgotten_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\rforgottenTime\x12!\n" +
+	"\fforgotten_id\x18\x06 \x01(\tR\vforgottenId\"g\n" +
+	"\vMeasuredRun\x12\x1f\n" +
+	"\vinput_bytes\x18\x01 \x01(\x03R\n" +
+	"inputBytes\x12\x1d\n" +
+	"\n" +
+	"peak_bytes\x18\x02 \x01(\x03R\tpeakBytes\x12\x18\n" +
+	"\aseconds\x18\x03 \x01(\x01R\aseconds\"\xd7\x06\n" +
 	"\x0fObservedAttempt\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
 	"\bprevious\x18\x02 \x01(\tR\bprevious\x12=\n" +
@@ -1246,18 +2121,44 @@ const file_redrive_v1_recommender_proto_rawDesc = "" +
 	"\x05class\x18\n" +
 	" \x01(\tR\x05class\x12 \n" +
 	"\vfingerprint\x18\v \x01(\tR\vfingerprint\x12\x18\n" +
-	"\asetting\x18\f \x01(\tR\asetting\x1a<\n" +
+	"\asetting\x18\f \x01(\tR\asetting\x12\x1f\n" +
+	"\vinput_bytes\x18\r \x01(\x03R\n" +
+	"inputBytes\x12V\n" +
+	"\x0fpart_peak_bytes\x18\x0e \x03(\v2..redrive.v1.ObservedAttempt.PartPeakBytesEntryR\rpartPeakBytes\x12.\n" +
+	"\x05shape\x18\x0f \x01(\v2\x18.redrive.v1.ClusterShapeR\x05shape\x12\x1b\n" +
+	"\ttimed_out\x18\x10 \x01(\bR\btimedOut\x1a<\n" +
 	"\x0ePartBytesEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\x1a@\n" +
+	"\x12PartPeakBytesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"M\n" +
 	"\aOutcome\x12\x17\n" +
 	"\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eOUTCOME_FAILED\x10\x01\x12\x15\n" +
-	"\x11OUTCOME_SUCCEEDED\x10\x022\x89\x02\n" +
+	"\x11OUTCOME_SUCCEEDED\x10\x022\xbf\n" +
+	"\n" +
 	"\x12RecommenderService\x12E\n" +
 	"\tRecommend\x12\x1c.redrive.v1.RecommendRequest\x1a\x1a.redrive.v1.Recommendation\x12[\n" +
 	"\x14ReplayRecommendation\x12'.redrive.v1.ReplayRecommendationRequest\x1a\x1a.redrive.v1.Recommendation\x12O\n" +
-	"\x0fGetJobTypeModel\x12\".redrive.v1.GetJobTypeModelRequest\x1a\x18.redrive.v1.JobTypeModelB\xa5\x01\n" +
+	"\x0fGetJobTypeModel\x12\".redrive.v1.GetJobTypeModelRequest\x1a\x18.redrive.v1.JobTypeModel\x12M\n" +
+	"\rRecommendSize\x12 .redrive.v1.RecommendSizeRequest\x1a\x1a.redrive.v1.Recommendation\x12c\n" +
+	"\x12PlotRecommendation\x12%.redrive.v1.PlotRecommendationRequest\x1a&.redrive.v1.PlotRecommendationResponse\x12]\n" +
+	"\x10ListRightsizings\x12#.redrive.v1.ListRightsizingsRequest\x1a$.redrive.v1.ListRightsizingsResponse\x12T\n" +
+	"\x12ProposeRightsizing\x12%.redrive.v1.ProposeRightsizingRequest\x1a\x17.redrive.v1.Rightsizing\x12N\n" +
+	"\vListRecords\x12\x1e.redrive.v1.ListRecordsRequest\x1a\x1f.redrive.v1.ListRecordsResponse\x12W\n" +
+	"\x0eRebuildRecords\x12!.redrive.v1.RebuildRecordsRequest\x1a\".redrive.v1.RebuildRecordsResponse\x12A\n" +
+	"\n" +
+	"TrainModel\x12\x1d.redrive.v1.TrainModelRequest\x1a\x14.redrive.v1.Training\x12C\n" +
+	"\vGetTraining\x12\x1e.redrive.v1.GetTrainingRequest\x1a\x14.redrive.v1.Training\x12K\n" +
+	"\n" +
+	"ListModels\x12\x1d.redrive.v1.ListModelsRequest\x1a\x1e.redrive.v1.ListModelsResponse\x12:\n" +
+	"\bGetModel\x12\x1b.redrive.v1.GetModelRequest\x1a\x11.redrive.v1.Model\x12B\n" +
+	"\fPromoteModel\x12\x1f.redrive.v1.PromoteModelRequest\x1a\x11.redrive.v1.Model\x12D\n" +
+	"\rRollbackModel\x12 .redrive.v1.RollbackModelRequest\x1a\x11.redrive.v1.Model\x12K\n" +
+	"\n" +
+	"DiffModels\x12\x1d.redrive.v1.DiffModelsRequest\x1a\x1e.redrive.v1.DiffModelsResponse\x12:\n" +
+	"\bGetDrift\x12\x1b.redrive.v1.GetDriftRequest\x1a\x11.redrive.v1.DriftB\xa5\x01\n" +
 	"\x0ecom.redrive.v1B\x10RecommenderProtoP\x01Z8github.com/redrive-io/redrive/proto/redrive/v1;redrivev1\xa2\x02\x03RXX\xaa\x02\n" +
 	"Redrive.V1\xca\x02\n" +
 	"Redrive\\V1\xe2\x02\x16Redrive\\V1\\GPBMetadata\xea\x02\vRedrive::V1b\x06proto3"
@@ -1275,64 +2176,144 @@ func file_redrive_v1_recommender_proto_rawDescGZIP() []byte {
 }
 
 var file_redrive_v1_recommender_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_redrive_v1_recommender_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_redrive_v1_recommender_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_redrive_v1_recommender_proto_goTypes = []any{
 	(Recommendation_Outcome)(0),         // 0: redrive.v1.Recommendation.Outcome
 	(ObservedAttempt_Outcome)(0),        // 1: redrive.v1.ObservedAttempt.Outcome
 	(*RecommendRequest)(nil),            // 2: redrive.v1.RecommendRequest
-	(*Recommendation)(nil),              // 3: redrive.v1.Recommendation
-	(*Candidate)(nil),                   // 4: redrive.v1.Candidate
-	(*RecommendationInputs)(nil),        // 5: redrive.v1.RecommendationInputs
-	(*Quantile)(nil),                    // 6: redrive.v1.Quantile
-	(*RecommenderSettings)(nil),         // 7: redrive.v1.RecommenderSettings
-	(*ReplayRecommendationRequest)(nil), // 8: redrive.v1.ReplayRecommendationRequest
-	(*GetJobTypeModelRequest)(nil),      // 9: redrive.v1.GetJobTypeModelRequest
-	(*JobTypeModel)(nil),                // 10: redrive.v1.JobTypeModel
-	(*JobTypeHistory)(nil),              // 11: redrive.v1.JobTypeHistory
-	(*ObservedAttempt)(nil),             // 12: redrive.v1.ObservedAttempt
-	nil,                                 // 13: redrive.v1.ObservedAttempt.PartBytesEntry
-	(*JobType)(nil),                     // 14: redrive.v1.JobType
-	(*structpb.Struct)(nil),             // 15: google.protobuf.Struct
-	(*Evidence)(nil),                    // 16: redrive.v1.Evidence
-	(*PatchOperation)(nil),              // 17: redrive.v1.PatchOperation
-	(*timestamppb.Timestamp)(nil),       // 18: google.protobuf.Timestamp
+	(*FailedShape)(nil),                 // 3: redrive.v1.FailedShape
+	(*Recommendation)(nil),              // 4: redrive.v1.Recommendation
+	(*Factor)(nil),                      // 5: redrive.v1.Factor
+	(*Candidate)(nil),                   // 6: redrive.v1.Candidate
+	(*RecommendationInputs)(nil),        // 7: redrive.v1.RecommendationInputs
+	(*ShapeKnowledge)(nil),              // 8: redrive.v1.ShapeKnowledge
+	(*ShapeCurve)(nil),                  // 9: redrive.v1.ShapeCurve
+	(*Quantile)(nil),                    // 10: redrive.v1.Quantile
+	(*RecommenderSettings)(nil),         // 11: redrive.v1.RecommenderSettings
+	(*NodeShape)(nil),                   // 12: redrive.v1.NodeShape
+	(*RecommendSizeRequest)(nil),        // 13: redrive.v1.RecommendSizeRequest
+	(*PlotRecommendationRequest)(nil),   // 14: redrive.v1.PlotRecommendationRequest
+	(*PlotRecommendationResponse)(nil),  // 15: redrive.v1.PlotRecommendationResponse
+	(*ReplayRecommendationRequest)(nil), // 16: redrive.v1.ReplayRecommendationRequest
+	(*GetJobTypeModelRequest)(nil),      // 17: redrive.v1.GetJobTypeModelRequest
+	(*JobTypeModel)(nil),                // 18: redrive.v1.JobTypeModel
+	(*JobTypeHistory)(nil),              // 19: redrive.v1.JobTypeHistory
+	(*MeasuredRun)(nil),                 // 20: redrive.v1.MeasuredRun
+	(*ObservedAttempt)(nil),             // 21: redrive.v1.ObservedAttempt
+	nil,                                 // 22: redrive.v1.ObservedAttempt.PartBytesEntry
+	nil,                                 // 23: redrive.v1.ObservedAttempt.PartPeakBytesEntry
+	(*JobType)(nil),                     // 24: redrive.v1.JobType
+	(*structpb.Struct)(nil),             // 25: google.protobuf.Struct
+	(*Evidence)(nil),                    // 26: redrive.v1.Evidence
+	(*ClusterShape)(nil),                // 27: redrive.v1.ClusterShape
+	(*PatchOperation)(nil),              // 28: redrive.v1.PatchOperation
+	(*Features)(nil),                    // 29: redrive.v1.Features
+	(*timestamppb.Timestamp)(nil),       // 30: google.protobuf.Timestamp
+	(*ListRightsizingsRequest)(nil),     // 31: redrive.v1.ListRightsizingsRequest
+	(*ProposeRightsizingRequest)(nil),   // 32: redrive.v1.ProposeRightsizingRequest
+	(*ListRecordsRequest)(nil),          // 33: redrive.v1.ListRecordsRequest
+	(*RebuildRecordsRequest)(nil),       // 34: redrive.v1.RebuildRecordsRequest
+	(*TrainModelRequest)(nil),           // 35: redrive.v1.TrainModelRequest
+	(*GetTrainingRequest)(nil),          // 36: redrive.v1.GetTrainingRequest
+	(*ListModelsRequest)(nil),           // 37: redrive.v1.ListModelsRequest
+	(*GetModelRequest)(nil),             // 38: redrive.v1.GetModelRequest
+	(*PromoteModelRequest)(nil),         // 39: redrive.v1.PromoteModelRequest
+	(*RollbackModelRequest)(nil),        // 40: redrive.v1.RollbackModelRequest
+	(*DiffModelsRequest)(nil),           // 41: redrive.v1.DiffModelsRequest
+	(*GetDriftRequest)(nil),             // 42: redrive.v1.GetDriftRequest
+	(*ListRightsizingsResponse)(nil),    // 43: redrive.v1.ListRightsizingsResponse
+	(*Rightsizing)(nil),                 // 44: redrive.v1.Rightsizing
+	(*ListRecordsResponse)(nil),         // 45: redrive.v1.ListRecordsResponse
+	(*RebuildRecordsResponse)(nil),      // 46: redrive.v1.RebuildRecordsResponse
+	(*Training)(nil),                    // 47: redrive.v1.Training
+	(*ListModelsResponse)(nil),          // 48: redrive.v1.ListModelsResponse
+	(*Model)(nil),                       // 49: redrive.v1.Model
+	(*DiffModelsResponse)(nil),          // 50: redrive.v1.DiffModelsResponse
+	(*Drift)(nil),                       // 51: redrive.v1.Drift
 }
 var file_redrive_v1_recommender_proto_depIdxs = []int32{
-	14, // 0: redrive.v1.RecommendRequest.type:type_name -> redrive.v1.JobType
-	15, // 1: redrive.v1.RecommendRequest.config:type_name -> google.protobuf.Struct
-	15, // 2: redrive.v1.RecommendRequest.attempt_config:type_name -> google.protobuf.Struct
-	16, // 3: redrive.v1.RecommendRequest.evidence:type_name -> redrive.v1.Evidence
-	0,  // 4: redrive.v1.Recommendation.outcome:type_name -> redrive.v1.Recommendation.Outcome
-	4,  // 5: redrive.v1.Recommendation.chosen:type_name -> redrive.v1.Candidate
-	4,  // 6: redrive.v1.Recommendation.current:type_name -> redrive.v1.Candidate
-	4,  // 7: redrive.v1.Recommendation.candidates:type_name -> redrive.v1.Candidate
-	17, // 8: redrive.v1.Recommendation.operations:type_name -> redrive.v1.PatchOperation
-	5,  // 9: redrive.v1.Recommendation.inputs:type_name -> redrive.v1.RecommendationInputs
-	2,  // 10: redrive.v1.RecommendationInputs.request:type_name -> redrive.v1.RecommendRequest
-	6,  // 11: redrive.v1.RecommendationInputs.memory_need:type_name -> redrive.v1.Quantile
-	7,  // 12: redrive.v1.RecommendationInputs.settings:type_name -> redrive.v1.RecommenderSettings
-	5,  // 13: redrive.v1.ReplayRecommendationRequest.inputs:type_name -> redrive.v1.RecommendationInputs
-	14, // 14: redrive.v1.GetJobTypeModelRequest.type:type_name -> redrive.v1.JobType
-	14, // 15: redrive.v1.JobTypeModel.type:type_name -> redrive.v1.JobType
-	6,  // 16: redrive.v1.JobTypeModel.memory_need:type_name -> redrive.v1.Quantile
-	18, // 17: redrive.v1.JobTypeModel.update_time:type_name -> google.protobuf.Timestamp
-	14, // 18: redrive.v1.JobTypeHistory.type:type_name -> redrive.v1.JobType
-	12, // 19: redrive.v1.JobTypeHistory.attempts:type_name -> redrive.v1.ObservedAttempt
-	18, // 20: redrive.v1.JobTypeHistory.update_time:type_name -> google.protobuf.Timestamp
-	1,  // 21: redrive.v1.ObservedAttempt.outcome:type_name -> redrive.v1.ObservedAttempt.Outcome
-	18, // 22: redrive.v1.ObservedAttempt.end_time:type_name -> google.protobuf.Timestamp
-	13, // 23: redrive.v1.ObservedAttempt.part_bytes:type_name -> redrive.v1.ObservedAttempt.PartBytesEntry
-	2,  // 24: redrive.v1.RecommenderService.Recommend:input_type -> redrive.v1.RecommendRequest
-	8,  // 25: redrive.v1.RecommenderService.ReplayRecommendation:input_type -> redrive.v1.ReplayRecommendationRequest
-	9,  // 26: redrive.v1.RecommenderService.GetJobTypeModel:input_type -> redrive.v1.GetJobTypeModelRequest
-	3,  // 27: redrive.v1.RecommenderService.Recommend:output_type -> redrive.v1.Recommendation
-	3,  // 28: redrive.v1.RecommenderService.ReplayRecommendation:output_type -> redrive.v1.Recommendation
-	10, // 29: redrive.v1.RecommenderService.GetJobTypeModel:output_type -> redrive.v1.JobTypeModel
-	27, // [27:30] is the sub-list for method output_type
-	24, // [24:27] is the sub-list for method input_type
-	24, // [24:24] is the sub-list for extension type_name
-	24, // [24:24] is the sub-list for extension extendee
-	0,  // [0:24] is the sub-list for field type_name
+	24, // 0: redrive.v1.RecommendRequest.type:type_name -> redrive.v1.JobType
+	25, // 1: redrive.v1.RecommendRequest.config:type_name -> google.protobuf.Struct
+	25, // 2: redrive.v1.RecommendRequest.attempt_config:type_name -> google.protobuf.Struct
+	26, // 3: redrive.v1.RecommendRequest.evidence:type_name -> redrive.v1.Evidence
+	27, // 4: redrive.v1.RecommendRequest.shapes:type_name -> redrive.v1.ClusterShape
+	3,  // 5: redrive.v1.RecommendRequest.failed_shapes:type_name -> redrive.v1.FailedShape
+	27, // 6: redrive.v1.FailedShape.shape:type_name -> redrive.v1.ClusterShape
+	0,  // 7: redrive.v1.Recommendation.outcome:type_name -> redrive.v1.Recommendation.Outcome
+	6,  // 8: redrive.v1.Recommendation.chosen:type_name -> redrive.v1.Candidate
+	6,  // 9: redrive.v1.Recommendation.current:type_name -> redrive.v1.Candidate
+	6,  // 10: redrive.v1.Recommendation.candidates:type_name -> redrive.v1.Candidate
+	28, // 11: redrive.v1.Recommendation.operations:type_name -> redrive.v1.PatchOperation
+	7,  // 12: redrive.v1.Recommendation.inputs:type_name -> redrive.v1.RecommendationInputs
+	29, // 13: redrive.v1.Recommendation.features:type_name -> redrive.v1.Features
+	5,  // 14: redrive.v1.Recommendation.factors:type_name -> redrive.v1.Factor
+	27, // 15: redrive.v1.Candidate.shape:type_name -> redrive.v1.ClusterShape
+	2,  // 16: redrive.v1.RecommendationInputs.request:type_name -> redrive.v1.RecommendRequest
+	10, // 17: redrive.v1.RecommendationInputs.memory_need:type_name -> redrive.v1.Quantile
+	11, // 18: redrive.v1.RecommendationInputs.settings:type_name -> redrive.v1.RecommenderSettings
+	30, // 19: redrive.v1.RecommendationInputs.time:type_name -> google.protobuf.Timestamp
+	8,  // 20: redrive.v1.RecommendationInputs.shapes:type_name -> redrive.v1.ShapeKnowledge
+	29, // 21: redrive.v1.RecommendationInputs.features:type_name -> redrive.v1.Features
+	9,  // 22: redrive.v1.ShapeKnowledge.curves:type_name -> redrive.v1.ShapeCurve
+	24, // 23: redrive.v1.ShapeCurve.type:type_name -> redrive.v1.JobType
+	12, // 24: redrive.v1.RecommenderSettings.nodes:type_name -> redrive.v1.NodeShape
+	24, // 25: redrive.v1.RecommendSizeRequest.type:type_name -> redrive.v1.JobType
+	25, // 26: redrive.v1.RecommendSizeRequest.config:type_name -> google.protobuf.Struct
+	7,  // 27: redrive.v1.PlotRecommendationRequest.inputs:type_name -> redrive.v1.RecommendationInputs
+	7,  // 28: redrive.v1.ReplayRecommendationRequest.inputs:type_name -> redrive.v1.RecommendationInputs
+	24, // 29: redrive.v1.GetJobTypeModelRequest.type:type_name -> redrive.v1.JobType
+	24, // 30: redrive.v1.JobTypeModel.type:type_name -> redrive.v1.JobType
+	10, // 31: redrive.v1.JobTypeModel.memory_need:type_name -> redrive.v1.Quantile
+	30, // 32: redrive.v1.JobTypeModel.update_time:type_name -> google.protobuf.Timestamp
+	24, // 33: redrive.v1.JobTypeHistory.type:type_name -> redrive.v1.JobType
+	21, // 34: redrive.v1.JobTypeHistory.attempts:type_name -> redrive.v1.ObservedAttempt
+	30, // 35: redrive.v1.JobTypeHistory.update_time:type_name -> google.protobuf.Timestamp
+	20, // 36: redrive.v1.JobTypeHistory.runs:type_name -> redrive.v1.MeasuredRun
+	30, // 37: redrive.v1.JobTypeHistory.forgotten_time:type_name -> google.protobuf.Timestamp
+	1,  // 38: redrive.v1.ObservedAttempt.outcome:type_name -> redrive.v1.ObservedAttempt.Outcome
+	30, // 39: redrive.v1.ObservedAttempt.end_time:type_name -> google.protobuf.Timestamp
+	22, // 40: redrive.v1.ObservedAttempt.part_bytes:type_name -> redrive.v1.ObservedAttempt.PartBytesEntry
+	23, // 41: redrive.v1.ObservedAttempt.part_peak_bytes:type_name -> redrive.v1.ObservedAttempt.PartPeakBytesEntry
+	27, // 42: redrive.v1.ObservedAttempt.shape:type_name -> redrive.v1.ClusterShape
+	2,  // 43: redrive.v1.RecommenderService.Recommend:input_type -> redrive.v1.RecommendRequest
+	16, // 44: redrive.v1.RecommenderService.ReplayRecommendation:input_type -> redrive.v1.ReplayRecommendationRequest
+	17, // 45: redrive.v1.RecommenderService.GetJobTypeModel:input_type -> redrive.v1.GetJobTypeModelRequest
+	13, // 46: redrive.v1.RecommenderService.RecommendSize:input_type -> redrive.v1.RecommendSizeRequest
+	14, // 47: redrive.v1.RecommenderService.PlotRecommendation:input_type -> redrive.v1.PlotRecommendationRequest
+	31, // 48: redrive.v1.RecommenderService.ListRightsizings:input_type -> redrive.v1.ListRightsizingsRequest
+	32, // 49: redrive.v1.RecommenderService.ProposeRightsizing:input_type -> redrive.v1.ProposeRightsizingRequest
+	33, // 50: redrive.v1.RecommenderService.ListRecords:input_type -> redrive.v1.ListRecordsRequest
+	34, // 51: redrive.v1.RecommenderService.RebuildRecords:input_type -> redrive.v1.RebuildRecordsRequest
+	35, // 52: redrive.v1.RecommenderService.TrainModel:input_type -> redrive.v1.TrainModelRequest
+	36, // 53: redrive.v1.RecommenderService.GetTraining:input_type -> redrive.v1.GetTrainingRequest
+	37, // 54: redrive.v1.RecommenderService.ListModels:input_type -> redrive.v1.ListModelsRequest
+	38, // 55: redrive.v1.RecommenderService.GetModel:input_type -> redrive.v1.GetModelRequest
+	39, // 56: redrive.v1.RecommenderService.PromoteModel:input_type -> redrive.v1.PromoteModelRequest
+	40, // 57: redrive.v1.RecommenderService.RollbackModel:input_type -> redrive.v1.RollbackModelRequest
+	41, // 58: redrive.v1.RecommenderService.DiffModels:input_type -> redrive.v1.DiffModelsRequest
+	42, // 59: redrive.v1.RecommenderService.GetDrift:input_type -> redrive.v1.GetDriftRequest
+	4,  // 60: redrive.v1.RecommenderService.Recommend:output_type -> redrive.v1.Recommendation
+	4,  // 61: redrive.v1.RecommenderService.ReplayRecommendation:output_type -> redrive.v1.Recommendation
+	18, // 62: redrive.v1.RecommenderService.GetJobTypeModel:output_type -> redrive.v1.JobTypeModel
+	4,  // 63: redrive.v1.RecommenderService.RecommendSize:output_type -> redrive.v1.Recommendation
+	15, // 64: redrive.v1.RecommenderService.PlotRecommendation:output_type -> redrive.v1.PlotRecommendationResponse
+	43, // 65: redrive.v1.RecommenderService.ListRightsizings:output_type -> redrive.v1.ListRightsizingsResponse
+	44, // 66: redrive.v1.RecommenderService.ProposeRightsizing:output_type -> redrive.v1.Rightsizing
+	45, // 67: redrive.v1.RecommenderService.ListRecords:output_type -> redrive.v1.ListRecordsResponse
+	46, // 68: redrive.v1.RecommenderService.RebuildRecords:output_type -> redrive.v1.RebuildRecordsResponse
+	47, // 69: redrive.v1.RecommenderService.TrainModel:output_type -> redrive.v1.Training
+	47, // 70: redrive.v1.RecommenderService.GetTraining:output_type -> redrive.v1.Training
+	48, // 71: redrive.v1.RecommenderService.ListModels:output_type -> redrive.v1.ListModelsResponse
+	49, // 72: redrive.v1.RecommenderService.GetModel:output_type -> redrive.v1.Model
+	49, // 73: redrive.v1.RecommenderService.PromoteModel:output_type -> redrive.v1.Model
+	49, // 74: redrive.v1.RecommenderService.RollbackModel:output_type -> redrive.v1.Model
+	50, // 75: redrive.v1.RecommenderService.DiffModels:output_type -> redrive.v1.DiffModelsResponse
+	51, // 76: redrive.v1.RecommenderService.GetDrift:output_type -> redrive.v1.Drift
+	60, // [60:77] is the sub-list for method output_type
+	43, // [43:60] is the sub-list for method input_type
+	43, // [43:43] is the sub-list for extension type_name
+	43, // [43:43] is the sub-list for extension extendee
+	0,  // [0:43] is the sub-list for field type_name
 }
 
 func init() { file_redrive_v1_recommender_proto_init() }
@@ -1342,13 +2323,17 @@ func file_redrive_v1_recommender_proto_init() {
 	}
 	file_redrive_v1_config_proto_init()
 	file_redrive_v1_evidence_proto_init()
+	file_redrive_v1_features_proto_init()
+	file_redrive_v1_model_proto_init()
+	file_redrive_v1_rightsizing_proto_init()
+	file_redrive_v1_training_record_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_redrive_v1_recommender_proto_rawDesc), len(file_redrive_v1_recommender_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   12,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

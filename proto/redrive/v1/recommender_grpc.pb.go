@@ -22,6 +22,20 @@ const (
 	RecommenderService_Recommend_FullMethodName            = "/redrive.v1.RecommenderService/Recommend"
 	RecommenderService_ReplayRecommendation_FullMethodName = "/redrive.v1.RecommenderService/ReplayRecommendation"
 	RecommenderService_GetJobTypeModel_FullMethodName      = "/redrive.v1.RecommenderService/GetJobTypeModel"
+	RecommenderService_RecommendSize_FullMethodName        = "/redrive.v1.RecommenderService/RecommendSize"
+	RecommenderService_PlotRecommendation_FullMethodName   = "/redrive.v1.RecommenderService/PlotRecommendation"
+	RecommenderService_ListRightsizings_FullMethodName     = "/redrive.v1.RecommenderService/ListRightsizings"
+	RecommenderService_ProposeRightsizing_FullMethodName   = "/redrive.v1.RecommenderService/ProposeRightsizing"
+	RecommenderService_ListRecords_FullMethodName          = "/redrive.v1.RecommenderService/ListRecords"
+	RecommenderService_RebuildRecords_FullMethodName       = "/redrive.v1.RecommenderService/RebuildRecords"
+	RecommenderService_TrainModel_FullMethodName           = "/redrive.v1.RecommenderService/TrainModel"
+	RecommenderService_GetTraining_FullMethodName          = "/redrive.v1.RecommenderService/GetTraining"
+	RecommenderService_ListModels_FullMethodName           = "/redrive.v1.RecommenderService/ListModels"
+	RecommenderService_GetModel_FullMethodName             = "/redrive.v1.RecommenderService/GetModel"
+	RecommenderService_PromoteModel_FullMethodName         = "/redrive.v1.RecommenderService/PromoteModel"
+	RecommenderService_RollbackModel_FullMethodName        = "/redrive.v1.RecommenderService/RollbackModel"
+	RecommenderService_DiffModels_FullMethodName           = "/redrive.v1.RecommenderService/DiffModels"
+	RecommenderService_GetDrift_FullMethodName             = "/redrive.v1.RecommenderService/GetDrift"
 )
 
 // RecommenderServiceClient is the client API for RecommenderService service.
@@ -38,6 +52,47 @@ type RecommenderServiceClient interface {
 	ReplayRecommendation(ctx context.Context, in *ReplayRecommendationRequest, opts ...grpc.CallOption) (*Recommendation, error)
 	// GetJobTypeModel returns what is known of one job type.
 	GetJobTypeModel(ctx context.Context, in *GetJobTypeModelRequest, opts ...grpc.CallOption) (*JobTypeModel, error)
+	// RecommendSize answers for a job that has not run yet: how much memory its
+	// first attempt should have, from the runs of its type and the size of its
+	// input. It stores nothing.
+	RecommendSize(ctx context.Context, in *RecommendSizeRequest, opts ...grpc.CallOption) (*Recommendation, error)
+	// PlotRecommendation draws recorded inputs: the probability that a retry
+	// fails, its cost and the chosen point over the candidates, as SVG. Inputs
+	// that are not about memory are FAILED_PRECONDITION.
+	PlotRecommendation(ctx context.Context, in *PlotRecommendationRequest, opts ...grpc.CallOption) (*PlotRecommendationResponse, error)
+	// ListRightsizings lists what is known of job types whose runs succeed and
+	// could do with less, the largest saving first.
+	ListRightsizings(ctx context.Context, in *ListRightsizingsRequest, opts ...grpc.CallOption) (*ListRightsizingsResponse, error)
+	// ProposeRightsizing proposes, for one job type, the next step as a patch,
+	// now instead of at the next look. Where there is none to propose it is
+	// FAILED_PRECONDITION and says why.
+	ProposeRightsizing(ctx context.Context, in *ProposeRightsizingRequest, opts ...grpc.CallOption) (*Rightsizing, error)
+	// ListRecords lists the training records of a job type or of all, by type and
+	// then by time. Records are never changed.
+	ListRecords(ctx context.Context, in *ListRecordsRequest, opts ...grpc.CallOption) (*ListRecordsResponse, error)
+	// RebuildRecords adds the records of all events that the stream still has.
+	// What is there already stays as it is.
+	RebuildRecords(ctx context.Context, in *RebuildRecordsRequest, opts ...grpc.CallOption) (*RebuildRecordsResponse, error)
+	// TrainModel begins a training on the records and returns at once. One runs
+	// at a time: while one does, it is what is returned.
+	TrainModel(ctx context.Context, in *TrainModelRequest, opts ...grpc.CallOption) (*Training, error)
+	// GetTraining returns how far a training is.
+	GetTraining(ctx context.Context, in *GetTrainingRequest, opts ...grpc.CallOption) (*Training, error)
+	// ListModels lists models, newest first; the built-in one is the last.
+	ListModels(ctx context.Context, in *ListModelsRequest, opts ...grpc.CallOption) (*ListModelsResponse, error)
+	// GetModel returns a model with its audit; "models/serving" is the one that
+	// serves.
+	GetModel(ctx context.Context, in *GetModelRequest, opts ...grpc.CallOption) (*Model, error)
+	// PromoteModel makes a model serve, on every replica within seconds. One that
+	// did not pass its audit is FAILED_PRECONDITION, unless forced.
+	PromoteModel(ctx context.Context, in *PromoteModelRequest, opts ...grpc.CallOption) (*Model, error)
+	// RollbackModel makes the model serve that did so before the present one.
+	RollbackModel(ctx context.Context, in *RollbackModelRequest, opts ...grpc.CallOption) (*Model, error)
+	// DiffModels says what differs between two models.
+	DiffModels(ctx context.Context, in *DiffModelsRequest, opts ...grpc.CallOption) (*DiffModelsResponse, error)
+	// GetDrift says how far what is asked, and what comes of it, is from what the
+	// serving model was trained on.
+	GetDrift(ctx context.Context, in *GetDriftRequest, opts ...grpc.CallOption) (*Drift, error)
 }
 
 type recommenderServiceClient struct {
@@ -78,6 +133,146 @@ func (c *recommenderServiceClient) GetJobTypeModel(ctx context.Context, in *GetJ
 	return out, nil
 }
 
+func (c *recommenderServiceClient) RecommendSize(ctx context.Context, in *RecommendSizeRequest, opts ...grpc.CallOption) (*Recommendation, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Recommendation)
+	err := c.cc.Invoke(ctx, RecommenderService_RecommendSize_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *recommenderServiceClient) PlotRecommendation(ctx context.Context, in *PlotRecommendationRequest, opts ...grpc.CallOption) (*PlotRecommendationResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PlotRecommendationResponse)
+	err := c.cc.Invoke(ctx, RecommenderService_PlotRecommendation_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *recommenderServiceClient) ListRightsizings(ctx context.Context, in *ListRightsizingsRequest, opts ...grpc.CallOption) (*ListRightsizingsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListRightsizingsResponse)
+	err := c.cc.Invoke(ctx, RecommenderService_ListRightsizings_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *recommenderServiceClient) ProposeRightsizing(ctx context.Context, in *ProposeRightsizingRequest, opts ...grpc.CallOption) (*Rightsizing, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Rightsizing)
+	err := c.cc.Invoke(ctx, RecommenderService_ProposeRightsizing_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *recommenderServiceClient) ListRecords(ctx context.Context, in *ListRecordsRequest, opts ...grpc.CallOption) (*ListRecordsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListRecordsResponse)
+	err := c.cc.Invoke(ctx, RecommenderService_ListRecords_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *recommenderServiceClient) RebuildRecords(ctx context.Context, in *RebuildRecordsRequest, opts ...grpc.CallOption) (*RebuildRecordsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RebuildRecordsResponse)
+	err := c.cc.Invoke(ctx, RecommenderService_RebuildRecords_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *recommenderServiceClient) TrainModel(ctx context.Context, in *TrainModelRequest, opts ...grpc.CallOption) (*Training, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Training)
+	err := c.cc.Invoke(ctx, RecommenderService_TrainModel_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *recommenderServiceClient) GetTraining(ctx context.Context, in *GetTrainingRequest, opts ...grpc.CallOption) (*Training, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Training)
+	err := c.cc.Invoke(ctx, RecommenderService_GetTraining_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *recommenderServiceClient) ListModels(ctx context.Context, in *ListModelsRequest, opts ...grpc.CallOption) (*ListModelsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListModelsResponse)
+	err := c.cc.Invoke(ctx, RecommenderService_ListModels_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *recommenderServiceClient) GetModel(ctx context.Context, in *GetModelRequest, opts ...grpc.CallOption) (*Model, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Model)
+	err := c.cc.Invoke(ctx, RecommenderService_GetModel_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *recommenderServiceClient) PromoteModel(ctx context.Context, in *PromoteModelRequest, opts ...grpc.CallOption) (*Model, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Model)
+	err := c.cc.Invoke(ctx, RecommenderService_PromoteModel_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *recommenderServiceClient) RollbackModel(ctx context.Context, in *RollbackModelRequest, opts ...grpc.CallOption) (*Model, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Model)
+	err := c.cc.Invoke(ctx, RecommenderService_RollbackModel_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *recommenderServiceClient) DiffModels(ctx context.Context, in *DiffModelsRequest, opts ...grpc.CallOption) (*DiffModelsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DiffModelsResponse)
+	err := c.cc.Invoke(ctx, RecommenderService_DiffModels_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *recommenderServiceClient) GetDrift(ctx context.Context, in *GetDriftRequest, opts ...grpc.CallOption) (*Drift, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Drift)
+	err := c.cc.Invoke(ctx, RecommenderService_GetDrift_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // RecommenderServiceServer is the server API for RecommenderService service.
 // All implementations must embed UnimplementedRecommenderServiceServer
 // for forward compatibility.
@@ -92,6 +287,47 @@ type RecommenderServiceServer interface {
 	ReplayRecommendation(context.Context, *ReplayRecommendationRequest) (*Recommendation, error)
 	// GetJobTypeModel returns what is known of one job type.
 	GetJobTypeModel(context.Context, *GetJobTypeModelRequest) (*JobTypeModel, error)
+	// RecommendSize answers for a job that has not run yet: how much memory its
+	// first attempt should have, from the runs of its type and the size of its
+	// input. It stores nothing.
+	RecommendSize(context.Context, *RecommendSizeRequest) (*Recommendation, error)
+	// PlotRecommendation draws recorded inputs: the probability that a retry
+	// fails, its cost and the chosen point over the candidates, as SVG. Inputs
+	// that are not about memory are FAILED_PRECONDITION.
+	PlotRecommendation(context.Context, *PlotRecommendationRequest) (*PlotRecommendationResponse, error)
+	// ListRightsizings lists what is known of job types whose runs succeed and
+	// could do with less, the largest saving first.
+	ListRightsizings(context.Context, *ListRightsizingsRequest) (*ListRightsizingsResponse, error)
+	// ProposeRightsizing proposes, for one job type, the next step as a patch,
+	// now instead of at the next look. Where there is none to propose it is
+	// FAILED_PRECONDITION and says why.
+	ProposeRightsizing(context.Context, *ProposeRightsizingRequest) (*Rightsizing, error)
+	// ListRecords lists the training records of a job type or of all, by type and
+	// then by time. Records are never changed.
+	ListRecords(context.Context, *ListRecordsRequest) (*ListRecordsResponse, error)
+	// RebuildRecords adds the records of all events that the stream still has.
+	// What is there already stays as it is.
+	RebuildRecords(context.Context, *RebuildRecordsRequest) (*RebuildRecordsResponse, error)
+	// TrainModel begins a training on the records and returns at once. One runs
+	// at a time: while one does, it is what is returned.
+	TrainModel(context.Context, *TrainModelRequest) (*Training, error)
+	// GetTraining returns how far a training is.
+	GetTraining(context.Context, *GetTrainingRequest) (*Training, error)
+	// ListModels lists models, newest first; the built-in one is the last.
+	ListModels(context.Context, *ListModelsRequest) (*ListModelsResponse, error)
+	// GetModel returns a model with its audit; "models/serving" is the one that
+	// serves.
+	GetModel(context.Context, *GetModelRequest) (*Model, error)
+	// PromoteModel makes a model serve, on every replica within seconds. One that
+	// did not pass its audit is FAILED_PRECONDITION, unless forced.
+	PromoteModel(context.Context, *PromoteModelRequest) (*Model, error)
+	// RollbackModel makes the model serve that did so before the present one.
+	RollbackModel(context.Context, *RollbackModelRequest) (*Model, error)
+	// DiffModels says what differs between two models.
+	DiffModels(context.Context, *DiffModelsRequest) (*DiffModelsResponse, error)
+	// GetDrift says how far what is asked, and what comes of it, is from what the
+	// serving model was trained on.
+	GetDrift(context.Context, *GetDriftRequest) (*Drift, error)
 	mustEmbedUnimplementedRecommenderServiceServer()
 }
 
@@ -110,6 +346,48 @@ func (UnimplementedRecommenderServiceServer) ReplayRecommendation(context.Contex
 }
 func (UnimplementedRecommenderServiceServer) GetJobTypeModel(context.Context, *GetJobTypeModelRequest) (*JobTypeModel, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetJobTypeModel not implemented")
+}
+func (UnimplementedRecommenderServiceServer) RecommendSize(context.Context, *RecommendSizeRequest) (*Recommendation, error) {
+	return nil, status.Error(codes.Unimplemented, "method RecommendSize not implemented")
+}
+func (UnimplementedRecommenderServiceServer) PlotRecommendation(context.Context, *PlotRecommendationRequest) (*PlotRecommendationResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method PlotRecommendation not implemented")
+}
+func (UnimplementedRecommenderServiceServer) ListRightsizings(context.Context, *ListRightsizingsRequest) (*ListRightsizingsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListRightsizings not implemented")
+}
+func (UnimplementedRecommenderServiceServer) ProposeRightsizing(context.Context, *ProposeRightsizingRequest) (*Rightsizing, error) {
+	return nil, status.Error(codes.Unimplemented, "method ProposeRightsizing not implemented")
+}
+func (UnimplementedRecommenderServiceServer) ListRecords(context.Context, *ListRecordsRequest) (*ListRecordsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListRecords not implemented")
+}
+func (UnimplementedRecommenderServiceServer) RebuildRecords(context.Context, *RebuildRecordsRequest) (*RebuildRecordsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RebuildRecords not implemented")
+}
+func (UnimplementedRecommenderServiceServer) TrainModel(context.Context, *TrainModelRequest) (*Training, error) {
+	return nil, status.Error(codes.Unimplemented, "method TrainModel not implemented")
+}
+func (UnimplementedRecommenderServiceServer) GetTraining(context.Context, *GetTrainingRequest) (*Training, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetTraining not implemented")
+}
+func (UnimplementedRecommenderServiceServer) ListModels(context.Context, *ListModelsRequest) (*ListModelsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListModels not implemented")
+}
+func (UnimplementedRecommenderServiceServer) GetModel(context.Context, *GetModelRequest) (*Model, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetModel not implemented")
+}
+func (UnimplementedRecommenderServiceServer) PromoteModel(context.Context, *PromoteModelRequest) (*Model, error) {
+	return nil, status.Error(codes.Unimplemented, "method PromoteModel not implemented")
+}
+func (UnimplementedRecommenderServiceServer) RollbackModel(context.Context, *RollbackModelRequest) (*Model, error) {
+	return nil, status.Error(codes.Unimplemented, "method RollbackModel not implemented")
+}
+func (UnimplementedRecommenderServiceServer) DiffModels(context.Context, *DiffModelsRequest) (*DiffModelsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DiffModels not implemented")
+}
+func (UnimplementedRecommenderServiceServer) GetDrift(context.Context, *GetDriftRequest) (*Drift, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetDrift not implemented")
 }
 func (UnimplementedRecommenderServiceServer) mustEmbedUnimplementedRecommenderServiceServer() {}
 func (UnimplementedRecommenderServiceServer) testEmbeddedByValue()                            {}
@@ -186,6 +464,258 @@ func _RecommenderService_GetJobTypeModel_Handler(srv interface{}, ctx context.Co
 	return interceptor(ctx, in, info, handler)
 }
 
+func _RecommenderService_RecommendSize_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RecommendSizeRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RecommenderServiceServer).RecommendSize(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RecommenderService_RecommendSize_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RecommenderServiceServer).RecommendSize(ctx, req.(*RecommendSizeRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RecommenderService_PlotRecommendation_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PlotRecommendationRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RecommenderServiceServer).PlotRecommendation(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RecommenderService_PlotRecommendation_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RecommenderServiceServer).PlotRecommendation(ctx, req.(*PlotRecommendationRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RecommenderService_ListRightsizings_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListRightsizingsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RecommenderServiceServer).ListRightsizings(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RecommenderService_ListRightsizings_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RecommenderServiceServer).ListRightsizings(ctx, req.(*ListRightsizingsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RecommenderService_ProposeRightsizing_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ProposeRightsizingRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RecommenderServiceServer).ProposeRightsizing(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RecommenderService_ProposeRightsizing_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RecommenderServiceServer).ProposeRightsizing(ctx, req.(*ProposeRightsizingRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RecommenderService_ListRecords_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListRecordsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RecommenderServiceServer).ListRecords(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RecommenderService_ListRecords_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RecommenderServiceServer).ListRecords(ctx, req.(*ListRecordsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RecommenderService_RebuildRecords_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RebuildRecordsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RecommenderServiceServer).RebuildRecords(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RecommenderService_RebuildRecords_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RecommenderServiceServer).RebuildRecords(ctx, req.(*RebuildRecordsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RecommenderService_TrainModel_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(TrainModelRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RecommenderServiceServer).TrainModel(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RecommenderService_TrainModel_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RecommenderServiceServer).TrainModel(ctx, req.(*TrainModelRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RecommenderService_GetTraining_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetTrainingRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RecommenderServiceServer).GetTraining(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RecommenderService_GetTraining_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RecommenderServiceServer).GetTraining(ctx, req.(*GetTrainingRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RecommenderService_ListModels_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListModelsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RecommenderServiceServer).ListModels(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RecommenderService_ListModels_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RecommenderServiceServer).ListModels(ctx, req.(*ListModelsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RecommenderService_GetModel_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetModelRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RecommenderServiceServer).GetModel(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RecommenderService_GetModel_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RecommenderServiceServer).GetModel(ctx, req.(*GetModelRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RecommenderService_PromoteModel_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PromoteModelRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RecommenderServiceServer).PromoteModel(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RecommenderService_PromoteModel_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RecommenderServiceServer).PromoteModel(ctx, req.(*PromoteModelRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RecommenderService_RollbackModel_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RollbackModelRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RecommenderServiceServer).RollbackModel(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RecommenderService_RollbackModel_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RecommenderServiceServer).RollbackModel(ctx, req.(*RollbackModelRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RecommenderService_DiffModels_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DiffModelsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RecommenderServiceServer).DiffModels(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RecommenderService_DiffModels_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RecommenderServiceServer).DiffModels(ctx, req.(*DiffModelsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RecommenderService_GetDrift_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetDriftRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RecommenderServiceServer).GetDrift(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RecommenderService_GetDrift_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RecommenderServiceServer).GetDrift(ctx, req.(*GetDriftRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // RecommenderService_ServiceDesc is the grpc.ServiceDesc for RecommenderService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -204,6 +734,62 @@ var RecommenderService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetJobTypeModel",
 			Handler:    _RecommenderService_GetJobTypeModel_Handler,
+		},
+		{
+			MethodName: "RecommendSize",
+			Handler:    _RecommenderService_RecommendSize_Handler,
+		},
+		{
+			MethodName: "PlotRecommendation",
+			Handler:    _RecommenderService_PlotRecommendation_Handler,
+		},
+		{
+			MethodName: "ListRightsizings",
+			Handler:    _RecommenderService_ListRightsizings_Handler,
+		},
+		{
+			MethodName: "ProposeRightsizing",
+			Handler:    _RecommenderService_ProposeRightsizing_Handler,
+		},
+		{
+			MethodName: "ListRecords",
+			Handler:    _RecommenderService_ListRecords_Handler,
+		},
+		{
+			MethodName: "RebuildRecords",
+			Handler:    _RecommenderService_RebuildRecords_Handler,
+		},
+		{
+			MethodName: "TrainModel",
+			Handler:    _RecommenderService_TrainModel_Handler,
+		},
+		{
+			MethodName: "GetTraining",
+			Handler:    _RecommenderService_GetTraining_Handler,
+		},
+		{
+			MethodName: "ListModels",
+			Handler:    _RecommenderService_ListModels_Handler,
+		},
+		{
+			MethodName: "GetModel",
+			Handler:    _RecommenderService_GetModel_Handler,
+		},
+		{
+			MethodName: "PromoteModel",
+			Handler:    _RecommenderService_PromoteModel_Handler,
+		},
+		{
+			MethodName: "RollbackModel",
+			Handler:    _RecommenderService_RollbackModel_Handler,
+		},
+		{
+			MethodName: "DiffModels",
+			Handler:    _RecommenderService_DiffModels_Handler,
+		},
+		{
+			MethodName: "GetDrift",
+			Handler:    _RecommenderService_GetDrift_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},
