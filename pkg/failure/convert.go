@@ -14,6 +14,7 @@ func FromProto(p *redrivev1.Evidence) Evidence {
 		LimitBytes: p.GetMemoryLimitBytes(), MemoryDriver: p.GetMemoryDriver(), InputBytes: p.GetInputBytes(),
 		Node: p.GetNode(), Duration: p.GetDuration().AsDuration(),
 		Start: wellknown.Time(p.GetStartTime()), End: wellknown.Time(p.GetEndTime()), PartPeaks: p.GetPartPeakBytes(),
+		Shape: ShapeFromProto(p.GetShape()),
 	}
 	if p != nil && p.ExitCode != nil {
 		code := int(p.GetExitCode())
@@ -37,7 +38,7 @@ func (e Evidence) Proto() *redrivev1.Evidence {
 		Signal: int32(e.Signal), TerminationReason: redrivev1.TerminationReason(e.Reason), TerminationProof: e.Proof,
 		MemoryLimitBytes: e.LimitBytes, MemoryDriver: e.MemoryDriver, InputBytes: e.InputBytes, Node: e.Node,
 		PeakMemoryBytes: e.PeakBytes, StartTime: wellknown.Timestamp(e.Start), EndTime: wellknown.Timestamp(e.End),
-		PartPeakBytes: e.PartPeaks,
+		PartPeakBytes: e.PartPeaks, Shape: e.Shape.Proto(),
 	}
 	if e.ExitCode != nil {
 		code := int32(*e.ExitCode)
@@ -53,6 +54,24 @@ func (e Evidence) Proto() *redrivev1.Evidence {
 		})
 	}
 	return p
+}
+
+// ShapeFromProto reads a cluster off the wire; nil is the zero Shape.
+func ShapeFromProto(p *redrivev1.ClusterShape) Shape {
+	return Shape{
+		p.GetName(), p.GetInstanceType(), int(p.GetNodes()), p.GetCoresPerNode(), p.GetMemoryBytesPerNode(), p.GetDollarsPerHour(), p.GetSpot(),
+	}
+}
+
+// Proto writes a cluster for the wire; the zero Shape is nil.
+func (s Shape) Proto() *redrivev1.ClusterShape {
+	if s == (Shape{}) {
+		return nil
+	}
+	return &redrivev1.ClusterShape{
+		Name: s.Name, InstanceType: s.InstanceType, Nodes: int32(s.Nodes), CoresPerNode: s.CoresPerNode,
+		MemoryBytesPerNode: s.MemoryPerNode, DollarsPerHour: s.DollarsPerHour, Spot: s.Spot,
+	}
 }
 
 // AttemptFromProto reads the name of an attempt off the wire.

@@ -17,10 +17,29 @@ type Evidence struct {
 	LimitBytes   int64
 	MemoryDriver string // "cgroup2", "cgroup1", "watchdog" or empty
 	InputBytes   int64  // 0 when unknown
+	Shape        Shape  // the machines, where its scheduler chose them; zero when not known
 	Node         string
 	Start, End   time.Time
 	Duration     time.Duration
 }
+
+// Shape is a number of equal machines, and what they cost. The zero Shape is
+// none.
+type Shape struct {
+	Name           string // such as "m5.xlarge x 8"
+	InstanceType   string // such as "m5.xlarge"
+	Nodes          int
+	CoresPerNode   float64
+	MemoryPerNode  int64   // bytes
+	DollarsPerHour float64 // of all of it
+	Spot           bool    // it may be taken away while the job runs
+}
+
+// Cores returns the cores of all machines.
+func (s Shape) Cores() float64 { return float64(s.Nodes) * s.CoresPerNode }
+
+// Memory returns the bytes of all machines.
+func (s Shape) Memory() float64 { return float64(s.Nodes) * float64(s.MemoryPerNode) }
 
 // Log is the head and the tail of one log.
 type Log struct {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/redrive-io/redrive/pkg/engine"
 	"github.com/redrive-io/redrive/pkg/errs"
+	"github.com/redrive-io/redrive/pkg/failure"
 	"github.com/redrive-io/redrive/services/recommender/internal/search"
 )
 
@@ -83,9 +84,9 @@ type resolved struct {
 	spark int64 // MaxMemory of the spark engine
 }
 
-// settings returns the settings for one engine.
-func (r resolved) settings(name string) search.Settings {
-	if name == engine.Spark {
+// settings returns the settings for one job type.
+func (r resolved) settings(t failure.Type, _ string, _ failure.Class) search.Settings {
+	if t.Engine == engine.Spark {
 		r.MaxMemory = r.spark
 	}
 	return r.Settings

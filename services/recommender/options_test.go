@@ -6,22 +6,23 @@ import (
 	"testing"
 
 	"github.com/redrive-io/redrive/pkg/engine"
+	"github.com/redrive-io/redrive/pkg/failure"
 )
 
 func TestDefaultsAreResolvedForEachEngine(t *testing.T) {
 	r := Options{}.withDefaults(10 << 30)
-	if got, want := r.settings(engine.Process).MaxMemory, int64(8<<30); got != want {
+	if got, want := r.settings(failure.Type{Engine: engine.Process}, "", "").MaxMemory, int64(8<<30); got != want {
 		t.Errorf("most memory of a process = %d, want %d", got, want)
 	}
-	if got, want := r.settings(engine.Spark).MaxMemory, int64(64<<30); got != want {
+	if got, want := r.settings(failure.Type{Engine: engine.Spark}, "", "").MaxMemory, int64(64<<30); got != want {
 		t.Errorf("most memory of an executor = %d, want %d", got, want)
 	}
-	if s := r.settings(engine.JVM); s.Weight <= 0 || s.PerGiBHour <= 0 || s.PerCoreHour <= 0 || s.NotFeasible != 0.9 || s.MinObservations != 3 {
+	if s := r.settings(failure.Type{Engine: engine.JVM}, "", ""); s.Weight <= 0 || s.PerGiBHour <= 0 || s.PerCoreHour <= 0 || s.NotFeasible != 0.9 || s.MinObservations != 3 {
 		t.Errorf("settings = %+v", s)
 	}
 	r = Options{MaxMemory: 5 << 30}.withDefaults(10 << 30)
 	for _, name := range engine.Names() {
-		if got, want := r.settings(name).MaxMemory, int64(5<<30); got != want {
+		if got, want := r.settings(failure.Type{Engine: name}, "", "").MaxMemory, int64(5<<30); got != want {
 			t.Errorf("most memory of %s = %d, want %d", name, got, want)
 		}
 	}

@@ -6,6 +6,7 @@ package advice
 import (
 	"cmp"
 	"context"
+	"time"
 
 	"github.com/redrive-io/redrive/pkg/engine"
 	"github.com/redrive-io/redrive/pkg/errs"
@@ -29,6 +30,16 @@ type Request struct {
 	// this one included.
 	SameFailures int
 	Attempt      int
+	Owner        string
+}
+
+// Knowledge is what there is to go by besides the request.
+type Knowledge struct {
+	History history.History // of the job type
+	// Uses are the shares of its requested memory that each other type of the
+	// workflow used at most, 0 to 1: all there is for the first run of a type.
+	Uses []float64
+	Now  time.Time // when it is asked
 }
 
 // Record is what a search saw, besides the request. A search on the same
@@ -42,6 +53,17 @@ type Record struct {
 	Observations int
 	Considered   int // 0 for all
 	Settings     search.Settings
+	// First says that the job has not run yet: what is asked is how much memory
+	// its first attempt should have.
+	First bool
+	// FailedShare is how long an attempt that lacks memory runs, in parts of the
+	// whole run time.
+	FailedShare float64
+	// Dice, from 0 up to but not 1, chooses among near equals where that is
+	// switched on.
+	Dice  float64
+	Model string // the model that it rests on, by its name
+	Time  time.Time
 }
 
 // Answer is the answer of a search with the change that it asks for.
@@ -97,10 +119,10 @@ func (r Request) validateEvidence() error {
 }
 
 // Prepare gathers what a search is to see. The request must be valid.
-func Prepare(r Request, h history.History, s search.Settings) (Record, error) {
+func Prepare(r Request, k Knowledge, s search.Settings) (Record, error) {
 	// The failed attempt is known from the request. Whether its own event has
 	// been heard already must make no difference.
-	h = h.Without(r.FailureID)
+	h := k.History.Without(r.FailureID)
 	setting, question, err := r.question()
 	if err != nil {
 		return Record{}, err
@@ -108,7 +130,7 @@ func Prepare(r Request, h history.History, s search.Settings) (Record, error) {
 	ended, _, _ := h.Count()
 	rec := Record{
 		Settings: s, Permanent: r.permanent(h, question), Seconds: r.seconds(h),
-		Observations: max(ended, r.SameFailures-1) + 1,
+		Observations: max(ended, r.SameFailures-1) + 1, FailedShare: 1, Time: k.Now,
 	}
 	if question != search.MoreMemory {
 		return rec, nil
@@ -130,12 +152,16 @@ func Prepare(r Request, h history.History, s search.Settings) (Record, error) {
 // is errs.Invalid.
 func Search(ctx context.Context, r Request, rec Record) (Answer, error) {
 	setting, question, err := r.question()
+	if rec.First {
+		setting, question, err = r.sized()
+	}
 	if err != nil {
 		return Answer{}, err
 	}
 	a := Answer{Answer: search.Find(ctx, search.Inputs{
 		Question: question, Setting: setting, Need: rec.Need, Proven: rec.Proven, Seen: rec.Seen, Permanent: rec.Permanent,
 		Seconds: rec.Seconds, Observations: rec.Observations, Settings: rec.Settings, Considered: rec.Considered,
+		First: rec.First, FailedShare: rec.FailedShare, Dice: rec.Dice,
 	})}
 	if a.Outcome != search.Change {
 		return a, nil

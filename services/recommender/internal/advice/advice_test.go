@@ -45,7 +45,7 @@ func ask(t *testing.T, r advice.Request, h history.History) (advice.Answer, advi
 	if err := r.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	rec, err := advice.Prepare(r, h, settings)
+	rec, err := advice.Prepare(r, advice.Knowledge{History: h}, settings)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -290,7 +290,7 @@ func FuzzPrepareAndSearch(f *testing.F) {
 		if r.Validate() != nil {
 			return
 		}
-		rec, err := advice.Prepare(r, history.History{}, settings)
+		rec, err := advice.Prepare(r, advice.Knowledge{}, settings)
 		if err != nil {
 			t.Fatalf("Prepare of a valid request: %v", err)
 		}

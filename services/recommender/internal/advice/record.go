@@ -24,9 +24,16 @@ func (rec Record) Validate(field string) error {
 		}
 		return nil
 	}
+	var share, dice error
+	if !(rec.FailedShare >= 0 && rec.FailedShare <= 1) {
+		share = errs.Field(field+".failed_share", "%v is not between 0 and 1", rec.FailedShare)
+	}
+	if !(rec.Dice >= 0 && rec.Dice < 1) {
+		dice = errs.Field(field+".dice", "%v is not at least 0 and less than 1", rec.Dice)
+	}
 	s := rec.Settings
 	return errs.Fields(
-		rec.validateNeed(field+".memory_need"), inside("permanent_probability", rec.Permanent),
+		rec.validateNeed(field+".memory_need"), share, dice, inside("permanent_probability", rec.Permanent),
 		amount("expected_seconds", rec.Seconds), amount("observations", float64(rec.Observations)),
 		amount("considered", float64(rec.Considered)), amount("proven_bytes", float64(rec.Proven)), amount("seen_bytes", float64(rec.Seen)),
 		amount("settings.weight", s.Weight), amount("settings.dollars_per_gib_hour", s.PerGiBHour),

@@ -98,6 +98,7 @@ func (o observation) observed(told time.Time) history.Attempt {
 		ID: o.attempt.FailureID(), Outcome: o.outcome, End: e.End, Limit: max(e.LimitBytes, 0),
 		Killed: o.outcome == history.Failed && e.Reason == failure.OutOfMemory, Class: o.class, Fingerprint: o.fingerprint,
 		Seconds: max(e.Duration.Seconds(), 0), Sizes: o.sizes(),
+		Input: max(e.InputBytes, 0), Peaks: wire.Parts(e.PartPeaks), Shape: e.Shape, TimedOut: e.Reason == failure.TimedOut,
 	}
 	if o.attempt.Number > 1 {
 		before := o.attempt

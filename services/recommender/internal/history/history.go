@@ -40,12 +40,17 @@ type Attempt struct {
 	Outcome  Outcome
 	End      time.Time
 	Seconds  float64
+	Input    int64 // bytes; 0 when unknown
 	// Sizes is what each part was given, in bytes.
 	Sizes map[engine.Part]int64
+	// Peaks is the largest use of each part that its engine measured, in bytes.
+	Peaks map[engine.Part]int64
 	Limit int64 // bytes that were in force for the tree; 0 for none
 	Peak  int64 // bytes of the tree; 0 when not measured
 	// Killed says that the executor proved a kill for memory.
 	Killed      bool
+	TimedOut    bool          // it was stopped at its run timeout
+	Shape       failure.Shape // the machines; zero when not known
 	Class       failure.Class // empty until it is classified
 	Fingerprint string        // empty until it is classified
 	Setting     string        // engine.Cause.Setting, at most MaxSetting bytes
@@ -60,18 +65,44 @@ const minPeak = 4 << 20
 func (a Attempt) merge(b Attempt) Attempt {
 	m := Attempt{
 		ID: a.ID, Previous: max(a.Previous, b.Previous), Outcome: max(a.Outcome, b.Outcome), End: a.End,
-		Seconds: max(a.Seconds, b.Seconds), Limit: max(a.Limit, b.Limit), Peak: max(a.Peak, b.Peak),
-		Killed: a.Killed || b.Killed, Class: max(a.Class, b.Class), Fingerprint: max(a.Fingerprint, b.Fingerprint),
-		Sizes: maps.Clone(a.Sizes), Setting: max(a.Setting, b.Setting),
+		Seconds: max(a.Seconds, b.Seconds), Input: max(a.Input, b.Input), Limit: max(a.Limit, b.Limit), Peak: max(a.Peak, b.Peak),
+		Killed: a.Killed || b.Killed, TimedOut: a.TimedOut || b.TimedOut, Shape: larger(a.Shape, b.Shape),
+		Class: max(a.Class, b.Class), Fingerprint: max(a.Fingerprint, b.Fingerprint), Setting: max(a.Setting, b.Setting),
+		Sizes: largest(a.Sizes, b.Sizes), Peaks: largest(a.Peaks, b.Peaks),
 	}
 	if b.End.After(a.End) {
 		m.End = b.End
 	}
-	for part, bytes := range b.Sizes {
-		if m.Sizes == nil {
-			m.Sizes = map[engine.Part]int64{}
+	return m
+}
+
+// larger returns one of two clusters: the same one, whatever their order.
+func larger(a, b failure.Shape) failure.Shape {
+	spot := func(s failure.Shape) int {
+		if s.Spot {
+			return 1
 		}
-		m.Sizes[part] = max(m.Sizes[part], bytes)
+		return 0
+	}
+	if cmp.Or(
+		cmp.Compare(a.Nodes, b.Nodes), cmp.Compare(a.CoresPerNode, b.CoresPerNode), cmp.Compare(a.MemoryPerNode, b.MemoryPerNode),
+		cmp.Compare(a.DollarsPerHour, b.DollarsPerHour), cmp.Compare(spot(a), spot(b)), cmp.Compare(a.Name, b.Name),
+		cmp.Compare(a.InstanceType, b.InstanceType),
+	) < 0 {
+		return b
+	}
+	return a
+}
+
+// largest returns the larger of two amounts of each part, nil for none.
+func largest(a, b map[engine.Part]int64) map[engine.Part]int64 {
+	if len(a)+len(b) == 0 {
+		return nil
+	}
+	m := make(map[engine.Part]int64, max(len(a), len(b)))
+	maps.Copy(m, a)
+	for part, bytes := range b {
+		m[part] = max(m[part], bytes)
 	}
 	return m
 }
@@ -107,7 +138,8 @@ func (h History) Learn(all ...Attempt) History {
 func (h History) Same(g History) bool {
 	return slices.EqualFunc(h.Attempts, g.Attempts, func(a, b Attempt) bool {
 		return a.ID == b.ID && a.Previous == b.Previous && a.Outcome == b.Outcome && a.End.Equal(b.End) && a.Seconds == b.Seconds &&
-			maps.Equal(a.Sizes, b.Sizes) && a.Limit == b.Limit && a.Peak == b.Peak && a.Killed == b.Killed && a.Class == b.Class &&
+			a.Input == b.Input && maps.Equal(a.Sizes, b.Sizes) && maps.Equal(a.Peaks, b.Peaks) && a.Limit == b.Limit && a.Peak == b.Peak &&
+			a.Killed == b.Killed && a.TimedOut == b.TimedOut && a.Shape == b.Shape && a.Class == b.Class &&
 			a.Fingerprint == b.Fingerprint && a.Setting == b.Setting
 	})
 }

@@ -52,6 +52,15 @@ type Inputs struct {
 	Observations int
 	Settings     Settings
 	Considered   int // candidates to consider; 0 is all
+	// First says that the job has not run yet: Setting is what it asks for, less
+	// may do, and memory alone is what is paid for.
+	First bool
+	// FailedShare is how long an attempt that lacks memory runs, in parts of the
+	// whole run time.
+	FailedShare float64
+	// Dice, from 0 up to but not 1, chooses among near equals where that is
+	// switched on.
+	Dice float64
 }
 
 // Candidate is one size and its prediction.

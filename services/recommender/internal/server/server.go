@@ -31,12 +31,16 @@ type Observe func(outcome string, took time.Duration)
 type Server struct {
 	redrivev1.UnimplementedRecommenderServiceServer
 	histories Histories
-	settings  func(engine string) search.Settings
+	settings  Settings
 	observe   Observe
 }
 
-// New returns a server. settings are those for one engine.
-func New(h Histories, settings func(engine string) search.Settings, o Observe) *Server {
+// Settings returns the settings for a failure of class c of a job of this type
+// and owner; for a first attempt the class is empty.
+type Settings func(t failure.Type, owner string, c failure.Class) search.Settings
+
+// New returns a server.
+func New(h Histories, settings Settings, o Observe) *Server {
 	return &Server{histories: h, settings: settings, observe: o}
 }
 
@@ -51,7 +55,7 @@ func (s *Server) Recommend(ctx context.Context, req *redrivev1.RecommendRequest)
 	if err != nil && !errs.Is(err, errs.NotFound) {
 		return nil, err
 	}
-	rec, err := advice.Prepare(r, h, s.settings(r.Type.Engine))
+	rec, err := advice.Prepare(r, advice.Knowledge{History: h, Now: start.UTC()}, s.settings(r.Type, r.Owner, r.Class))
 	if err != nil {
 		return nil, err
 	}

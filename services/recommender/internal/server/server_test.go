@@ -25,7 +25,7 @@ const mib, gib = 1 << 20, 1 << 30
 
 var kind = failure.Type{Workflow: "w", Step: "s", Engine: engine.Process}
 
-func settings(string) search.Settings {
+func settings(failure.Type, string, failure.Class) search.Settings {
 	return search.Settings{Weight: 0.001, PerGiBHour: 0.005, PerCoreHour: 0.04, NotFeasible: 0.9, MinObservations: 3, MaxMemory: 8 * gib}
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/redrive-io/redrive/pkg/engine"
 	"github.com/redrive-io/redrive/pkg/errs"
 	"github.com/redrive-io/redrive/pkg/failure"
+	"github.com/redrive-io/redrive/pkg/wellknown"
 	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
 	"github.com/redrive-io/redrive/services/recommender/internal/advice"
 	"github.com/redrive-io/redrive/services/recommender/internal/need"
@@ -37,6 +38,7 @@ func Request(p *redrivev1.RecommendRequest) (advice.Request, error) {
 		FailureID: id, Type: failure.TypeFromProto(p.GetType()), Config: p.GetConfig().AsMap(), AttemptConfig: Config(p.GetAttemptConfig()),
 		Evidence: failure.FromProto(p.GetEvidence()), Class: failure.Class(p.GetClass()), Fingerprint: p.GetFingerprint(),
 		SameFailures: int(p.GetSameFailures()), Attempt: int(p.GetAttempt()), Setting: p.GetSetting(),
+		Owner: p.GetOwner(),
 	}
 	return r, r.Validate()
 }
@@ -91,7 +93,8 @@ func inputs(r *redrivev1.RecommendRequest, rec advice.Record) *redrivev1.Recomme
 	return &redrivev1.RecommendationInputs{
 		Request: r, MemoryNeed: Quantiles(rec.Need), PermanentProbability: rec.Permanent, ExpectedSeconds: rec.Seconds,
 		Observations: int32(rec.Observations), Part: string(rec.Part), ProvenBytes: rec.Proven, SeenBytes: rec.Seen,
-		Considered: int32(rec.Considered), Settings: &redrivev1.RecommenderSettings{
+		Considered: int32(rec.Considered), First: rec.First, FailedShare: rec.FailedShare, Dice: rec.Dice, Model: rec.Model,
+		Time: wellknown.Timestamp(rec.Time), Settings: &redrivev1.RecommenderSettings{
 			Weight: rec.Settings.Weight, DollarsPerGibHour: rec.Settings.PerGiBHour, DollarsPerCoreHour: rec.Settings.PerCoreHour,
 			NotFeasibleAbove: rec.Settings.NotFeasible, MinObservations: int32(rec.Settings.MinObservations),
 			MaxMemoryBytes: rec.Settings.MaxMemory, MaxCores: rec.Settings.MaxCores,
@@ -115,6 +118,7 @@ func Record(p *redrivev1.RecommendationInputs) (advice.Record, error) {
 	rec := advice.Record{
 		Part: engine.Part(p.GetPart()), Proven: p.GetProvenBytes(), Seen: p.GetSeenBytes(), Permanent: p.GetPermanentProbability(),
 		Seconds: p.GetExpectedSeconds(), Observations: int(p.GetObservations()), Considered: int(p.GetConsidered()),
+		First: p.GetFirst(), FailedShare: p.GetFailedShare(), Dice: p.GetDice(), Model: p.GetModel(), Time: wellknown.Time(p.GetTime()),
 		Settings: search.Settings{
 			Weight: s.GetWeight(), PerGiBHour: s.GetDollarsPerGibHour(), PerCoreHour: s.GetDollarsPerCoreHour(),
 			NotFeasible: s.GetNotFeasibleAbove(), MinObservations: int(s.GetMinObservations()),
