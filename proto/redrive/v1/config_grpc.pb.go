@@ -37,7 +37,7 @@ const (
 // a lifetime.
 type ConfigServiceClient interface {
 	// CreatePatch stores a patch. It replaces the active patch of the same
-	// scope. The same request_id returns the first patch.
+	// scope, or proposes to. The same request_id returns the first patch.
 	CreatePatch(ctx context.Context, in *CreatePatchRequest, opts ...grpc.CallOption) (*Patch, error)
 	// GetPatch returns one patch.
 	GetPatch(ctx context.Context, in *GetPatchRequest, opts ...grpc.CallOption) (*Patch, error)
@@ -160,7 +160,7 @@ func (c *configServiceClient) Resolve(ctx context.Context, in *ResolveRequest, o
 // a lifetime.
 type ConfigServiceServer interface {
 	// CreatePatch stores a patch. It replaces the active patch of the same
-	// scope. The same request_id returns the first patch.
+	// scope, or proposes to. The same request_id returns the first patch.
 	CreatePatch(context.Context, *CreatePatchRequest) (*Patch, error)
 	// GetPatch returns one patch.
 	GetPatch(context.Context, *GetPatchRequest) (*Patch, error)

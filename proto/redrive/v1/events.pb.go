@@ -560,7 +560,8 @@ func (x *JobFinished) GetJobRevision() int64 {
 	return 0
 }
 
-// PatchChanged says that a patch was created, promoted or revoked.
+// PatchChanged says that a patch was created, proposed, approved, rejected or
+// promoted, or has ended.
 type PatchChanged struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Patch         *Patch                 `protobuf:"bytes,1,opt,name=patch,proto3" json:"patch,omitempty"`

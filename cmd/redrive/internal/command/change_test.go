@@ -73,6 +73,16 @@ func (d *desks) RevokePatch(_ context.Context, r *redrivev1.RevokePatchRequest) 
 	return &redrivev1.Patch{Name: r.GetName(), State: redrivev1.Patch_STATE_REVOKED}, nil
 }
 
+func (d *desks) ApprovePatch(_ context.Context, r *redrivev1.ApprovePatchRequest) (*redrivev1.Patch, error) {
+	d.last = r
+	return &redrivev1.Patch{Name: r.GetName(), State: redrivev1.Patch_STATE_ACTIVE, Scope: &redrivev1.PatchScope{Type: &redrivev1.JobType{Workflow: "w", Step: "s"}}}, nil
+}
+
+func (d *desks) RejectPatch(_ context.Context, r *redrivev1.RejectPatchRequest) (*redrivev1.Patch, error) {
+	d.last = r
+	return &redrivev1.Patch{Name: r.GetName(), State: redrivev1.Patch_STATE_REJECTED}, nil
+}
+
 func (d *desks) AcknowledgeAlert(_ context.Context, r *redrivev1.AcknowledgeAlertRequest) (*redrivev1.Alert, error) {
 	d.last = r
 	return &redrivev1.Alert{Name: r.GetName(), AcknowledgedBy: r.GetBy()}, nil
@@ -137,6 +147,8 @@ func TestCommandsThatChangeThings(t *testing.T) {
 		},
 		{"promote a patch", "", []string{"patches", "promote", "p1", "--reason", "good"}, 0, &redrivev1.PromotePatchRequest{Name: "patches/p1", Reason: "good"}, "patches/p2 applies to all of w/s\n"},
 		{"revoke a patch", "", []string{"patches", "revoke", "p1"}, 0, &redrivev1.RevokePatchRequest{Name: "patches/p1"}, "patches/p1 is REVOKED\n"},
+		{"approve a patch", "", []string{"patches", "approve", "p1", "--reason", "ann: fine", "--etag", "1"}, 0, &redrivev1.ApprovePatchRequest{Name: "patches/p1", Reason: "ann: fine", Etag: "1"}, "patches/p1 applies to all of w/s\n"},
+		{"reject a patch", "", []string{"patches", "reject", "p1", "--reason", "ann: no"}, 0, &redrivev1.RejectPatchRequest{Name: "patches/p1", Reason: "ann: no"}, "patches/p1 is REJECTED\n"},
 		{"take an alert", "", []string{"alerts", "ack", "x", "--by", "me"}, 0, &redrivev1.AcknowledgeAlertRequest{Name: "alerts/x", By: "me"}, "alerts/x is in the hands of me\n"},
 		{"resolve an alert", "", []string{"alerts", "resolve", "x", "--by", "me"}, 1, &redrivev1.ResolveAlertRequest{Name: "alerts/x", By: "me"}, ""},
 	} {
@@ -177,11 +189,12 @@ func TestThingsAreShownInFull(t *testing.T) {
 	b.job.Attempts[0].EndTime, b.job.Attempts[0].StartTime, b.job.Attempts[0].Evidence = ago(0), ago(0), b.failure.GetEvidence()
 	b.job.State, b.job.Config = redrivev1.Job_STATE_RUNNING, structOf(t, map[string]any{"memory_mb": 128})
 	b.patch.Operations = append(b.patch.Operations, &redrivev1.PatchOperation{Op: "add", Path: "/cores", Value: structpb.NewNumberValue(2)})
+	b.patch.Saving = &redrivev1.Saving{DollarsPerMonth: 1.5, BeforeBytes: 2 << 30, AfterBytes: 1 << 30, FailProbabilityAfter: 0.002, Runs: 20}
 	dir := b.start(t)
 	run(t, "", "--data", dir, "jobs", "get", "etl").check(t, command.ExitOK, []string{
 		"state          RUNNING\n", "command        python3 load.py\n", "configuration  memory_mb=128\n", "ATTEMPT  STARTED", "killed at its memory limit of 128 MiB  127 MiB  memory_mb=128  failures/f1", "memory_mb=256",
 	}, nil)
 	run(t, "", "--data", dir, "failures", "get", "f1").check(t, command.ExitOK, []string{"What matched"}, []string{"redrive explain failures/f1"})
-	run(t, "", "--data", dir, "patches", "get", "p1").check(t, command.ExitOK, []string{"for       jobs/etl\n", "memory_mb 128 → 256\n  cores → 2 (added)\n"}, nil)
+	run(t, "", "--data", dir, "patches", "get", "p1").check(t, command.ExitOK, []string{"for       jobs/etl\n", "memory_mb 128 → 256\n  cores → 2 (added)\n", "$1.50 a month: 2 GiB → 1 GiB a run; a run fails for memory with 0 % → < 1 %; from 20 runs\n"}, nil)
 	run(t, "", "--data", dir, "patches", "get", "p1", "-o", "yaml").check(t, command.ExitOK, []string{"name: patches/p1\n", "operations:\n  - op: test\n"}, nil)
 }

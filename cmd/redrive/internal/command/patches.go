@@ -44,7 +44,37 @@ func patchResource() resource[*redrivev1.Patch] {
 
 func (a *app) patches() *cobra.Command {
 	r := patchResource()
-	return family("patches", "List, promote and revoke configuration patches", r.listCommand(a), r.getCommand(a), a.patchPromote(r), a.patchRevoke(r))
+	return family("patches", "List, approve, reject, promote and revoke configuration patches", r.listCommand(a), r.getCommand(a),
+		a.patchApprove(r), a.patchReject(r), a.patchPromote(r), a.patchRevoke(r))
+}
+
+// answerFlags are the flags of a command that answers for the record.
+func answerFlags(reason, etag *string) func(cmd *cobra.Command) {
+	return func(cmd *cobra.Command) {
+		cmd.Flags().StringVar(reason, "reason", "", "who and why, for the record")
+		cmd.Flags().StringVar(etag, "etag", "", "only if the patch still has this etag")
+	}
+}
+
+func (a *app) patchApprove(r resource[*redrivev1.Patch]) *cobra.Command {
+	var reason, etag string
+	return r.change(a, "approve", "Make a proposed patch apply", "Make a proposed patch apply. Its time begins then, and the patch that it replaces ends.",
+		answerFlags(&reason, &etag),
+		func(ctx context.Context, conn *grpc.ClientConn, name string) (*redrivev1.Patch, error) {
+			return redrivev1.NewConfigServiceClient(conn).ApprovePatch(ctx, &redrivev1.ApprovePatchRequest{Name: name, Reason: reason, Etag: etag})
+		},
+		func(p *redrivev1.Patch) string { return fmt.Sprintf("%s applies to %s", p.GetName(), scopeOf(p)) })
+}
+
+func (a *app) patchReject(r resource[*redrivev1.Patch]) *cobra.Command {
+	var reason, etag string
+	return r.change(a, "reject", "End a proposed patch that shall not apply", "", answerFlags(&reason, &etag),
+		func(ctx context.Context, conn *grpc.ClientConn, name string) (*redrivev1.Patch, error) {
+			return redrivev1.NewConfigServiceClient(conn).RejectPatch(ctx, &redrivev1.RejectPatchRequest{Name: name, Reason: reason, Etag: etag})
+		},
+		func(p *redrivev1.Patch) string {
+			return fmt.Sprintf("%s is %s", p.GetName(), screen.Name(p.GetState()))
+		})
 }
 
 func (a *app) patchPromote(r resource[*redrivev1.Patch]) *cobra.Command {
@@ -67,11 +97,7 @@ func (a *app) patchPromote(r resource[*redrivev1.Patch]) *cobra.Command {
 
 func (a *app) patchRevoke(r resource[*redrivev1.Patch]) *cobra.Command {
 	var reason, etag string
-	return r.change(a, "revoke", "End a patch", "",
-		func(cmd *cobra.Command) {
-			cmd.Flags().StringVar(&reason, "reason", "", "why, for the record")
-			cmd.Flags().StringVar(&etag, "etag", "", "only if the patch still has this etag")
-		},
+	return r.change(a, "revoke", "End a patch", "", answerFlags(&reason, &etag),
 		func(ctx context.Context, conn *grpc.ClientConn, name string) (*redrivev1.Patch, error) {
 			return redrivev1.NewConfigServiceClient(conn).RevokePatch(ctx, &redrivev1.RevokePatchRequest{Name: name, Reason: reason, Etag: etag})
 		},
@@ -81,6 +107,10 @@ func (a *app) patchRevoke(r resource[*redrivev1.Patch]) *cobra.Command {
 }
 
 func (a *app) showPatch(p *redrivev1.Patch) error {
+	ended := "revoked"
+	if p.GetState() == redrivev1.Patch_STATE_REJECTED {
+		ended = "rejected"
+	}
 	if err := a.fields(
 		"name", a.out.Strong(p.GetName()),
 		"state", patchState(a.out, p.GetState()),
@@ -91,13 +121,25 @@ func (a *app) showPatch(p *redrivev1.Patch) error {
 		"promoted from", p.GetPromotedFrom(),
 		"created", a.when(p.GetCreateTime()),
 		"ends", a.when(p.GetExpireTime()),
-		"revoked", clean(p.GetRevokeReason()),
+		"saves", savingOf(p.GetSaving()),
+		"approved", clean(p.GetApproveReason()),
+		ended, clean(p.GetRevokeReason()),
 	); err != nil {
 		return err
 	}
 	a.heading("Change")
 	a.lines(operations(p.GetOperations())...)
 	return nil
+}
+
+// savingOf says what a patch is expected to bring, and what it risks.
+func savingOf(s *redrivev1.Saving) string {
+	if s == nil {
+		return ""
+	}
+	return fmt.Sprintf("%s a month: %s → %s a run; a run fails for memory with %s → %s; from %s",
+		screen.Dollars(s.GetDollarsPerMonth()), screen.Bytes(s.GetBeforeBytes()), screen.Bytes(s.GetAfterBytes()),
+		screen.Percent(s.GetFailProbabilityBefore()), screen.Percent(s.GetFailProbabilityAfter()), screen.Count(int64(s.GetRuns()), "run"))
 }
 
 // scopeOf says which attempts a patch is for.
@@ -129,8 +171,11 @@ func operations(ops []*redrivev1.PatchOperation) []string {
 }
 
 func patchState(s screen.Style, state redrivev1.Patch_State) string {
-	if state == redrivev1.Patch_STATE_ACTIVE {
+	switch state {
+	case redrivev1.Patch_STATE_ACTIVE:
 		return s.Good(screen.Name(state))
+	case redrivev1.Patch_STATE_PROPOSED:
+		return s.Strong(screen.Name(state))
 	}
 	return s.Faint(screen.Name(state))
 }

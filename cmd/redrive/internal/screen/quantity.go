@@ -89,11 +89,13 @@ func Percent(p float64) string {
 
 // Dollars writes an amount with as many digits as it takes to see it.
 func Dollars(v float64) string {
-	switch a := math.Abs(v); {
-	case a == 0:
+	switch {
+	case v < 0:
+		return "-" + Dollars(-v)
+	case v == 0:
 		return "$0"
-	case a < 0.01:
-		digits := 1 - int(math.Floor(math.Log10(a))) // two that count
+	case v < 0.01:
+		digits := 1 - int(math.Floor(math.Log10(v))) // two that count
 		return "$" + strings.TrimRight(strconv.FormatFloat(v, 'f', min(digits, 12), 64), "0")
 	default:
 		return fmt.Sprintf("$%.2f", v)

@@ -35,6 +35,7 @@ func TestQuantitiesReadPlainly(t *testing.T) {
 		{screen.Dollars(0), "$0"},
 		{screen.Dollars(0.00012), "$0.00012"},
 		{screen.Dollars(1.5), "$1.50"},
+		{screen.Dollars(-1.5), "-$1.50"},
 	} {
 		if tc.got != tc.want {
 			t.Errorf("got %q, want %q", tc.got, tc.want)

@@ -59,7 +59,8 @@ func New(s *store.Store, o Options, reg prometheus.Registerer) (*Ledger, error) 
 }
 
 // Create stores the patch that a draft asks for and ends the active patch of
-// the same scope, at once. A request id that was used before returns the first
+// the same scope, at once; a proposal ends the one before it, and leaves what is
+// active alone. A request id that was used before returns the first
 // patch, whatever became of it. With dryRun the patch is checked and returned
 // without a name, and nothing is written.
 func (l *Ledger) Create(ctx context.Context, d patch.Draft, requestID string, dryRun bool, now time.Time) (patch.Patch, error) {
@@ -74,15 +75,19 @@ func (l *Ledger) Create(ctx context.Context, d patch.Draft, requestID string, dr
 		p.ID = ""
 		return p, nil
 	}
+	action := actionCreated
+	if d.Propose {
+		action = actionProposed
+	}
 	return retry(ctx, func() (patch.Patch, error) {
-		slot, newest, err := l.newest(ctx, p.Scope)
+		slot, newest, err := l.newest(ctx, p.Scope, d.Propose)
 		if err != nil {
 			return patch.Patch{}, err
 		}
 		if newest != nil && newest.ID == p.ID {
 			return newest.At(now), nil
 		}
-		created, err := l.put(ctx, p, slot, newest, actionCreated, now)
+		created, err := l.put(ctx, store.Change{New: &p, Slot: slot}, newest, action, now)
 		if errs.Is(err, errs.Conflict) {
 			// The request may be an old one, told again: its patch is there.
 			if first, err := l.Get(ctx, p.ID, now); !errs.Is(err, errs.NotFound) {
@@ -103,10 +108,9 @@ func idOf(requestID string) string {
 	return "p" + hex.EncodeToString(sum[:12])
 }
 
-// put stores a new patch in the slot of its scope, in place of the newest, both
+// put stores change.New in the slot of its scope, in place of the newest, both
 // as they were read: what was decided on them holds when nothing is lost.
-func (l *Ledger) put(ctx context.Context, p patch.Patch, slot store.Slot, newest *patch.Patch, action string, now time.Time) (patch.Patch, error) {
-	change := store.Change{New: &p, Slot: slot}
+func (l *Ledger) put(ctx context.Context, change store.Change, newest *patch.Patch, action string, now time.Time) (patch.Patch, error) {
 	if newest != nil {
 		if old, changed := patch.Supersede(*newest, now); changed {
 			change.Ended = []patch.Patch{old}
@@ -117,13 +121,15 @@ func (l *Ledger) put(ctx context.Context, p patch.Patch, slot store.Slot, newest
 	}
 	l.metrics.count(action, 1)
 	l.metrics.count(actionSuperseded, len(change.Ended))
+	p := *change.New
 	p.Revision++
 	return p, nil
 }
 
-// newest returns the slot of a scope and the patch in it; nil for none.
-func (l *Ledger) newest(ctx context.Context, scope patch.Scope) (store.Slot, *patch.Patch, error) {
-	slot, err := l.store.Slot(ctx, scope)
+// newest returns the slot of a scope, or of its proposals, and the patch in it;
+// nil for none.
+func (l *Ledger) newest(ctx context.Context, scope patch.Scope, proposed bool) (store.Slot, *patch.Patch, error) {
+	slot, err := l.store.Slot(ctx, scope, proposed)
 	if err != nil || slot.PatchID == "" {
 		return slot, nil, err
 	}
@@ -143,7 +149,7 @@ func (l *Ledger) Promote(ctx context.Context, id, reason string, ttl time.Durati
 		if err != nil {
 			return patch.Patch{}, err
 		}
-		slot, promoted, err := l.newest(ctx, patch.Scope{Type: source.Type})
+		slot, promoted, err := l.newest(ctx, patch.Scope{Type: source.Type}, false)
 		if err != nil {
 			return patch.Patch{}, err
 		}
@@ -152,7 +158,7 @@ func (l *Ledger) Promote(ctx context.Context, id, reason string, ttl time.Durati
 		if promoted != nil && promoted.PromotedFrom == source.Name() && promoted.At(now).State == patch.Active {
 			return *promoted, nil
 		}
-		_, newest, err := l.newest(ctx, source.Scope)
+		_, newest, err := l.newest(ctx, source.Scope, false)
 		if err != nil {
 			return patch.Patch{}, err
 		}
@@ -164,34 +170,7 @@ func (l *Ledger) Promote(ctx context.Context, id, reason string, ttl time.Durati
 		if err != nil {
 			return patch.Patch{}, err
 		}
-		return l.put(ctx, p, slot, promoted, actionPromoted, now)
-	})
-}
-
-// Revoke ends a patch. Revoking a revoked patch changes nothing. A revision
-// other than 0 must be the patch's: errs.Conflict otherwise.
-func (l *Ledger) Revoke(ctx context.Context, id, reason string, revision int64, now time.Time) (patch.Patch, error) {
-	return retry(ctx, func() (patch.Patch, error) {
-		stored, err := l.store.Get(ctx, id)
-		if err != nil {
-			return patch.Patch{}, err
-		}
-		p, changed, err := patch.Revoke(stored, reason, now)
-		if err == nil && !changed {
-			return p, nil // the same call told twice has an old etag
-		}
-		if revision != 0 && revision != stored.Revision {
-			return patch.Patch{}, lost{errs.New(errs.Conflict, "%s has changed since this etag; read it again", stored.Name())}
-		}
-		if err != nil {
-			return patch.Patch{}, err
-		}
-		if err := l.store.Commit(ctx, store.Change{Ended: []patch.Patch{p}}, now); err != nil {
-			return patch.Patch{}, err
-		}
-		l.metrics.count(actionRevoked, 1)
-		p.Revision++
-		return p, nil
+		return l.put(ctx, store.Change{New: &p, Slot: slot}, promoted, actionPromoted, now)
 	})
 }
 
@@ -216,7 +195,7 @@ func (l *Ledger) Resolve(ctx context.Context, t patch.Target, original map[strin
 	var patches []patch.Patch
 	for _, scope := range scopes {
 		newest, err := retry(ctx, func() (*patch.Patch, error) {
-			_, p, err := l.newest(ctx, scope)
+			_, p, err := l.newest(ctx, scope, false)
 			if err == nil && p != nil && p.State == patch.Superseded {
 				return nil, errs.New(errs.Conflict, "%s was superseded meanwhile", p.Name())
 			}

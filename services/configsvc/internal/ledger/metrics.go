@@ -14,6 +14,9 @@ import (
 // What happens to patches, as the label action.
 const (
 	actionCreated    = "created"
+	actionProposed   = "proposed"
+	actionApproved   = "approved"
+	actionRejected   = "rejected"
 	actionPromoted   = "promoted"
 	actionSuperseded = "superseded"
 	actionRevoked    = "revoked"
@@ -31,26 +34,34 @@ func newMetrics(reg prometheus.Registerer, s *store.Store) (*metrics, error) {
 	m := &metrics{
 		patches: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "redrive_configsvc_patches_total",
-			Help: "Patches by what happened to them: created, promoted, superseded, revoked, expired, evicted, purged.",
+			Help: "Patches by what happened to them: created, proposed, approved, rejected, promoted, superseded, revoked, expired, evicted, purged.",
 		}, []string{"action"}),
 		resolves: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "redrive_configsvc_resolves_total",
 			Help: "Configurations resolved, by whether a patch was applied.",
 		}, []string{"applied"}),
 	}
-	for _, a := range []string{actionCreated, actionPromoted, actionSuperseded, actionRevoked, actionExpired, actionEvicted, actionPurged} {
+	for _, a := range []string{
+		actionCreated, actionProposed, actionApproved, actionRejected, actionPromoted, actionSuperseded, actionRevoked, actionExpired,
+		actionEvicted, actionPurged,
+	} {
 		m.patches.WithLabelValues(a)
 	}
 	if reg == nil {
 		return m, nil
 	}
-	return m, errors.Join(reg.Register(m.patches), reg.Register(m.resolves), gauge.Register(reg, gauge.Gauge{
-		Name: "redrive_configsvc_active_patches", Help: "Patches that are active; at most 100000 are counted." + gauge.Shared,
-		Read: gauge.Value(func(ctx context.Context) (float64, error) {
-			n, err := s.CountActive(ctx)
-			return float64(n), err
-		}),
-	}))
+	count := func(name, help string, n func(context.Context) (int, error)) error {
+		return gauge.Register(reg, gauge.Gauge{
+			Name: name, Help: help + "; at most 100000 are counted." + gauge.Shared,
+			Read: gauge.Value(func(ctx context.Context) (float64, error) {
+				n, err := n(ctx)
+				return float64(n), err
+			}),
+		})
+	}
+	return m, errors.Join(reg.Register(m.patches), reg.Register(m.resolves),
+		count("redrive_configsvc_active_patches", "Patches that are active", s.CountActive),
+		count("redrive_configsvc_proposed_patches", "Patches that wait to be approved or rejected", s.CountProposed))
 }
 
 func (m *metrics) count(action string, n int) { m.patches.WithLabelValues(action).Add(float64(n)) }

@@ -26,9 +26,10 @@ func (l *Ledger) Expire(ctx context.Context, now time.Time) error {
 }
 
 // Purge deletes the patches that ended Options.KeepFor ago, and keeps the number
-// of patches near Options.Keep: of those beyond, ended ones are deleted and
-// active ones of single jobs are ended, to be deleted by the next Purge. These
-// are the oldest, and a patch of a job is of use while the job is retried.
+// of patches near Options.Keep: of those beyond, ended ones are deleted, and
+// proposals and active ones of single jobs are ended, to be deleted by the next
+// Purge. These are the oldest: nobody answered such a proposal, and a patch of a
+// job is of use while the job is retried.
 func (l *Ledger) Purge(ctx context.Context, now time.Time) error {
 	for p, err := range l.store.Ended(ctx, now.Add(-l.o.KeepFor)) {
 		if err != nil {
@@ -43,9 +44,9 @@ func (l *Ledger) Purge(ctx context.Context, now time.Time) error {
 			return fmt.Errorf("purge patches: %w", err)
 		}
 		switch {
-		case p.State != patch.Active:
+		case !p.Open():
 			err = l.delete(ctx, p)
-		case p.Scope.OfJob():
+		case p.Scope.OfJob() || p.State == patch.Proposed:
 			evicted, changed := patch.Evict(p, now)
 			err = l.end(ctx, evicted, changed, actionEvicted, now)
 		}

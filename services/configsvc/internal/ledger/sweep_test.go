@@ -142,9 +142,12 @@ func live(t *testing.T, r *rand.Rand) {
 	for i := range 80 {
 		at = at.Add(time.Duration(r.IntN(180)) * time.Minute)
 		var err error
-		switch n := r.IntN(10); {
+		switch n := r.IntN(14); {
 		case n < 4 || len(ids) == 0:
 			d := raise(fmt.Sprintf("jobs/j%d", r.IntN(3)), float64(1024+r.IntN(9)))
+			if r.IntN(3) == 0 {
+				d = lower(float64(256 + r.IntN(9)))
+			}
 			d.TTL = time.Duration(1+r.IntN(48)) * time.Hour
 			ids = append(ids, f.create(d, fmt.Sprintf("r%d", i/3), at).ID)
 		case n < 6:
@@ -154,6 +157,10 @@ func live(t *testing.T, r *rand.Rand) {
 			}
 		case n < 8:
 			_, err = f.Revoke(t.Context(), pick(), "", 0, at)
+		case n < 11:
+			_, err = f.Approve(t.Context(), pick(), "", 0, at)
+		case n < 12:
+			_, err = f.Reject(t.Context(), pick(), "", 0, at)
 		default:
 			f.sweep(at)
 		}
@@ -164,18 +171,25 @@ func live(t *testing.T, r *rand.Rand) {
 	}
 }
 
-// mustHold checks that no scope has two active patches, that no ended patch came
-// back, and that each job runs with what its scopes' active patches say.
+// mustHold checks that no scope has two active patches or two proposals, that no
+// ended patch came back, and that each job runs with what its scopes' active patches say.
 func (f fixture) mustHold(at time.Time, ended map[string]bool) {
 	f.t.Helper()
-	active := map[string]patch.Patch{}
+	active, proposed := map[string]patch.Patch{}, map[string]string{}
 	for _, p := range f.list(store.Filter{}, at) {
-		if p.State != patch.Active {
+		if !p.Open() {
 			ended[p.ID] = true
 			continue
 		}
 		if ended[p.ID] {
 			f.t.Fatalf("%s came back", p.Name())
+		}
+		if p.State == patch.Proposed {
+			if other := proposed[p.Scope.Key()]; other != "" {
+				f.t.Fatalf("%s and %s are both proposed for %s", p.Name(), other, p.Scope.Key())
+			}
+			proposed[p.Scope.Key()] = p.Name()
+			continue
 		}
 		if other, two := active[p.Scope.Key()]; two {
 			f.t.Fatalf("%s and %s are both active for %s", p.Name(), other.Name(), p.Scope.Key())

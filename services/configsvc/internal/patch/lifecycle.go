@@ -19,11 +19,14 @@ type Draft struct {
 	Failure    string
 	Reason     string
 	TTL        time.Duration // DefaultTTL when 0
+	Saving     Saving
+	// Propose asks for a proposal; see Approve.
+	Propose bool
 }
 
 var failurePattern = regexp.MustCompile(`^failures/[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
 
-// New returns the active patch that a draft asks for, or errs.Invalid with all
+// New returns the active patch, or the proposal, that a draft asks for, or errs.Invalid with all
 // fields that are wrong, named as in CreatePatchRequest. No value may be beyond
 // c. Secrets are taken out of the reason.
 func New(d Draft, id string, c Ceilings, now time.Time) (Patch, error) {
@@ -35,13 +38,17 @@ func New(d Draft, id string, c Ceilings, now time.Time) (Patch, error) {
 		failureErr = errs.Field("patch.failure", `%.80q is not the name of a failure: "failures/{failure}"`, d.Failure)
 	}
 	if err := errs.Fields(d.validateScope(), d.validateType(), d.validateOperations(c), failureErr,
-		validateReason("patch.reason", d.Reason), validateTTL(d.TTL)); err != nil {
+		validateReason("patch.reason", d.Reason), d.Saving.validate("patch.saving"), validateTTL(d.TTL)); err != nil {
 		return Patch{}, err
 	}
 	now = now.UTC().Round(0)
+	state := Active
+	if d.Propose {
+		state = Proposed
+	}
 	return Patch{
-		ID: id, Scope: d.Scope, Type: d.Type, Operations: d.Operations, State: Active, Failure: d.Failure,
-		Reason: redact.Text(d.Reason), Created: now, Updated: now, Expires: now.Add(d.TTL),
+		ID: id, Scope: d.Scope, Type: d.Type, Operations: d.Operations, State: state, Failure: d.Failure,
+		Reason: redact.Text(d.Reason), Created: now, Updated: now, Expires: now.Add(d.TTL), Saving: d.Saving,
 	}, nil
 }
 
@@ -106,6 +113,8 @@ func Promote(p Patch, newest, id, reason string, ttl time.Duration, now time.Tim
 		return Patch{}, errs.Because("PATCH_NOT_OF_A_JOB", errs.New(errs.FailedPrecondition, "%s applies to all jobs of its type already", p.Name()))
 	case p.At(now).State == Superseded && newest != p.Name():
 		return Patch{}, errs.Because("PATCH_ENDED", errs.New(errs.FailedPrecondition, "%s is superseded by %s; promote that one", p.Name(), newest))
+	case p.At(now).State == Proposed:
+		return Patch{}, notApproved(p, "promoted")
 	case p.At(now).State != Active:
 		return Patch{}, ended(p.At(now), "promoted")
 	}
@@ -129,9 +138,11 @@ func Revoke(p Patch, reason string, now time.Time) (revoked Patch, changed bool,
 	case Revoked:
 		return p, false, nil
 	case Active:
-		p = p.end(Revoked, now)
+		p = p.become(Revoked, now)
 		p.RevokeReason = redact.Text(reason)
 		return p, true, nil
+	case Proposed:
+		return Patch{}, false, notApproved(p, "revoked")
 	}
 	return Patch{}, false, ended(p.At(now), "revoked")
 }
@@ -140,36 +151,37 @@ func ended(p Patch, done string) error {
 	return errs.Because("PATCH_ENDED", errs.New(errs.FailedPrecondition, "%s is %s; only an active patch can be %s", p.Name(), p.State, done))
 }
 
-// Supersede returns p replaced by a newer patch of its scope; changed is false
-// when it has ended before.
+// Supersede returns p replaced by a newer patch of its scope, or a proposal by a
+// newer proposal; changed is false when it has ended before.
 func Supersede(p Patch, now time.Time) (superseded Patch, changed bool) {
-	if p.At(now).State != Active {
+	if !p.At(now).Open() {
 		return p, false
 	}
-	return p.end(Superseded, now), true
+	return p.become(Superseded, now), true
 }
 
 // Expire writes down that p is past its expiry; changed is false when it is not,
 // or has ended before.
 func Expire(p Patch, now time.Time) (expired Patch, changed bool) {
-	if p.State != Active || p.At(now).State != Expired {
+	if !p.Open() || p.At(now).State != Expired {
 		return p, false
 	}
-	return p.end(Expired, now), true
+	return p.become(Expired, now), true
 }
 
-// Evict ends an active patch before its expiry, to keep the number of patches
+// Evict ends an open patch before its expiry, to keep the number of patches
 // bounded; changed is false when it has ended before.
 func Evict(p Patch, now time.Time) (evicted Patch, changed bool) {
-	if p.State != Active {
+	if !p.Open() {
 		return p, false
 	}
-	p = p.end(Expired, now)
+	p = p.become(Expired, now)
 	p.Expires = p.Updated
 	return p, true
 }
 
-func (p Patch) end(s State, now time.Time) Patch {
+// become returns p in a later state.
+func (p Patch) become(s State, now time.Time) Patch {
 	p.State, p.Updated = s, now.UTC().Round(0)
 	return p
 }

@@ -91,6 +91,11 @@ func inState(t testing.TB, s State) Patch {
 		p, _ = Supersede(p, later)
 	case Expired:
 		p, _ = Expire(p, p.Expires)
+	case Proposed, Rejected:
+		p = mustNew(t, "p1", func(d *Draft) { d.Propose = true })
+		if s == Rejected {
+			p, _, _ = Reject(p, "too small", later)
+		}
 	}
 	if p.State != s {
 		t.Fatalf("state = %v, want %v", p.State, s)
@@ -107,7 +112,7 @@ func TestPromote(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("Promote = %+v, %v\nwant %+v", got, err, want)
 	}
-	for _, s := range []State{Revoked, Superseded, Expired} {
+	for _, s := range []State{Revoked, Superseded, Expired, Proposed, Rejected} {
 		if _, err := Promote(inState(t, s), "patches/p9", "p2", "", 0, later); !errs.Is(err, errs.FailedPrecondition) {
 			t.Errorf("Promote of a %v patch = %v, want FailedPrecondition", s, err)
 		}
@@ -162,7 +167,7 @@ func TestExpireAndEvict(t *testing.T) {
 	if !changed || got.State != Expired || !got.Expires.Equal(now.Add(time.Minute)) {
 		t.Errorf("Evict = %+v, %v", got, changed)
 	}
-	for _, s := range []State{Revoked, Superseded, Expired} {
+	for _, s := range []State{Revoked, Superseded, Expired, Rejected} {
 		p := inState(t, s)
 		if _, changed := Expire(p, p.Expires.Add(time.Hour)); changed {
 			t.Errorf("Expire changes a %v patch", s)

@@ -14,18 +14,21 @@ import (
 // State is whether a patch applies. The numbers are those of the API.
 type State int
 
-// The states. A patch is Active once and never again after it ended.
+// The states. A patch is Proposed at most once, then Active at most once, and
+// neither again after it ended.
 const (
 	NoState    State = iota
 	Active           // until its expiry
 	Revoked          // ended by a caller
-	Superseded       // replaced by a newer patch of the same scope
+	Superseded       // replaced by a newer patch, or proposal, of the same scope
 	Expired          // past its expiry
+	Proposed         // until it is answered, or its expiry; does not apply
+	Rejected         // a proposal to which a caller said no
 )
 
 // String returns the state in words, for reasons and metrics.
 func (s State) String() string {
-	return [...]string{"unspecified", "active", "revoked", "superseded", "expired"}[s]
+	return [...]string{"unspecified", "active", "revoked", "superseded", "expired", "proposed", "rejected"}[s]
 }
 
 // Bounds of a patch.
@@ -68,16 +71,23 @@ type Patch struct {
 	Updated      time.Time
 	Expires      time.Time
 	Revision     int64 // counts its changes, from 1; 0 for one that is not stored
-	RevokeReason string
+	// RevokeReason says who revoked or rejected it and why.
+	RevokeReason  string
+	ApproveReason string
+	// Saving is zero where none is expected.
+	Saving Saving
 }
 
 // Name returns the resource name: "patches/{patch}".
 func (p Patch) Name() string { return "patches/" + p.ID }
 
-// At returns p as it is at a time: an active patch past its expiry is Expired,
+// Open reports whether p has not been ended: it applies, or may yet.
+func (p Patch) Open() bool { return p.State == Active || p.State == Proposed }
+
+// At returns p as it is at a time: an open patch past its expiry is Expired,
 // whether or not somebody has written that down.
 func (p Patch) At(now time.Time) Patch {
-	if p.State == Active && !now.Before(p.Expires) {
+	if p.Open() && !now.Before(p.Expires) {
 		p.State = Expired
 	}
 	return p

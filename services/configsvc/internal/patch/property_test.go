@@ -63,7 +63,7 @@ func (w world) patch(id string) Patch {
 		p.Scope = Scope{Type: p.Type}
 	}
 	if w.rarely() {
-		p.State = State(1 + w.IntN(4))
+		p.State = State(1 + w.IntN(6))
 	}
 	if w.rarely() {
 		p.Expires = now

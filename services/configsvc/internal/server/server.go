@@ -74,15 +74,17 @@ func (s *Server) PromotePatch(ctx context.Context, req *redrivev1.PromotePatchRe
 
 // RevokePatch implements redrivev1.ConfigServiceServer.
 func (s *Server) RevokePatch(ctx context.Context, req *redrivev1.RevokePatchRequest) (*redrivev1.Patch, error) {
-	id, err := patch.ParseName("name", req.GetName())
-	if err != nil {
-		return nil, err
-	}
-	revision, err := revisionOf(req.GetEtag())
-	if err != nil {
-		return nil, err
-	}
-	return answer(s.ledger.Revoke(ctx, id, req.GetReason(), revision, time.Now()))
+	return changed(ctx, s.ledger.Revoke, req)
+}
+
+// ApprovePatch implements redrivev1.ConfigServiceServer.
+func (s *Server) ApprovePatch(ctx context.Context, req *redrivev1.ApprovePatchRequest) (*redrivev1.Patch, error) {
+	return changed(ctx, s.ledger.Approve, req)
+}
+
+// RejectPatch implements redrivev1.ConfigServiceServer.
+func (s *Server) RejectPatch(ctx context.Context, req *redrivev1.RejectPatchRequest) (*redrivev1.Patch, error) {
+	return changed(ctx, s.ledger.Reject, req)
 }
 
 // Resolve implements redrivev1.ConfigServiceServer.
@@ -100,6 +102,25 @@ func (s *Server) Resolve(ctx context.Context, req *redrivev1.ResolveRequest) (*r
 		return nil, err
 	}
 	return wire.Resolution(r)
+}
+
+// answering is a request that says what becomes of one patch.
+type answering interface {
+	GetName() string
+	GetReason() string
+	GetEtag() string
+}
+
+func changed(ctx context.Context, change func(ctx context.Context, id, reason string, revision int64, now time.Time) (patch.Patch, error), req answering) (*redrivev1.Patch, error) {
+	id, err := patch.ParseName("name", req.GetName())
+	if err != nil {
+		return nil, err
+	}
+	revision, err := revisionOf(req.GetEtag())
+	if err != nil {
+		return nil, err
+	}
+	return answer(change(ctx, id, req.GetReason(), revision, time.Now()))
 }
 
 func answer(p patch.Patch, err error) (*redrivev1.Patch, error) {

@@ -131,10 +131,11 @@ func TestWrongFieldsAreNamed(t *testing.T) {
 		{"output-only fields", createWith(func(r *patch) {
 			p := r.GetPatch()
 			p.Name, p.State, p.PromotedFrom, p.Revision, p.Etag, p.RevokeReason = "patches/x", 1, "patches/y", 1, "1", "z"
+			p.ApproveReason = "z"
 			p.CreateTime, p.UpdateTime, p.ExpireTime = timestamppb.Now(), timestamppb.Now(), timestamppb.Now()
 		}), []string{
 			"patch.name", "patch.state", "patch.promoted_from", "patch.create_time", "patch.update_time",
-			"patch.expire_time", "patch.revision", "patch.etag", "patch.revoke_reason",
+			"patch.expire_time", "patch.revision", "patch.etag", "patch.revoke_reason", "patch.approve_reason",
 		}},
 		{"bad job", createWith(func(r *patch) { r.Patch.Scope.Job = "etl" }), []string{"patch.scope.job"}},
 		{"no scope", createWith(func(r *patch) { r.Patch.Scope = nil }), []string{"patch.scope"}},
@@ -163,6 +164,12 @@ func TestWrongFieldsAreNamed(t *testing.T) {
 			_, err := s.RevokePatch(t.Context(), &redrivev1.RevokePatchRequest{Name: "patches/p", Etag: "+1"})
 			return err
 		}, []string{"etag"}},
+		{"approve a bad name, reject with a bad etag", func() error {
+			_, approve := s.ApprovePatch(t.Context(), &redrivev1.ApprovePatchRequest{Name: "x"})
+			_, reject := s.RejectPatch(t.Context(), &redrivev1.RejectPatchRequest{Name: "patches/p", Etag: "+1"})
+			return errs.Fields(approve, reject)
+		}, []string{"name", "etag"}},
+		{"a saving that cannot be", createWith(func(r *patch) { r.Patch.Saving = &redrivev1.Saving{Runs: -1} }), []string{"patch.saving.runs"}},
 		{"list badly", func() error {
 			_, err := s.ListPatches(t.Context(), &redrivev1.ListPatchesRequest{State: 77, Job: "x", Workflow: strings.Repeat("w", 129)})
 			return err
@@ -209,6 +216,14 @@ func TestWhatIsNotThereIsNotFound(t *testing.T) {
 			_, err := s.PromotePatch(t.Context(), &redrivev1.PromotePatchRequest{Name: "patches/p1"})
 			return err
 		},
+		"approve": func() error {
+			_, err := s.ApprovePatch(t.Context(), &redrivev1.ApprovePatchRequest{Name: "patches/p1"})
+			return err
+		},
+		"reject": func() error {
+			_, err := s.RejectPatch(t.Context(), &redrivev1.RejectPatchRequest{Name: "patches/p1"})
+			return err
+		},
 		"revoke": func() error {
 			_, err := s.RevokePatch(t.Context(), &redrivev1.RevokePatchRequest{Name: "patches/p1"})
 			return err
@@ -217,6 +232,31 @@ func TestWhatIsNotThereIsNotFound(t *testing.T) {
 		if err := call(); !errs.Is(err, errs.NotFound) || !strings.Contains(err.Error(), "patches/p1") {
 			t.Errorf("%s = %v, want NotFound of patches/p1", name, err)
 		}
+	}
+}
+
+func TestAProposalIsAnswered(t *testing.T) {
+	s := open(t)
+	propose := func(r *redrivev1.CreatePatchRequest) {
+		r.Propose, r.Patch.Scope = true, &redrivev1.PatchScope{Type: r.GetPatch().GetType()}
+		r.Patch.Saving = &redrivev1.Saving{DollarsPerMonth: 12.5, BeforeBytes: 2 << 30, AfterBytes: 1 << 30, FailProbabilityAfter: 0.01, Runs: 20}
+	}
+	p := create(t, s, propose)
+	if p.GetState() != redrivev1.Patch_STATE_PROPOSED || p.GetSaving().GetDollarsPerMonth() != 12.5 {
+		t.Errorf("proposed %v", p)
+	}
+	approved, err := s.ApprovePatch(t.Context(), &redrivev1.ApprovePatchRequest{Name: p.GetName(), Reason: "ann: fine", Etag: p.GetEtag()})
+	if err != nil || approved.GetState() != redrivev1.Patch_STATE_ACTIVE || approved.GetApproveReason() != "ann: fine" || !proto.Equal(approved.GetSaving(), p.GetSaving()) {
+		t.Errorf("ApprovePatch = %v, %v", approved, err)
+	}
+	next := create(t, s, propose)
+	rejected, err := s.RejectPatch(t.Context(), &redrivev1.RejectPatchRequest{Name: next.GetName(), Reason: "ann: no"})
+	if err != nil || rejected.GetState() != redrivev1.Patch_STATE_REJECTED || rejected.GetRevokeReason() != "ann: no" {
+		t.Errorf("RejectPatch = %v, %v", rejected, err)
+	}
+	l, err := s.ListPatches(t.Context(), &redrivev1.ListPatchesRequest{State: redrivev1.Patch_STATE_REJECTED})
+	if err != nil || len(l.GetPatches()) != 1 || l.GetPatches()[0].GetName() != next.GetName() {
+		t.Errorf("ListPatches = %v, %v", l, err)
 	}
 }
 

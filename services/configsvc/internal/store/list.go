@@ -46,14 +46,29 @@ func (s *Store) CountActive(ctx context.Context) (int, error) {
 	return s.docs.Count(ctx, docstore.Query{Kind: s.patches.Kind(), Index: byExpiry}, mostCounted)
 }
 
+// CountProposed returns how many patches are written down as proposed; at most
+// 100,000 are counted.
+func (s *Store) CountProposed(ctx context.Context) (int, error) {
+	return s.docs.Count(ctx, docstore.Query{Kind: s.patches.Kind(), Index: byProposal}, mostCounted)
+}
+
 // pageSize is how many documents a sweep reads at once.
 const pageSize = 200
 
 // Due returns the patches that are past their expiry at a time and still
-// written down as active. Each is returned once, changed meanwhile or not.
+// written down as active or proposed. Each is returned once, changed meanwhile
+// or not.
 func (s *Store) Due(ctx context.Context, now time.Time) iter.Seq2[patch.Patch, error] {
-	// Until is exclusive; a patch that expires exactly now is expired.
-	return s.all(ctx, docstore.Query{Index: byExpiry, Until: docstore.TimeKey(now.Add(1))})
+	return func(yield func(patch.Patch, error) bool) {
+		for _, index := range []string{byExpiry, byProposal} {
+			// Until is exclusive; a patch that expires exactly now is expired.
+			for p, err := range s.all(ctx, docstore.Query{Index: index, Until: docstore.TimeKey(now.Add(1))}) {
+				if !yield(p, err) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // Ended returns the patches that ended before a time.

@@ -1,6 +1,7 @@
 // Package store keeps patches. Each scope has a slot with the newest patch of
 // the scope: a new patch takes the slot and ends the one before it in one
-// commit, so a scope never has two active patches.
+// commit, so a scope never has two active patches. Proposals have slots of their
+// own: a scope has one at most, and it leaves what is active alone.
 package store
 
 import (
@@ -26,14 +27,24 @@ const (
 	byJob      = "job"      // those of one job: job, NUL, created
 	byWorkflow = "workflow" // all: workflow, NUL, created
 	byExpiry   = "expiry"   // active ones
+	byProposal = "proposal" // proposed ones: their expiry
 	byEnd      = "end"      // ended ones
 )
 
-// Slot is the newest patch of a scope.
+// Slot is the newest patch of a scope, or its newest proposal.
 type Slot struct {
-	Scope    patch.Scope
 	PatchID  string // empty when the scope never had a patch, or its last is purged
-	Revision int64  // of the slot's document
+	id       string // of the slot's document
+	revision int64
+}
+
+// slotOf returns the id of a slot. The keys of scopes begin with "jobs/" and
+// "types/".
+func slotOf(scope patch.Scope, proposed bool) string {
+	if proposed {
+		return "proposed/" + scope.Key()
+	}
+	return scope.Key()
 }
 
 // Store keeps patches and the slots of their scopes.
@@ -52,7 +63,7 @@ func New(docs docstore.Store, box *outbox.Outbox) *Store {
 		slots: docstore.NewCollection(docs, "configsvc.slot", docstore.Codec[Slot]{
 			Encode: func(s Slot) ([]byte, error) { return []byte(s.PatchID), nil },
 			Decode: func(d docstore.Doc) (Slot, error) {
-				return Slot{PatchID: string(d.Value), Revision: d.Revision}, nil
+				return Slot{PatchID: string(d.Value), id: d.ID, revision: d.Revision}, nil
 			},
 		}),
 	}
@@ -81,8 +92,11 @@ func index(p patch.Patch) []docstore.Entry {
 	if p.Scope.OfJob() {
 		entries = append(entries, docstore.Entry{Name: byJob, Value: p.Scope.Job + "\x00" + created})
 	}
-	if p.State == patch.Active {
+	switch p.State {
+	case patch.Active:
 		return append(entries, docstore.Entry{Name: byExpiry, Value: docstore.TimeKey(p.Expires)})
+	case patch.Proposed:
+		return append(entries, docstore.Entry{Name: byProposal, Value: docstore.TimeKey(p.Expires)})
 	}
 	return append(entries, docstore.Entry{Name: byEnd, Value: docstore.TimeKey(p.Updated)})
 }
@@ -96,26 +110,26 @@ func (s *Store) Get(ctx context.Context, id string) (patch.Patch, error) {
 	return p, err
 }
 
-// Slot returns the slot of a scope.
-func (s *Store) Slot(ctx context.Context, scope patch.Scope) (Slot, error) {
-	slot, err := s.slots.Get(ctx, scope.Key())
+// Slot returns the slot of a scope, or that of its proposals.
+func (s *Store) Slot(ctx context.Context, scope patch.Scope, proposed bool) (Slot, error) {
+	slot, err := s.slots.Get(ctx, slotOf(scope, proposed))
 	if err != nil && !errs.Is(err, errs.NotFound) {
 		return Slot{}, err
 	}
-	slot.Scope = scope
+	slot.id = slotOf(scope, proposed)
 	return slot, nil
 }
 
 // Change is what one commit does.
 type Change struct {
-	New   *patch.Patch  // takes Slot
+	New   *patch.Patch  // takes Slot; of one that is stored, with the revision that was read
 	Slot  Slot          // as it was read
+	Left  *Slot         // is empty from now on; as it was read
 	Ended []patch.Patch // with the revision that was read
 }
 
-// Commit writes a change and the events about it, and returns the new patch
-// with its revision. It is errs.Conflict when the slot or a patch has changed
-// since it was read.
+// Commit writes a change and the events about it. It is errs.Conflict when a slot
+// or a patch has changed since it was read.
 func (s *Store) Commit(ctx context.Context, c Change, now time.Time) error {
 	var writes []docstore.Write
 	var told []bus.Event
@@ -142,25 +156,30 @@ func (s *Store) Commit(ctx context.Context, c Change, now time.Time) error {
 			return err
 		}
 		c.Slot.PatchID = c.New.ID
-		w, err := s.slots.Write(c.Slot.Scope.Key(), c.Slot.Revision, c.Slot)
+		w, err := s.slots.Write(c.Slot.id, c.Slot.revision, c.Slot)
 		if err != nil {
 			return err
 		}
 		writes = append(writes, w)
 	}
+	if c.Left != nil && c.Left.revision > 0 {
+		writes = append(writes, s.slots.Delete(c.Left.id, c.Left.revision))
+	}
 	return s.outbox.Commit(ctx, told, writes...)
 }
 
-// Delete removes an ended patch, and its scope's slot when it holds it. It is
+// Delete removes an ended patch, and the slot of its scope that holds it. It is
 // errs.Conflict when one has changed since it was read.
 func (s *Store) Delete(ctx context.Context, p patch.Patch) error {
-	slot, err := s.Slot(ctx, p.Scope)
-	if err != nil {
-		return err
-	}
 	writes := []docstore.Write{s.patches.Delete(p.ID, p.Revision)}
-	if slot.PatchID == p.ID {
-		writes = append(writes, s.slots.Delete(p.Scope.Key(), slot.Revision))
+	for _, proposed := range []bool{false, true} {
+		slot, err := s.Slot(ctx, p.Scope, proposed)
+		if err != nil {
+			return err
+		}
+		if slot.PatchID == p.ID {
+			writes = append(writes, s.slots.Delete(slot.id, slot.revision))
+		}
 	}
 	return s.docs.Commit(ctx, writes...)
 }

@@ -35,7 +35,7 @@ func open(t testing.TB) (*store.Store, *outbox.Outbox) {
 // put stores a new patch of a workflow and returns it as it is read.
 func put(t testing.TB, s *store.Store, p patch.Patch) patch.Patch {
 	t.Helper()
-	slot, err := s.Slot(t.Context(), p.Scope)
+	slot, err := s.Slot(t.Context(), p.Scope, p.State == patch.Proposed)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +90,7 @@ func TestWorkflowsAreNotMixedUp(t *testing.T) {
 func TestACommitOnAnOldSlotIsAConflict(t *testing.T) {
 	s, box := open(t)
 	kind := failure.Type{Workflow: "etl", Step: "load", Engine: "process"}
-	old, err := s.Slot(t.Context(), patch.Scope{Type: kind})
+	old, err := s.Slot(t.Context(), patch.Scope{Type: kind}, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,9 +123,33 @@ func TestDeleteFreesTheSlotOfItsPatchAlone(t *testing.T) {
 		if err := s.Delete(t.Context(), step.gone); err != nil {
 			t.Fatal(err)
 		}
-		slot, err := s.Slot(t.Context(), first.Scope)
+		slot, err := s.Slot(t.Context(), first.Scope, false)
 		if err != nil || slot.PatchID != step.left {
 			t.Errorf("slot after Delete of %s = %q, %v, want %q", step.gone.ID, slot.PatchID, err, step.left)
 		}
+	}
+}
+
+func TestAProposalHasASlotOfItsOwn(t *testing.T) {
+	s, _ := open(t)
+	kind := failure.Type{Workflow: "etl", Step: "load", Engine: "process"}
+	proposal := patchOf("p2", kind)
+	proposal.State = patch.Proposed
+	proposal.Saving = patch.Saving{DollarsPerMonth: 1.5, Before: 2 << 30, After: 1 << 30, FailAfter: 0.01, Runs: 20}
+	active, proposal := put(t, s, patchOf("p1", kind)), put(t, s, proposal)
+	for proposed, want := range map[bool]patch.Patch{false: active, true: proposal} {
+		slot, err := s.Slot(t.Context(), want.Scope, proposed)
+		if err != nil || slot.PatchID != want.ID {
+			t.Errorf("slot (proposed %v) = %q, %v, want %s", proposed, slot.PatchID, err, want.ID)
+		}
+	}
+	if err := s.Delete(t.Context(), proposal); err != nil {
+		t.Fatal(err)
+	}
+	if slot, err := s.Slot(t.Context(), proposal.Scope, true); err != nil || slot.PatchID != "" {
+		t.Errorf("slot of a deleted proposal = %q, %v", slot.PatchID, err)
+	}
+	if slot, err := s.Slot(t.Context(), active.Scope, false); err != nil || slot.PatchID != active.ID {
+		t.Errorf("slot of the active patch = %q, %v", slot.PatchID, err)
 	}
 }

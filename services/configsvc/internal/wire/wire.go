@@ -26,6 +26,7 @@ func Patch(p patch.Patch) (*redrivev1.Patch, error) {
 		Scope: scope(p.Scope), Type: p.Type.Proto(), Operations: ops, State: redrivev1.Patch_State(p.State),
 		Failure: p.Failure, PromotedFrom: p.PromotedFrom, Reason: p.Reason, CreateTime: wellknown.Timestamp(p.Created),
 		UpdateTime: wellknown.Timestamp(p.Updated), ExpireTime: wellknown.Timestamp(p.Expires), RevokeReason: p.RevokeReason,
+		ApproveReason: p.ApproveReason, Saving: saving(p.Saving),
 	}
 	if p.ID != "" {
 		out.Name = p.Name()
@@ -42,7 +43,25 @@ func Stored(id string, revision int64, p *redrivev1.Patch) patch.Patch {
 		ID: id, Scope: Scope(p.GetScope()), Type: failure.TypeFromProto(p.GetType()), Operations: values(p.GetOperations()),
 		State: patch.State(p.GetState()), Failure: p.GetFailure(), PromotedFrom: p.GetPromotedFrom(), Reason: p.GetReason(),
 		Created: p.GetCreateTime().AsTime(), Updated: p.GetUpdateTime().AsTime(), Expires: p.GetExpireTime().AsTime(),
-		Revision: revision, RevokeReason: p.GetRevokeReason(),
+		Revision: revision, RevokeReason: p.GetRevokeReason(), ApproveReason: p.GetApproveReason(), Saving: Saving(p.GetSaving()),
+	}
+}
+
+// Saving reads what a patch is expected to bring.
+func Saving(p *redrivev1.Saving) patch.Saving {
+	return patch.Saving{
+		DollarsPerMonth: p.GetDollarsPerMonth(), Before: p.GetBeforeBytes(), After: p.GetAfterBytes(),
+		FailBefore: p.GetFailProbabilityBefore(), FailAfter: p.GetFailProbabilityAfter(), Runs: int(p.GetRuns()),
+	}
+}
+
+func saving(s patch.Saving) *redrivev1.Saving {
+	if s == (patch.Saving{}) {
+		return nil
+	}
+	return &redrivev1.Saving{
+		DollarsPerMonth: s.DollarsPerMonth, BeforeBytes: s.Before, AfterBytes: s.After,
+		FailProbabilityBefore: s.FailBefore, FailProbabilityAfter: s.FailAfter, Runs: int32(s.Runs),
 	}
 }
 

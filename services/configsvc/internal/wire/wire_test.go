@@ -31,7 +31,8 @@ func TestAPatchComesBackFromTheWireAsItWas(t *testing.T) {
 			Reason: "r", RevokeReason: "no", Created: at, Updated: at.Add(1), Expires: at.Add(time.Hour), Revision: 3,
 		},
 		{
-			ID: "p2", Scope: patch.Scope{Type: kind}, Type: kind, State: patch.Active, PromotedFrom: "patches/p1",
+			ID: "p2", Scope: patch.Scope{Type: kind}, Type: kind, State: patch.Active, PromotedFrom: "patches/p1", ApproveReason: "ann: fine",
+			Saving:  patch.Saving{DollarsPerMonth: -1.5, Before: 1 << 30, After: 2 << 30, FailBefore: 0.1, FailAfter: 0.01, Runs: 20},
 			Created: at, Updated: at, Expires: at.Add(time.Hour), Revision: 1,
 		},
 	} {
@@ -57,14 +58,15 @@ func TestStatesAreThoseOfTheAPI(t *testing.T) {
 	for s, want := range map[patch.State]redrivev1.Patch_State{
 		patch.NoState: redrivev1.Patch_STATE_UNSPECIFIED, patch.Active: redrivev1.Patch_STATE_ACTIVE,
 		patch.Revoked: redrivev1.Patch_STATE_REVOKED, patch.Superseded: redrivev1.Patch_STATE_SUPERSEDED,
-		patch.Expired: redrivev1.Patch_STATE_EXPIRED,
+		patch.Expired: redrivev1.Patch_STATE_EXPIRED, patch.Proposed: redrivev1.Patch_STATE_PROPOSED,
+		patch.Rejected: redrivev1.Patch_STATE_REJECTED,
 	} {
 		if got := redrivev1.Patch_State(s); got != want {
 			t.Errorf("%v is %v on the wire, want %v", s, got, want)
 		}
 	}
-	if len(redrivev1.Patch_State_name) != 5 {
-		t.Errorf("the API has %d states, the domain 5", len(redrivev1.Patch_State_name))
+	if len(redrivev1.Patch_State_name) != 7 {
+		t.Errorf("the API has %d states, the domain 7", len(redrivev1.Patch_State_name))
 	}
 }
 
