@@ -15,11 +15,13 @@ type Quantile struct {
 // recorded, and all that a search may look at.
 type Quantiles []Quantile
 
-// levels are the probabilities that are recorded.
-var levels = []float64{
-	0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85,
-	0.9, 0.925, 0.95, 0.975, 0.99, 0.995, 0.999,
-}
+// levels are the probabilities that are recorded of a smooth distribution.
+var levels = func() (all []float64) {
+	for i := 1; i < 156; i++ {
+		all = append(all, float64(i)/160)
+	}
+	return append(all, 0.975, 0.98, 0.985, 0.99, 0.9925, 0.995, 0.9975, Certain)
+}()
 
 // Above returns the distribution of a need that is known to be more than
 // proven; of the need as such when proven is 0.
@@ -73,8 +75,8 @@ func toBytes(b float64) int64 { return int64(min(b, math.MaxInt64/2)) }
 const Certain = 0.999
 
 // Exceeds returns P(need > bytes). It never grows with bytes, and lies between
-// 1 − Certain and Certain. Between two points it is straight in the logarithm
-// of memory; beyond the last it halves with each doubling.
+// 1 − Certain and Certain. It is a staircase: between two points it is that of
+// the lower one. Beyond the last it halves with each doubling.
 func (q Quantiles) Exceeds(bytes float64) float64 {
 	return min(max(q.exceeds(bytes), 1-Certain), Certain)
 }
@@ -84,14 +86,12 @@ func (q Quantiles) exceeds(bytes float64) float64 {
 		return 0.5
 	}
 	i := sort.Search(len(q), func(i int) bool { return float64(q[i].Bytes) > bytes })
-	switch {
-	case i == 0:
+	if i == 0 {
 		return 1
-	case i == len(q):
-		last := q[i-1]
-		return (1 - last.Probability) * float64(last.Bytes) / bytes
 	}
-	a, b := q[i-1], q[i]
-	part := math.Log2(bytes/float64(a.Bytes)) / math.Log2(float64(b.Bytes)/float64(a.Bytes))
-	return 1 - a.Probability - part*(b.Probability-a.Probability)
+	below := q[i-1]
+	if i == len(q) {
+		return (1 - below.Probability) * float64(below.Bytes) / bytes
+	}
+	return 1 - below.Probability
 }

@@ -1,0 +1,207 @@
+package need
+
+import (
+	"math"
+	"slices"
+)
+
+// expert is a predictor with the errors that it is expected to make: those of
+// all runs, or of those alone whose input is near in size.
+type expert struct {
+	predictor predictor
+	near      bool
+}
+
+// experts are the predictors with all their errors, and all but nearest, which
+// would look at two or three runs, with their near errors.
+var experts = func() (all []expert) {
+	for p := range predictor(predictors) {
+		all = append(all, expert{p, false})
+	}
+	for p := range nearest {
+		all = append(all, expert{p, true})
+	}
+	return all
+}()
+
+const expertCount = 2*predictors - 1
+
+func (x expert) String() string {
+	if x.near {
+		return predictorNames[x.predictor] + ", errors at such inputs"
+	}
+	return predictorNames[x.predictor]
+}
+
+// question is what is asked of all experts about one input.
+type question struct {
+	predicted [predictors]float64
+	// from and to bound the near inputs, in logarithms.
+	from, to float64
+	// first is the number of the first run whose errors count.
+	first int
+}
+
+// Errors of the first predictions count as long as there are no others: they
+// were made from fewer runs than nearby, and a process measured in its first
+// moment makes errors of a thousandfold.
+const (
+	earlyRuns = nearby + 1
+	manyRuns  = 15
+)
+
+func (e *Estimator) ask(x, log float64) question {
+	return e.about(e.predict(x, log), log)
+}
+
+func (e *Estimator) about(predicted [predictors]float64, log float64) question {
+	q := question{predicted: predicted}
+	if e.learnt >= manyRuns {
+		q.first = earlyRuns
+	}
+	// The root of the number of runs is the usual rate for estimates from nearest
+	// neighbours: their number grows, and their part of all shrinks. Twice that is
+	// as many on either side.
+	n := int(math.Ceil(2 * math.Sqrt(float64(len(e.peaks)))))
+	if low, high := e.inputs.around(log, n); high > low {
+		q.from, q.to = e.inputs[low].log, e.inputs[high-1].log
+	}
+	return q
+}
+
+// The tail stands for what has not been seen. The next of n exchangeable
+// numbers exceeds all of them with probability 1/(n+1), so it counts as one
+// more run; it is cut into equal parts, each at its middle.
+const tailParts = 6
+
+// tailAt are the middles of the parts of an exponential distribution of mean 1.
+var tailAt = func() (at [tailParts]float64) {
+	for i := range at {
+		at[i] = -math.Log(1 - (float64(i)+0.5)/tailParts)
+	}
+	return at
+}()
+
+// opinion is the distribution of one expert: runs of weight 1, ascending, and
+// after them the parts of the tail, which weigh 1 together.
+type opinion struct {
+	peaks   []float64
+	seconds float64 // mean run time
+}
+
+func (o opinion) seen() int { return len(o.peaks) - tailParts }
+
+func (o opinion) weight(i int) float64 {
+	if i < o.seen() {
+		return 1
+	}
+	return 1.0 / tailParts
+}
+
+// opinion returns the distribution of an expert, in the memory of into.
+func (e *Estimator) opinion(x expert, q *question, into []float64) opinion {
+	o := opinion{peaks: into[:0]}
+	predicted := q.predicted[x.predictor]
+	skip := q.first > 0 && e.learnt <= MaxRuns+q.first // later the early runs are forgotten
+	for _, r := range e.errors[x.predictor] {
+		past := &e.runs[r.slot]
+		if x.near && (past.log < q.from || past.log > q.to) || skip && e.number(r.slot) < q.first {
+			continue
+		}
+		o.peaks = append(o.peaks, x.predictor.peakOf(predicted, r.err))
+		o.seconds += past.seconds
+	}
+	if len(o.peaks) == 0 {
+		o.peaks, o.seconds = append(o.peaks, max(predicted, 1)), e.meanSeconds()
+	}
+	o.seconds /= float64(len(o.peaks))
+	o.peaks = appendTail(o.peaks)
+	return o
+}
+
+// number returns which run lies in a slot, counted from the first ever learnt.
+func (e *Estimator) number(slot int) int {
+	last := e.learnt - 1
+	return last - (last-slot)%MaxRuns
+}
+
+func (e *Estimator) meanSeconds() float64 {
+	sum := 0.0
+	for i := range e.peaks {
+		sum += e.runs[i].seconds
+	}
+	return sum / float64(len(e.peaks))
+}
+
+// widestTail is the mean excess, in logarithms, of the scale-free distribution,
+// in which P(need > m × largest) = 1/m: the widest that the prior knows.
+const widestTail = 1
+
+// appendTail appends the parts of the tail to ascending peaks. The excess over
+// the largest, in logarithms, is exponential; its mean is how far the largest
+// lies above the middle, for each run that took to get there, with looseWidth
+// as one more observation.
+func appendTail(peaks []float64) []float64 {
+	n := float64(len(peaks))
+	largest, middle := peaks[len(peaks)-1], peaks[len(peaks)/2]
+	mean := min((n*math.Log(largest/middle)+looseWidth*math.Ln2)/(n+1), widestTail)
+	for _, at := range tailAt {
+		peaks = append(peaks, largest*math.Exp(mean*at))
+	}
+	return peaks
+}
+
+// choose returns the amount of least expected cost of a first attempt, when
+// what failed is done again with the most that is thought possible. Only what
+// is allocated beyond the need, what failed attempts held, and the failures
+// themselves differ between amounts.
+func (o opinion) choose(p Prices) float64 {
+	most := o.peaks[len(o.peaks)-1]
+	total := float64(o.seen() + 1)
+	memory := p.PerGiBHour / (1 << 30) / 3600 * o.seconds
+	best, least := most, math.Inf(1)
+	below := 0.0
+	for i, m := range o.peaks {
+		below += o.weight(i)
+		above := max(total-below, 0)
+		if cost := memory*(below*m+above*(p.FailedShare*m+most)) + p.Weight*above; cost < least {
+			best, least = m, cost
+		}
+	}
+	return best
+}
+
+// costs are what the choices of each expert have cost so far, in US dollars.
+type costs struct{ all, late [expertCount]float64 }
+
+// fading is how much of a cost the next run leaves: half of it is left after
+// 700 runs.
+const fading = 0.999
+
+// charge adds what each expert would have cost at a run that is yet to be learnt.
+func (e *Estimator) charge(predicted [predictors]float64, now run) {
+	q := e.about(predicted, now.log)
+	space := make([]float64, 0, len(e.peaks)+tailParts)
+	most := e.peaks[len(e.peaks)-1]
+	memory := e.prices.PerGiBHour / (1 << 30) / 3600 * now.seconds
+	for i, x := range experts {
+		a := e.opinion(x, &q, space).choose(e.prices)
+		cost := memory * (a - now.peak)
+		if a < now.peak {
+			cost = memory*(e.prices.FailedShare*a+max(2*a-now.peak, most-now.peak, 0)) + e.prices.Weight
+		}
+		e.costs.all[i] = fading*e.costs.all[i] + cost
+		e.costs.late[i] = fading*e.costs.late[i] + cost
+	}
+	switch e.learnt + 1 {
+	case earlyRuns:
+		e.costs.late = [expertCount]float64{}
+	case manyRuns:
+		e.costs.all = e.costs.late
+	}
+}
+
+// cheapest returns the expert that has cost least.
+func (c *costs) cheapest() int {
+	return slices.Index(c.all[:], slices.Min(c.all[:]))
+}
