@@ -3,27 +3,30 @@ package engine
 import (
 	"math"
 	"math/bits"
+	"slices"
 )
 
 // Limits bound what may be recommended; 0 leaves the engine's own bound.
 type Limits struct {
 	Memory int64   // bytes in all of the tree or container
 	Part   int64   // bytes of the part
+	Least  int64   // bytes of the part at which candidates begin; 0 is what is set
 	Cores  float64 // cores of the part
 }
 
-// gridStep is the ratio of two neighbouring memory candidates: 5 %, as the
-// buckets of the Kubernetes vertical pod autoscaler. A finer grid would save
-// less than the noise of a measured peak.
-const gridStep = 1.05
+// perOctave is how many memory candidates lie between an amount and its double:
+// neighbours differ by 0.4 to 0.8 %. What is predicted of a job that repeats
+// itself is good to one per cent, and a coarser grid would give that away.
+const perOctave = 128
 
 // Grid returns the sizes worth considering after a failure with this setting,
-// the present one first: never less memory, by steps of about 5 % up to the
+// the present one first: never less memory, by steps of less than 1 % up to the
 // limit, and the largest that the limit allows. For an executor each also with
-// fewer cores, by halves. It has at most 4,000 sizes, and none when no memory is
-// set or no key bears on it.
+// fewer cores, by halves. With l.Least the memory begins there, and what is set
+// is one candidate of all. It has none when no memory is set or no key bears on
+// it.
 func (s Setting) Grid(l Limits) []Size {
-	if s.Part == NoPart || s.Memory <= 0 {
+	if s.Part == NoPart || s.Memory <= 0 && l.Least <= 0 {
 		return nil
 	}
 	memory := s.memories(l)
@@ -40,22 +43,35 @@ func (s Setting) Grid(l Limits) []Size {
 	}
 }
 
-// memories returns the amounts of the part, ascending, the present one first.
+// memories returns the amounts of the part, ascending.
 func (s Setting) memories(l Limits) []int64 {
 	fits := func(m int64) bool {
 		return (l.Memory <= 0 || s.Total(Size{m, s.Cores}) <= l.Memory) && (l.Part <= 0 || m <= l.Part) && m <= maxMemory
 	}
-	memory := []int64{s.Memory}
-	last := s.Memory
-	for {
-		next := max(roundUp(int64(math.Ceil(float64(last)*gridStep))), last+mib)
-		if !fits(next) {
-			break
+	first := s.Memory
+	if l.Least > 0 {
+		if first = roundUp(max(l.Least, minMemory)); !fits(first) {
+			return []int64{largest(minMemory, first, fits)}
 		}
-		memory, last = append(memory, next), next
 	}
-	// The largest that fits lies less than one step above the last.
-	fit, tooMuch := last/mib, roundUp(int64(math.Ceil(float64(last)*gridStep)))/mib+1
+	memory := []int64{first}
+	for next := roundUp(first + 1); fits(next); next = roundUp(next + 1) {
+		memory = append(memory, next)
+	}
+	last := memory[len(memory)-1]
+	if most := largest(last, roundUp(last+1), fits); most > last {
+		memory = append(memory, most)
+	}
+	if i, found := slices.BinarySearch(memory, s.Memory); l.Least > 0 && !found && s.Memory >= first && fits(s.Memory) {
+		memory = slices.Insert(memory, i, s.Memory)
+	}
+	return memory
+}
+
+// largest returns the largest amount in whole MiB from low, below high, that
+// fits; low when none does.
+func largest(low, high int64, fits func(int64) bool) int64 {
+	fit, tooMuch := low/mib, high/mib
 	for fit+1 < tooMuch {
 		if mid := (fit + tooMuch) / 2; fits(mid * mib) {
 			fit = mid
@@ -63,15 +79,12 @@ func (s Setting) memories(l Limits) []int64 {
 			tooMuch = mid
 		}
 	}
-	if fit*mib > last {
-		memory = append(memory, fit*mib)
-	}
-	return memory
+	return max(fit*mib, low)
 }
 
-// roundUp rounds to a number that reads well: to a 32nd of its highest power of
+// roundUp rounds to a number that reads well: to a 128th of its highest power of
 // two, at least 1 MiB.
 func roundUp(bytes int64) int64 {
-	step := max(int64(mib), int64(1)<<(bits.Len64(uint64(bytes))-1)/32)
+	step := max(int64(mib), int64(1)<<(bits.Len64(uint64(bytes))-1)/perOctave)
 	return (bytes + step - 1) / step * step
 }

@@ -139,7 +139,14 @@ func TestGrid(t *testing.T) {
 			config{"memory_mb": 512.0},
 			failure.MemoryContainer,
 			engine.Limits{Memory: 1000 * mib},
-			"512 0, 1000 0, 13",
+			"512 0, 1000 0, 123",
+		},
+		{
+			"a job that has not run may get less", engine.Process,
+			config{"memory_mb": 1001.0},
+			failure.MemoryContainer,
+			engine.Limits{Memory: 2000 * mib, Least: 900*mib + 1},
+			"904 0, 2000 0, 154",
 		},
 		{
 			"nothing more fits", engine.Process,
@@ -160,21 +167,21 @@ func TestGrid(t *testing.T) {
 			config{"heap_mb": 512.0, "memory_mb": 1024.0},
 			failure.MemoryDriver,
 			engine.Limits{Memory: 2 * gib},
-			"512 0, 1536 0, 20",
+			"512 0, 1536 0, 193",
 		},
 		{
 			"the part has a limit of its own", engine.Process,
 			config{"memory_mb": 512.0},
 			failure.MemoryContainer,
 			engine.Limits{Memory: 64 * gib, Part: 2 * gib},
-			"512 0, 2048 0, 26",
+			"512 0, 2048 0, 257",
 		},
 		{
 			"an executor also with fewer cores", engine.Spark,
 			config{"spark.executor.memory": "4g", "spark.executor.cores": "5"},
 			failure.MemoryExecutor,
 			engine.Limits{Memory: 4600 * mib},
-			"4096 5, 4182 1, 6",
+			"4096 5, 4182 1, 12",
 		},
 		{
 			"a GPU's memory is no setting", engine.Spark,
@@ -228,7 +235,7 @@ func TestGridAndApplyAgree(t *testing.T) {
 			}
 			ceiling := int64(float64(s.Total(s.Size)) * (0.5 + 8*r.Float64()))
 			grid := s.Grid(engine.Limits{Memory: ceiling})
-			if len(grid) > 4000 || s.Memory > 0 && grid[0] != s.Size {
+			if len(grid) > 12_000 || s.Memory > 0 && grid[0] != s.Size {
 				t.Fatalf("%s %s %v: grid of %d starts with %v, want %v", name, class, c, len(grid), grid[0], s.Size)
 			}
 			for i, to := range grid {

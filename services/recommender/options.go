@@ -34,6 +34,9 @@ type Options struct {
 	MaxMemory int64
 	// MaxCores is the most cores that are recommended; as many as the job has.
 	MaxCores float64
+	// MinBilledSeconds is the least time that a run is paid for: 60, as clouds
+	// bill. Less than 0 is none.
+	MinBilledSeconds float64
 }
 
 // Defaults.
@@ -43,6 +46,7 @@ const (
 	defaultPerCoreHour     = 0.04
 	defaultNotFeasible     = 0.9
 	defaultMinObservations = 3
+	defaultBilledSeconds   = 60
 	defaultSparkMemory     = 64 << 30
 	hostShare              = 0.8
 )
@@ -73,6 +77,7 @@ func (o Options) withDefaults(host int64) resolved {
 			PerCoreHour: cmp.Or(o.DollarsPerCoreHour, defaultPerCoreHour), NotFeasible: cmp.Or(o.NotFeasibleAbove, defaultNotFeasible),
 			MinObservations: cmp.Or(o.MinObservations, defaultMinObservations),
 			MaxMemory:       cmp.Or(o.MaxMemory, int64(hostShare*float64(host))), MaxCores: o.MaxCores,
+			MinSeconds: max(cmp.Or(o.MinBilledSeconds, defaultBilledSeconds), 0),
 		},
 		spark: cmp.Or(o.MaxMemory, defaultSparkMemory),
 	}

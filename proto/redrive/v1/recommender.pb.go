@@ -716,9 +716,16 @@ type RecommendationInputs struct {
 	// The job has not run yet: memory alone is what is paid for.
 	First bool `protobuf:"varint,16,opt,name=first,proto3" json:"first,omitempty"`
 	// Chooses among near equals, where that is switched on; from the failure's id.
-	Dice          float64 `protobuf:"fixed64,17,opt,name=dice,proto3" json:"dice,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Dice float64 `protobuf:"fixed64,17,opt,name=dice,proto3" json:"dice,omitempty"`
+	// The most bytes of the part that one step may go to, by an estimate that
+	// knows the tail; 0 where memory_need follows from bounds, and how far a step
+	// goes from seen_bytes.
+	ReachBytes int64 `protobuf:"varint,18,opt,name=reach_bytes,json=reachBytes,proto3" json:"reach_bytes,omitempty"`
+	// The probability that an attempt needs more than may be given, by the same
+	// estimate.
+	BeyondProbability float64 `protobuf:"fixed64,19,opt,name=beyond_probability,json=beyondProbability,proto3" json:"beyond_probability,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *RecommendationInputs) Reset() {
@@ -866,6 +873,20 @@ func (x *RecommendationInputs) GetFirst() bool {
 func (x *RecommendationInputs) GetDice() float64 {
 	if x != nil {
 		return x.Dice
+	}
+	return 0
+}
+
+func (x *RecommendationInputs) GetReachBytes() int64 {
+	if x != nil {
+		return x.ReachBytes
+	}
+	return 0
+}
+
+func (x *RecommendationInputs) GetBeyondProbability() float64 {
+	if x != nil {
+		return x.BeyondProbability
 	}
 	return 0
 }
@@ -2010,7 +2031,7 @@ const file_redrive_v1_recommender_proto_rawDesc = "" +
 	"\x12shuffle_partitions\x18\b \x01(\x05R\x11shufflePartitions\x12.\n" +
 	"\x05shape\x18\t \x01(\v2\x18.redrive.v1.ClusterShapeR\x05shape\x12\x18\n" +
 	"\aseconds\x18\n" +
-	" \x01(\x01R\aseconds\"\xb5\x05\n" +
+	" \x01(\x01R\aseconds\"\x85\x06\n" +
 	"\x14RecommendationInputs\x126\n" +
 	"\arequest\x18\x01 \x01(\v2\x1c.redrive.v1.RecommendRequestR\arequest\x125\n" +
 	"\vmemory_need\x18\x02 \x03(\v2\x14.redrive.v1.QuantileR\n" +
@@ -2033,7 +2054,10 @@ const file_redrive_v1_recommender_proto_rawDesc = "" +
 	"\x06shapes\x18\x0e \x01(\v2\x1a.redrive.v1.ShapeKnowledgeR\x06shapes\x120\n" +
 	"\bfeatures\x18\x0f \x01(\v2\x14.redrive.v1.FeaturesR\bfeatures\x12\x14\n" +
 	"\x05first\x18\x10 \x01(\bR\x05first\x12\x12\n" +
-	"\x04dice\x18\x11 \x01(\x01R\x04dice\"v\n" +
+	"\x04dice\x18\x11 \x01(\x01R\x04dice\x12\x1f\n" +
+	"\vreach_bytes\x18\x12 \x01(\x03R\n" +
+	"reachBytes\x12-\n" +
+	"\x12beyond_probability\x18\x13 \x01(\x01R\x11beyondProbability\"v\n" +
 	"\x0eShapeKnowledge\x12.\n" +
 	"\x06curves\x18\x01 \x03(\v2\x16.redrive.v1.ShapeCurveR\x06curves\x124\n" +
 	"\x16interruptions_per_hour\x18\x02 \x01(\x01R\x14interruptionsPerHour\"\xb5\x01\n" +

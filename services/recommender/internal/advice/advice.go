@@ -48,6 +48,8 @@ type Record struct {
 	Part         engine.Part // NoPart when memory was not the question
 	Need         need.Quantiles
 	Proven, Seen int64 // bytes
+	Reach        int64 // bytes; 0 where Need follows from bounds
+	Beyond       float64
 	Permanent    float64
 	Seconds      float64
 	Observations int
@@ -161,7 +163,7 @@ func Search(ctx context.Context, r Request, rec Record) (Answer, error) {
 	a := Answer{Answer: search.Find(ctx, search.Inputs{
 		Question: question, Setting: setting, Need: rec.Need, Proven: rec.Proven, Seen: rec.Seen, Permanent: rec.Permanent,
 		Seconds: rec.Seconds, Observations: rec.Observations, Settings: rec.Settings, Considered: rec.Considered,
-		First: rec.First, FailedShare: rec.FailedShare, Dice: rec.Dice,
+		First: rec.First, FailedShare: rec.FailedShare, Dice: rec.Dice, Reach: rec.Reach, Beyond: rec.Beyond,
 	})}
 	if a.Outcome != search.Change {
 		return a, nil

@@ -40,6 +40,7 @@ func (rec Record) Validate(field string) error {
 		amount("settings.dollars_per_core_hour", s.PerCoreHour), inside("settings.not_feasible_above", s.NotFeasible),
 		amount("settings.min_observations", float64(s.MinObservations)),
 		amount("settings.max_memory_bytes", float64(s.MaxMemory)), amount("settings.max_cores", s.MaxCores),
+		amount("reach_bytes", float64(rec.Reach)), amount("beyond_probability", rec.Beyond), amount("settings.min_billed_seconds", s.MinSeconds),
 	)
 }
 

@@ -33,6 +33,13 @@ func TestSameWithHistoryThatSaysNothingOfSoLargeANeed(t *testing.T) {
 	near(t, "P(need > 2 × limit)", q.Exceeds(16*gib), 0.5, 0.01)
 }
 
+func TestAPointCountsWhereItIsReached(t *testing.T) {
+	q := need.Quantiles{{Probability: 0.5, Bytes: gib}, {Probability: 0.9, Bytes: 2 * gib}}
+	for bytes, want := range map[float64]float64{gib - 1: need.Certain, gib: 0.5, 2*gib - 1: 0.5, 2 * gib: 0.1, 4 * gib: 0.05} {
+		near(t, "P(need > bytes)", q.Exceeds(bytes), want, 1e-9)
+	}
+}
+
 func TestMeasuredPeaksTakeOver(t *testing.T) {
 	var seen []need.Observation
 	for i := range 20 {

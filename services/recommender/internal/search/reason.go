@@ -30,9 +30,9 @@ func (in *Inputs) kept(c Candidate) string {
 		c.FailProbability, dollars(c.ExpectedCost))
 }
 
-func (in *Inputs) hopeless(best Candidate) string {
+func (in *Inputs) noneHolds(p float64) string {
 	return fmt.Sprintf("the best retry fails with probability %.2g, more than %.2g, by %d observed attempts",
-		best.FailProbability, in.Settings.NotFeasible, in.Observations)
+		p, in.Settings.NotFeasible, in.Observations)
 }
 
 func (in *Inputs) noSetting() string {

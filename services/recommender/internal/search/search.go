@@ -22,6 +22,18 @@ type Settings struct {
 	MinObservations int     // fewer never make a retry infeasible
 	MaxMemory       int64   // bytes of a process tree or container
 	MaxCores        float64
+	MinSeconds      float64 // the least time that is paid for
+	Step            int64   // memory is a multiple of this, in bytes; 0 is the engine's own step
+	Allowed         []int64 // when set, the only totals of memory, in bytes, ascending
+	Nodes           []Node  // when set, a process tree or container fits into one of these
+	Exploration     float64 // the share of answers that try another candidate
+}
+
+// Node is what one machine can give to one container.
+type Node struct {
+	Name   string
+	Memory int64 // bytes
+	Cores  float64
 }
 
 // Question is what the answer is to be about.
@@ -58,6 +70,13 @@ type Inputs struct {
 	// FailedShare is how long an attempt that lacks memory runs, in parts of the
 	// whole run time.
 	FailedShare float64
+	// Reach is what is known of the need beyond what was seen, in bytes: one step
+	// may go so far, and Need holds the whole tail. 0 where Need is an estimate from
+	// bounds; then Seen says how far a step may go.
+	Reach int64
+	// Beyond is the probability that an attempt needs more than may be given; it
+	// is for Reach > 0.
+	Beyond float64
 	// Dice, from 0 up to but not 1, chooses among near equals where that is
 	// switched on.
 	Dice float64
@@ -68,7 +87,7 @@ type Candidate struct {
 	engine.Size
 	Total           int64 // bytes that are paid for
 	FailProbability float64
-	ExpectedCost    float64 // US dollars until a retry succeeds
+	ExpectedCost    float64 // US dollars until a retry succeeds, by the second at the latest
 	Objective       float64 // weight × FailProbability + ExpectedCost
 }
 
@@ -103,8 +122,6 @@ const (
 	// seenFactor bounds a step from what has been seen.
 	seenFactor = 2
 	maxBest    = 10
-	// minSeconds is the least time that is paid for, as clouds do.
-	minSeconds = 60
 	// checkEvery is how many candidates are scored between two looks at ctx.
 	checkEvery = 64
 )
@@ -120,7 +137,7 @@ func Find(ctx context.Context, in Inputs) Answer {
 	case KeepAlways, RetryOrNot:
 		return in.retryOrNot(a)
 	}
-	grid := in.Setting.Grid(engine.Limits{Memory: in.Settings.MaxMemory, Part: in.reach(), Cores: in.Settings.MaxCores})
+	grid := in.Setting.Grid(engine.Limits{Memory: in.Settings.MaxMemory, Part: in.reach(), Cores: in.Settings.MaxCores, Least: in.least()})
 	if in.Considered > 0 {
 		grid = grid[:min(in.Considered, len(grid))]
 	}
@@ -129,7 +146,32 @@ func Find(ctx context.Context, in Inputs) Answer {
 
 // reach returns the largest memory of the part that one step may go to.
 func (in *Inputs) reach() int64 {
-	return max(times(in.Proven, stepFactor), times(in.Setting.Memory, stepFactor), times(in.Seen, seenFactor))
+	if in.First {
+		return cmp.Or(in.Reach, math.MaxInt64)
+	}
+	return max(times(in.Proven, stepFactor), times(in.Setting.Memory, stepFactor), cmp.Or(in.Reach, times(in.Seen, seenFactor)))
+}
+
+// least returns the memory at which candidates begin, 0 at what is set.
+func (in *Inputs) least() int64 {
+	if in.First && len(in.Need) > 0 {
+		return in.Need[0].Bytes
+	}
+	return 0
+}
+
+// enough returns what a second retry would get: the most that an attempt is
+// thought to need. The tail of an estimate from bounds has no end; of that it
+// gets as much as one step may.
+func (in *Inputs) enough() int64 {
+	switch last := len(in.Need) - 1; {
+	case last < 0:
+		return in.Setting.Memory
+	case in.First || in.Reach > 0:
+		return in.Need[last].Bytes
+	default:
+		return min(in.Need[last].Bytes, in.reach())
+	}
 }
 
 func times(bytes, n int64) int64 {
@@ -142,7 +184,7 @@ func times(bytes, n int64) int64 {
 func (in *Inputs) retryOrNot(a Answer) Answer {
 	a.Best = []Candidate{a.Current}
 	if in.Question == RetryOrNot && a.Current.FailProbability > in.Settings.NotFeasible && in.Observations >= in.Settings.MinObservations {
-		a.Outcome, a.Reason = NotFeasible, in.hopeless(a.Current)
+		a.Outcome, a.Reason = NotFeasible, in.noneHolds(a.Current.FailProbability)
 		return a
 	}
 	chosen := a.Current
@@ -172,12 +214,22 @@ func (in *Inputs) moreMemory(ctx context.Context, a Answer, grid []engine.Size) 
 		a.Outcome, a.Reason = NotFeasible, in.ceiling()
 		return a
 	}
-	if least.FailProbability > in.Settings.NotFeasible && in.Observations >= in.Settings.MinObservations {
-		a.Outcome, a.Reason = NotFeasible, in.hopeless(least)
+	if in.hopeless(least) > in.Settings.NotFeasible && in.Observations >= in.Settings.MinObservations {
+		a.Outcome, a.Reason = NotFeasible, in.noneHolds(in.hopeless(least))
 		return a
 	}
 	a.Outcome, a.Chosen, a.Reason = Change, &chosen, in.changed(chosen)
 	return a
+}
+
+// hopeless returns the probability that no retry ever succeeds, as far as that
+// is known: with a known tail that of a need beyond the ceiling, else that of the
+// candidate that fails least.
+func (in *Inputs) hopeless(least Candidate) float64 {
+	if in.Reach > 0 {
+		return 1 - (1-in.Permanent)*(1-in.Beyond)
+	}
+	return least.FailProbability
 }
 
 // keepBest adds a candidate to the best, when it is one of them.
@@ -195,19 +247,30 @@ func (in *Inputs) mayHold(c Candidate) bool {
 	return float64(c.Memory) > float64(in.Proven)*in.Setting.NeedFactor(c.Size)
 }
 
-// score predicts one size.
+// score predicts one size. An attempt that fails is paid for as long as it
+// runs, and so is a second retry with enough.
 func (in *Inputs) score(size engine.Size) Candidate {
 	c := Candidate{Size: size, Total: in.Setting.Total(size), FailProbability: in.Permanent}
+	second := size
 	if in.Question == MoreMemory {
 		short := in.Need.Exceeds(float64(size.Memory) / in.Setting.NeedFactor(size))
 		c.FailProbability = 1 - (1-in.Permanent)*(1-short)
+		second = engine.Size{Memory: max(in.enough(), size.Memory), Cores: in.Setting.Cores}
 	}
-	hours := max(in.Seconds*in.Setting.TimeFactor(size), minSeconds) / 3600
-	gib := float64(c.Total) / (1 << 30)
-	once := hours * (gib*in.Settings.PerGiBHour + cmp.Or(size.Cores, 1)*in.Settings.PerCoreHour)
-	c.ExpectedCost = once / (1 - c.FailProbability)
-	c.Objective = in.Settings.Weight*c.FailProbability + c.ExpectedCost
+	p, seconds := c.FailProbability, in.Seconds*in.Setting.TimeFactor(size)
+	c.ExpectedCost = (1-p)*in.price(size, c.Total, seconds) +
+		p*(in.price(size, c.Total, seconds*in.FailedShare)+in.price(second, in.Setting.Total(second), in.Seconds))
+	c.Objective = in.Settings.Weight*p + c.ExpectedCost
 	return c
+}
+
+// price returns what a run costs in US dollars.
+func (in *Inputs) price(size engine.Size, total int64, seconds float64) float64 {
+	hour := float64(total) / (1 << 30) * in.Settings.PerGiBHour
+	if !in.First {
+		hour += cmp.Or(size.Cores, 1) * in.Settings.PerCoreHour
+	}
+	return max(seconds, in.Settings.MinSeconds) / 3600 * hour
 }
 
 // compare orders by objective; of a tie the smaller change comes first.

@@ -71,7 +71,7 @@ func TestFind(t *testing.T) {
 		{
 			"a step that has been seen to be needed may be larger",
 			func(in *search.Inputs) { in.Settings.Weight, in.Seen = 100, 8*gib },
-			search.Change, 16384, 16384, "raise memory",
+			search.Change, 15 * 1024, 16384, "raise memory",
 		},
 		{
 			"a dear hour is worth less memory",
@@ -146,6 +146,51 @@ func TestAtTheCeilingAnExecutorGetsFewerTasks(t *testing.T) {
 	got := search.Find(t.Context(), in)
 	if got.Outcome != search.Change || got.Chosen.Cores >= 4 {
 		t.Errorf("Find = %v %q, want fewer cores", got.Outcome, got.Reason)
+	}
+}
+
+func TestTheObjectiveIsWhatTwoAttemptsCost(t *testing.T) {
+	in := killed(t, func(in *search.Inputs) {
+		in.Need = need.Quantiles{{Probability: 0.25, Bytes: 2 * gib}, {Probability: 0.75, Bytes: 3 * gib}}
+		in.Permanent, in.FailedShare, in.Settings.MinSeconds = 0.2, 0.5, 400
+	})
+	a := search.Find(t.Context(), in)
+	price := func(gib, seconds float64) float64 { return seconds / 3600 * (gib*0.005 + 0.04) }
+	for gib, exceeds := range map[float64]float64{1.0: 0.999, 2: 0.75, 3: 0.25} {
+		fail := 1 - 0.8*(1-exceeds)
+		want := 0.001*fail + (1-fail)*price(gib, 600) + fail*(price(gib, 400)+price(3, 600))
+		found := false
+		for _, c := range append(a.Best, a.Current) {
+			if float64(c.Memory) == gib*(1<<30) {
+				found = true
+				if math.Abs(c.Objective-want) > 1e-12 {
+					t.Errorf("objective of %v GiB = %v, want %v", gib, c.Objective, want)
+				}
+			}
+		}
+		if !found && gib != 2 { // which is none of the best
+			t.Errorf("no candidate has %v GiB", gib)
+		}
+	}
+}
+
+func TestAFirstAttemptIsSizedByItsMemoryAlone(t *testing.T) {
+	in := killed(t, func(in *search.Inputs) {
+		in.Need = need.Quantiles{{Probability: 0.5, Bytes: 300 * mib}, {Probability: 0.9, Bytes: 400 * mib}, {Probability: 0.99, Bytes: 700 * mib}}
+		in.Proven, in.First, in.FailedShare, in.Permanent = 0, true, 1, 0.001
+		in.Settings.Weight = 0
+	})
+	got := search.Find(t.Context(), in)
+	if got.Outcome != search.Change || got.Chosen.Memory != 400*mib {
+		t.Fatalf("Find = %v %+v, want a change to 400 MiB, less than is set", got.Outcome, got.Chosen)
+	}
+	in.Settings.PerCoreHour = 100
+	if again := search.Find(t.Context(), in); !reflect.DeepEqual(again, got) {
+		t.Errorf("with dear cores = %+v, want the same", again.Chosen)
+	}
+	in.Reach = 350 * mib
+	if got = search.Find(t.Context(), in); got.Chosen.Memory > 350*mib {
+		t.Errorf("chosen = %d, beyond the reach", got.Chosen.Memory)
 	}
 }
 

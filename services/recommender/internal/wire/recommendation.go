@@ -23,7 +23,7 @@ import (
 
 // code names the mathematics: another one gives other answers to the same
 // inputs.
-const code = "need-2"
+const code = "need-3"
 
 const failures = "failures/"
 
@@ -97,8 +97,9 @@ func inputs(r *redrivev1.RecommendRequest, rec advice.Record) *redrivev1.Recomme
 		Time: wellknown.Timestamp(rec.Time), Settings: &redrivev1.RecommenderSettings{
 			Weight: rec.Settings.Weight, DollarsPerGibHour: rec.Settings.PerGiBHour, DollarsPerCoreHour: rec.Settings.PerCoreHour,
 			NotFeasibleAbove: rec.Settings.NotFeasible, MinObservations: int32(rec.Settings.MinObservations),
-			MaxMemoryBytes: rec.Settings.MaxMemory, MaxCores: rec.Settings.MaxCores,
+			MaxMemoryBytes: rec.Settings.MaxMemory, MaxCores: rec.Settings.MaxCores, MinBilledSeconds: rec.Settings.MinSeconds,
 		},
+		ReachBytes: rec.Reach, BeyondProbability: rec.Beyond,
 	}
 }
 
@@ -122,8 +123,9 @@ func Record(p *redrivev1.RecommendationInputs) (advice.Record, error) {
 		Settings: search.Settings{
 			Weight: s.GetWeight(), PerGiBHour: s.GetDollarsPerGibHour(), PerCoreHour: s.GetDollarsPerCoreHour(),
 			NotFeasible: s.GetNotFeasibleAbove(), MinObservations: int(s.GetMinObservations()),
-			MaxMemory: s.GetMaxMemoryBytes(), MaxCores: s.GetMaxCores(),
+			MaxMemory: s.GetMaxMemoryBytes(), MaxCores: s.GetMaxCores(), MinSeconds: s.GetMinBilledSeconds(),
 		},
+		Reach: p.GetReachBytes(), Beyond: p.GetBeyondProbability(),
 	}
 	for _, q := range p.GetMemoryNeed() {
 		rec.Need = append(rec.Need, need.Quantile{Probability: q.GetProbability(), Bytes: q.GetBytes()})
