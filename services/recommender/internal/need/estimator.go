@@ -19,20 +19,15 @@ type Prices struct {
 	FailedShare float64 // of the time of a whole run, what an attempt takes that fails
 }
 
-// Bounds of an Estimator.
-const (
-	// MaxRuns is how many runs are looked back to. What a job type needed longer
-	// ago says less of the next run than it costs to look at.
-	MaxRuns = 400
-	// maxShort bounds the runs that are known to have had too little.
-	maxShort = 400
-)
+// MaxRuns is how many runs an Estimator looks back to. What a job type needed
+// longer ago says less of the next run than it costs to look at.
+const MaxRuns = 400
 
 // Estimator predicts the memory that a part of one job type needs, from the
 // runs that it learnt: several cheap predictors, each with the distribution of
 // its own past errors, in its order of learning. It is a pure function of what
-// it learnt and of the order of it. All but Learn and Short may be called at
-// the same time.
+// it learnt and of the order of it. All but Learn may be called at the same
+// time.
 type Estimator struct {
 	prices Prices
 	learnt int // runs ever
@@ -43,14 +38,10 @@ type Estimator struct {
 	fits   fits
 	errors [predictors]residuals
 	costs  costs
-	short  []short // the newest
 }
 
 // run is a Run in the units of the estimator.
 type run struct{ input, log, peak, seconds float64 }
-
-// short is a run that needed more than it had.
-type short struct{ log, bytes float64 }
 
 // NewEstimator returns an estimator that has learnt nothing.
 func NewEstimator(p Prices) *Estimator { return &Estimator{prices: p} }
@@ -58,7 +49,7 @@ func NewEstimator(p Prices) *Estimator { return &Estimator{prices: p} }
 // Clone returns a copy that learns by itself.
 func (e *Estimator) Clone() *Estimator {
 	c := *e
-	c.inputs, c.peaks, c.short = slices.Clone(e.inputs), slices.Clone(e.peaks), slices.Clone(e.short)
+	c.inputs, c.peaks = slices.Clone(e.inputs), slices.Clone(e.peaks)
 	for i := range c.errors {
 		c.errors[i] = slices.Clone(e.errors[i])
 	}
@@ -76,8 +67,8 @@ func (e *Estimator) Learn(r Run) {
 	if r.Peak <= 0 {
 		return
 	}
-	x := float64(max(r.Input, 0))
-	now := run{input: x, log: math.Log(x + 1), peak: float64(r.Peak), seconds: max(r.Seconds, leastSeconds)}
+	x, log := size(r.Input)
+	now := run{input: x, log: log, peak: float64(r.Peak), seconds: max(r.Seconds, leastSeconds)}
 	if math.IsNaN(now.seconds) || math.IsInf(now.seconds, 0) {
 		now.seconds = leastSeconds
 	}
@@ -111,13 +102,4 @@ func (e *Estimator) forget(slot int) {
 	for p := range e.errors {
 		e.errors[p].remove(slot)
 	}
-}
-
-// Short takes in a run that failed for want of memory with this many bytes, and
-// of which no more is known.
-func (e *Estimator) Short(input, bytes int64) {
-	if len(e.short) == maxShort {
-		e.short = slices.Delete(e.short, 0, 1)
-	}
-	e.short = append(e.short, short{math.Log(float64(max(input, 0)) + 1), float64(bytes)})
 }

@@ -79,7 +79,7 @@ func TestForecastsAreSound(t *testing.T) {
 			}
 			input, proven := int64(math.Exp2(40*r.Float64())), int64(math.Exp2(44*r.Float64()))
 			sound(t, e.First(input), 0)
-			sound(t, e.After(input, proven, 2*proven), proven)
+			sound(t, e.After(input, proven, 2*proven, nil), proven)
 		}
 	}
 }
@@ -93,7 +93,7 @@ func TestTheSameRunsGiveTheSameForecasts(t *testing.T) {
 		b.Learn(run)
 	}
 	same := func(x, y *need.Estimator) bool {
-		return reflect.DeepEqual(x.First(1<<30), y.First(1<<30)) && reflect.DeepEqual(x.After(1<<30, gib, 8*gib), y.After(1<<30, gib, 8*gib))
+		return reflect.DeepEqual(x.First(1<<30), y.First(1<<30)) && reflect.DeepEqual(x.After(1<<30, gib, 8*gib, nil), y.After(1<<30, gib, 8*gib, nil))
 	}
 	if !same(a, clone) {
 		t.Error("a clone forecasts otherwise")
@@ -117,7 +117,7 @@ func TestNothingLearntIsNothingForecast(t *testing.T) {
 	if f := e.First(1); e.Runs() != 0 || len(f.Need) != 0 {
 		t.Errorf("First = %+v after %d runs", f, e.Runs())
 	}
-	f := e.After(1, gib, 4*gib)
+	f := e.After(1, gib, 4*gib, nil)
 	sound(t, f, gib)
 	near(t, "P(need > 2 GiB)", f.Need.Exceeds(2*gib), 0.5, 0.01)
 	near(t, "P(need > 8 GiB)", f.Need.Exceeds(8*gib), 0.125, 0.01)
@@ -147,7 +147,7 @@ func TestAfterAFailureTheNeedIsWhereThePredictionsAre(t *testing.T) {
 	for _, i := range rand.New(rand.NewPCG(11, 12)).Perm(50) {
 		e.Learn(need.Run{Input: int64(i) * gib, Peak: int64(i+1) * 100 * mib, Seconds: 60})
 	}
-	f := e.After(40*gib, 1000*mib, 128*gib)
+	f := e.After(40*gib, 1000*mib, 128*gib, nil)
 	if low, high := chance(f, 4000*mib), chance(f, 4300*mib); low > 0.2 || high < 0.85 {
 		t.Errorf("P(need ≤ 4000 MiB) = %.2f, P(need ≤ 4300 MiB) = %.2f, want most between", low, high)
 	}
@@ -161,7 +161,7 @@ func TestANeedBeyondAllThatWasSeenIsLeftToThePrior(t *testing.T) {
 	for range 30 {
 		e.Learn(need.Run{Input: gib, Peak: 100 * mib, Seconds: 60})
 	}
-	f := e.After(gib, 8*gib, 128*gib)
+	f := e.After(gib, 8*gib, 128*gib, nil)
 	near(t, "P(need > 16 GiB)", f.Need.Exceeds(16*gib), 0.5, 0.1)
 	if f.Beyond > 0.5 {
 		t.Errorf("beyond = %.2f with no run that needed as much, want at most 0.5", f.Beyond)
@@ -225,16 +225,17 @@ func TestACeilingAtWhichSmallerInputsFailedIsTooLow(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			e := learn()
+			var others []need.Short
 			for _, input := range tc.failed {
-				e.Short(input, 16*gib)
+				others = append(others, need.Short{Input: input, Bytes: 16 * gib})
 			}
 			for _, input := range tc.enough {
 				e.Learn(need.Run{Input: input, Peak: 2 * gib, Seconds: 60})
 			}
-			if f := e.After(10, gib, 16*gib); f.Beyond > 0.9 != tc.want {
+			if f := e.After(10, gib, 16*gib, others); f.Beyond > 0.9 != tc.want {
 				t.Errorf("beyond = %.2f, want more than 0.9: %v", f.Beyond, tc.want)
 			}
-			if f := e.After(10, gib, 32*gib); f.Beyond > 0.9 {
+			if f := e.After(10, gib, 32*gib, others); f.Beyond > 0.9 {
 				t.Errorf("beyond = %.2f of a ceiling at which nothing failed", f.Beyond)
 			}
 		})
@@ -247,7 +248,7 @@ func TestBeyondIsCounted(t *testing.T) {
 		for range n {
 			e.Learn(need.Run{Input: gib, Peak: 20 * gib, Seconds: 60})
 		}
-		if f := e.After(gib, 4*gib, 16*gib); f.Beyond > 0.9 != want {
+		if f := e.After(gib, 4*gib, 16*gib, nil); f.Beyond > 0.9 != want {
 			t.Errorf("beyond = %.2f after %d runs that needed more, want more than 0.9: %v", f.Beyond, n, want)
 		}
 	}
@@ -281,7 +282,7 @@ func FuzzEstimator(f *testing.F) {
 			sound(t, e.First(input), 0)
 		}
 		proven = min(max(proven, 0), math.MaxInt64/4)
-		sound(t, e.After(other, proven, peak), proven)
+		sound(t, e.After(other, proven, peak, nil), proven)
 	})
 }
 
@@ -302,7 +303,7 @@ func BenchmarkEstimator(b *testing.B) {
 	})
 	b.Run("after", func(b *testing.B) {
 		for i := 0; b.Loop(); i++ {
-			e.After(runs[i%len(runs)].Input, gib/4, 128*gib)
+			e.After(runs[i%len(runs)].Input, gib/4, 128*gib, nil)
 		}
 	})
 }

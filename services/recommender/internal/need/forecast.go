@@ -72,14 +72,19 @@ func (c *costs) weights() (w [expertCount]float64) {
 	return w
 }
 
+// Short is a run that failed for want of memory with this many bytes, and of
+// which no more is known.
+type Short struct{ Input, Bytes int64 }
+
 // After returns the need of a run that is known to need more than proven: the
 // distributions of all experts above proven, weighted by their cost and by how
 // likely each took such a need to be, and one observation of the scale-free
-// prior. ceiling is the most that it could be given.
-func (e *Estimator) After(input, proven, ceiling int64) Forecast {
+// prior. ceiling is the most that it could be given; others are the runs that
+// failed and were not mended, without the run that is asked about.
+func (e *Estimator) After(input, proven, ceiling int64, others []Short) Forecast {
 	if e.learnt == 0 {
 		f := Forecast{Need: After(nil, proven).Above(proven)}
-		f.Beyond = e.failedAtCeiling(input, ceiling)
+		f.Beyond = e.failedAtCeiling(input, ceiling, others)
 		return f
 	}
 	q := e.ask(size(input))
@@ -102,7 +107,7 @@ func (e *Estimator) After(input, proven, ceiling int64) Forecast {
 		f.Seconds = m.seconds / m.known
 	}
 	m.addPrior(min(1, median(e.peaks)/float64(max(proven, 1))/2))
-	f.Beyond = max(min(m.beyond/m.total, m.counted()), e.failedAtCeiling(input, ceiling))
+	f.Beyond = max(min(m.beyond/m.total, m.counted()), e.failedAtCeiling(input, ceiling, others))
 	f.Need = m.staircase()
 	return f
 }
@@ -114,19 +119,19 @@ const unsure = 0.2
 // failedAtCeiling returns the probability that an input is too large for the
 // ceiling, when others that were no larger failed at it; those at least as
 // large that it sufficed for speak against. It is 0 when none failed.
-func (e *Estimator) failedAtCeiling(input, ceiling int64) float64 {
-	_, log := size(input)
-	failed, smallest := 0.0, math.Inf(1)
-	for _, s := range e.short {
-		if s.bytes >= float64(ceiling) && s.log <= log {
-			failed, smallest = failed+1, min(smallest, s.log)
+func (e *Estimator) failedAtCeiling(input, ceiling int64, others []Short) float64 {
+	failed, smallest := 0.0, input
+	for _, s := range others {
+		if s.Bytes >= ceiling && s.Input <= input {
+			failed, smallest = failed+1, min(smallest, s.Input)
 		}
 	}
 	if failed == 0 {
 		return 0
 	}
+	_, log := size(smallest)
 	enough := 0.0
-	for _, r := range e.inputs[e.inputs.from(smallest):] {
+	for _, r := range e.inputs[e.inputs.from(log):] {
 		if r.peak <= float64(ceiling) {
 			enough++
 		}
