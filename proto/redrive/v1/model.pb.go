@@ -135,7 +135,7 @@ func (x Training_State) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Training_State.Descriptor instead.
 func (Training_State) EnumDescriptor() ([]byte, []int) {
-	return file_redrive_v1_model_proto_rawDescGZIP(), []int{11, 0}
+	return file_redrive_v1_model_proto_rawDescGZIP(), []int{12, 0}
 }
 
 // Model is what is learnt of all job types together: how often failures come
@@ -262,26 +262,26 @@ type ModelContent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Counts the changes of what the members mean.
 	Version int32 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
-	// The records until then are in it.
+	// The records that were told of before then are in it.
 	Until   *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=until,proto3" json:"until,omitempty"`
 	Records int64                  `protobuf:"varint,3,opt,name=records,proto3" json:"records,omitempty"`
-	// Retries by what they followed.
+	// First retries, by what they followed.
 	Retries []*RetryCount `protobuf:"bytes,4,rep,name=retries,proto3" json:"retries,omitempty"`
-	// Sum of (duration of a failed attempt / of the success of the same job), and
-	// how many.
+	// Sum of (duration of an attempt that lacked memory / of the success that
+	// followed it), and how many.
 	FailedShareSum   float64 `protobuf:"fixed64,5,opt,name=failed_share_sum,json=failedShareSum,proto3" json:"failed_share_sum,omitempty"`
 	FailedShareCount float64 `protobuf:"fixed64,6,opt,name=failed_share_count,json=failedShareCount,proto3" json:"failed_share_count,omitempty"`
 	// How run times depend on cores and memory, by engine.
 	Shapes []*EngineShape `protobuf:"bytes,7,rep,name=shapes,proto3" json:"shapes,omitempty"`
-	// Of predicted probabilities what came true, by tenths of log-odds.
-	Calibration []*CalibrationBin `protobuf:"bytes,8,rep,name=calibration,proto3" json:"calibration,omitempty"`
-	// Interruptions of spot machines, and the hours that they ran.
+	// Of predicted probabilities what came true, by halves of log-odds.
+	Calibration []*CalibrationSum `protobuf:"bytes,8,rep,name=calibration,proto3" json:"calibration,omitempty"`
+	// Interruptions of spot machines, and the hours that single ones ran.
 	Interruptions float64 `protobuf:"fixed64,9,opt,name=interruptions,proto3" json:"interruptions,omitempty"`
 	SpotHours     float64 `protobuf:"fixed64,10,opt,name=spot_hours,json=spotHours,proto3" json:"spot_hours,omitempty"`
 	// Which shares of the requested memory the types of a workflow used.
 	Workflows []*WorkflowUse `protobuf:"bytes,11,rep,name=workflows,proto3" json:"workflows,omitempty"`
 	// What inputs looked like, for drift.
-	Features      []*FeatureQuantiles `protobuf:"bytes,12,rep,name=features,proto3" json:"features,omitempty"`
+	Features      []*FeatureHistogram `protobuf:"bytes,12,rep,name=features,proto3" json:"features,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -365,7 +365,7 @@ func (x *ModelContent) GetShapes() []*EngineShape {
 	return nil
 }
 
-func (x *ModelContent) GetCalibration() []*CalibrationBin {
+func (x *ModelContent) GetCalibration() []*CalibrationSum {
 	if x != nil {
 		return x.Calibration
 	}
@@ -393,7 +393,7 @@ func (x *ModelContent) GetWorkflows() []*WorkflowUse {
 	return nil
 }
 
-func (x *ModelContent) GetFeatures() []*FeatureQuantiles {
+func (x *ModelContent) GetFeatures() []*FeatureHistogram {
 	if x != nil {
 		return x.Features
 	}
@@ -405,7 +405,8 @@ type RetryCount struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The class that they followed.
 	Class string `protobuf:"bytes,1,opt,name=class,proto3" json:"class,omitempty"`
-	// What else: "" for all of the class, "exit=137", "owner=etl" or "proof".
+	// "" for all of the class without a proof, "proof" for those with one, or what
+	// else was known: "exit=137", "owner=etl".
 	Key           string  `protobuf:"bytes,2,opt,name=key,proto3" json:"key,omitempty"`
 	Failed        float64 `protobuf:"fixed64,3,opt,name=failed,proto3" json:"failed,omitempty"`
 	Succeeded     float64 `protobuf:"fixed64,4,opt,name=succeeded,proto3" json:"succeeded,omitempty"`
@@ -619,19 +620,92 @@ func (x *CalibrationBin) GetCount() float64 {
 	return 0
 }
 
+// CalibrationSum is what came of the predictions of one bin of probabilities.
+type CalibrationSum struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Twice the log-odds of the bin's middle.
+	Bin int32 `protobuf:"varint,1,opt,name=bin,proto3" json:"bin,omitempty"`
+	// The sum of the probabilities, how many failed, and how many there were.
+	Predicted     float64 `protobuf:"fixed64,2,opt,name=predicted,proto3" json:"predicted,omitempty"`
+	Observed      float64 `protobuf:"fixed64,3,opt,name=observed,proto3" json:"observed,omitempty"`
+	Count         float64 `protobuf:"fixed64,4,opt,name=count,proto3" json:"count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CalibrationSum) Reset() {
+	*x = CalibrationSum{}
+	mi := &file_redrive_v1_model_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CalibrationSum) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CalibrationSum) ProtoMessage() {}
+
+func (x *CalibrationSum) ProtoReflect() protoreflect.Message {
+	mi := &file_redrive_v1_model_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CalibrationSum.ProtoReflect.Descriptor instead.
+func (*CalibrationSum) Descriptor() ([]byte, []int) {
+	return file_redrive_v1_model_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *CalibrationSum) GetBin() int32 {
+	if x != nil {
+		return x.Bin
+	}
+	return 0
+}
+
+func (x *CalibrationSum) GetPredicted() float64 {
+	if x != nil {
+		return x.Predicted
+	}
+	return 0
+}
+
+func (x *CalibrationSum) GetObserved() float64 {
+	if x != nil {
+		return x.Observed
+	}
+	return 0
+}
+
+func (x *CalibrationSum) GetCount() float64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
 // WorkflowUse is the share of its requested memory that each type of a workflow
 // used at most, at most 100 of them.
 type WorkflowUse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Workflow      string                 `protobuf:"bytes,1,opt,name=workflow,proto3" json:"workflow,omitempty"`
-	Shares        []float64              `protobuf:"fixed64,2,rep,packed,name=shares,proto3" json:"shares,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Workflow string                 `protobuf:"bytes,1,opt,name=workflow,proto3" json:"workflow,omitempty"`
+	// Hashes of the types, ascending, and the share of each.
+	Types         []uint32  `protobuf:"fixed32,2,rep,packed,name=types,proto3" json:"types,omitempty"`
+	Shares        []float32 `protobuf:"fixed32,3,rep,packed,name=shares,proto3" json:"shares,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *WorkflowUse) Reset() {
 	*x = WorkflowUse{}
-	mi := &file_redrive_v1_model_proto_msgTypes[5]
+	mi := &file_redrive_v1_model_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -643,7 +717,7 @@ func (x *WorkflowUse) String() string {
 func (*WorkflowUse) ProtoMessage() {}
 
 func (x *WorkflowUse) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_model_proto_msgTypes[5]
+	mi := &file_redrive_v1_model_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -656,7 +730,7 @@ func (x *WorkflowUse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkflowUse.ProtoReflect.Descriptor instead.
 func (*WorkflowUse) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_model_proto_rawDescGZIP(), []int{5}
+	return file_redrive_v1_model_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *WorkflowUse) GetWorkflow() string {
@@ -666,37 +740,47 @@ func (x *WorkflowUse) GetWorkflow() string {
 	return ""
 }
 
-func (x *WorkflowUse) GetShares() []float64 {
+func (x *WorkflowUse) GetTypes() []uint32 {
+	if x != nil {
+		return x.Types
+	}
+	return nil
+}
+
+func (x *WorkflowUse) GetShares() []float32 {
 	if x != nil {
 		return x.Shares
 	}
 	return nil
 }
 
-// FeatureQuantiles are the deciles of one feature.
-type FeatureQuantiles struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Feature       string                 `protobuf:"bytes,1,opt,name=feature,proto3" json:"feature,omitempty"`
-	Deciles       []float64              `protobuf:"fixed64,2,rep,packed,name=deciles,proto3" json:"deciles,omitempty"`
+// FeatureHistogram counts the values of one feature by their size.
+type FeatureHistogram struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Feature string                 `protobuf:"bytes,1,opt,name=feature,proto3" json:"feature,omitempty"`
+	// Ascending; values of bucket i are between 2^(i/4) and 2^((i+1)/4), those of
+	// -1000 are 0.
+	Buckets       []int32 `protobuf:"zigzag32,2,rep,packed,name=buckets,proto3" json:"buckets,omitempty"`
+	Counts        []int64 `protobuf:"varint,3,rep,packed,name=counts,proto3" json:"counts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *FeatureQuantiles) Reset() {
-	*x = FeatureQuantiles{}
-	mi := &file_redrive_v1_model_proto_msgTypes[6]
+func (x *FeatureHistogram) Reset() {
+	*x = FeatureHistogram{}
+	mi := &file_redrive_v1_model_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *FeatureQuantiles) String() string {
+func (x *FeatureHistogram) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*FeatureQuantiles) ProtoMessage() {}
+func (*FeatureHistogram) ProtoMessage() {}
 
-func (x *FeatureQuantiles) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_model_proto_msgTypes[6]
+func (x *FeatureHistogram) ProtoReflect() protoreflect.Message {
+	mi := &file_redrive_v1_model_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -707,21 +791,28 @@ func (x *FeatureQuantiles) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use FeatureQuantiles.ProtoReflect.Descriptor instead.
-func (*FeatureQuantiles) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_model_proto_rawDescGZIP(), []int{6}
+// Deprecated: Use FeatureHistogram.ProtoReflect.Descriptor instead.
+func (*FeatureHistogram) Descriptor() ([]byte, []int) {
+	return file_redrive_v1_model_proto_rawDescGZIP(), []int{7}
 }
 
-func (x *FeatureQuantiles) GetFeature() string {
+func (x *FeatureHistogram) GetFeature() string {
 	if x != nil {
 		return x.Feature
 	}
 	return ""
 }
 
-func (x *FeatureQuantiles) GetDeciles() []float64 {
+func (x *FeatureHistogram) GetBuckets() []int32 {
 	if x != nil {
-		return x.Deciles
+		return x.Buckets
+	}
+	return nil
+}
+
+func (x *FeatureHistogram) GetCounts() []int64 {
+	if x != nil {
+		return x.Counts
 	}
 	return nil
 }
@@ -754,7 +845,7 @@ type Audit struct {
 
 func (x *Audit) Reset() {
 	*x = Audit{}
-	mi := &file_redrive_v1_model_proto_msgTypes[7]
+	mi := &file_redrive_v1_model_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -766,7 +857,7 @@ func (x *Audit) String() string {
 func (*Audit) ProtoMessage() {}
 
 func (x *Audit) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_model_proto_msgTypes[7]
+	mi := &file_redrive_v1_model_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -779,7 +870,7 @@ func (x *Audit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Audit.ProtoReflect.Descriptor instead.
 func (*Audit) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_model_proto_rawDescGZIP(), []int{7}
+	return file_redrive_v1_model_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Audit) GetPassed() bool {
@@ -881,7 +972,7 @@ type AuditFinding struct {
 
 func (x *AuditFinding) Reset() {
 	*x = AuditFinding{}
-	mi := &file_redrive_v1_model_proto_msgTypes[8]
+	mi := &file_redrive_v1_model_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -893,7 +984,7 @@ func (x *AuditFinding) String() string {
 func (*AuditFinding) ProtoMessage() {}
 
 func (x *AuditFinding) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_model_proto_msgTypes[8]
+	mi := &file_redrive_v1_model_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -906,7 +997,7 @@ func (x *AuditFinding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditFinding.ProtoReflect.Descriptor instead.
 func (*AuditFinding) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_model_proto_rawDescGZIP(), []int{8}
+	return file_redrive_v1_model_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *AuditFinding) GetCheck() string {
@@ -947,7 +1038,7 @@ type PolicyScore struct {
 
 func (x *PolicyScore) Reset() {
 	*x = PolicyScore{}
-	mi := &file_redrive_v1_model_proto_msgTypes[9]
+	mi := &file_redrive_v1_model_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -959,7 +1050,7 @@ func (x *PolicyScore) String() string {
 func (*PolicyScore) ProtoMessage() {}
 
 func (x *PolicyScore) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_model_proto_msgTypes[9]
+	mi := &file_redrive_v1_model_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -972,7 +1063,7 @@ func (x *PolicyScore) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PolicyScore.ProtoReflect.Descriptor instead.
 func (*PolicyScore) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_model_proto_rawDescGZIP(), []int{9}
+	return file_redrive_v1_model_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *PolicyScore) GetPolicy() string {
@@ -1034,7 +1125,7 @@ type OffPolicyEstimate struct {
 
 func (x *OffPolicyEstimate) Reset() {
 	*x = OffPolicyEstimate{}
-	mi := &file_redrive_v1_model_proto_msgTypes[10]
+	mi := &file_redrive_v1_model_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1046,7 +1137,7 @@ func (x *OffPolicyEstimate) String() string {
 func (*OffPolicyEstimate) ProtoMessage() {}
 
 func (x *OffPolicyEstimate) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_model_proto_msgTypes[10]
+	mi := &file_redrive_v1_model_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1059,7 +1150,7 @@ func (x *OffPolicyEstimate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OffPolicyEstimate.ProtoReflect.Descriptor instead.
 func (*OffPolicyEstimate) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_model_proto_rawDescGZIP(), []int{10}
+	return file_redrive_v1_model_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *OffPolicyEstimate) GetDecisions() int64 {
@@ -1121,7 +1212,7 @@ type Training struct {
 
 func (x *Training) Reset() {
 	*x = Training{}
-	mi := &file_redrive_v1_model_proto_msgTypes[11]
+	mi := &file_redrive_v1_model_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1133,7 +1224,7 @@ func (x *Training) String() string {
 func (*Training) ProtoMessage() {}
 
 func (x *Training) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_model_proto_msgTypes[11]
+	mi := &file_redrive_v1_model_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1146,7 +1237,7 @@ func (x *Training) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Training.ProtoReflect.Descriptor instead.
 func (*Training) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_model_proto_rawDescGZIP(), []int{11}
+	return file_redrive_v1_model_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Training) GetName() string {
@@ -1233,7 +1324,7 @@ type TrainModelRequest struct {
 
 func (x *TrainModelRequest) Reset() {
 	*x = TrainModelRequest{}
-	mi := &file_redrive_v1_model_proto_msgTypes[12]
+	mi := &file_redrive_v1_model_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1245,7 +1336,7 @@ func (x *TrainModelRequest) String() string {
 func (*TrainModelRequest) ProtoMessage() {}
 
 func (x *TrainModelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_model_proto_msgTypes[12]
+	mi := &file_redrive_v1_model_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1258,7 +1349,7 @@ func (x *TrainModelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TrainModelRequest.ProtoReflect.Descriptor instead.
 func (*TrainModelRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_model_proto_rawDescGZIP(), []int{12}
+	return file_redrive_v1_model_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *TrainModelRequest) GetFull() bool {
@@ -1292,7 +1383,7 @@ type GetTrainingRequest struct {
 
 func (x *GetTrainingRequest) Reset() {
 	*x = GetTrainingRequest{}
-	mi := &file_redrive_v1_model_proto_msgTypes[13]
+	mi := &file_redrive_v1_model_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1304,7 +1395,7 @@ func (x *GetTrainingRequest) String() string {
 func (*GetTrainingRequest) ProtoMessage() {}
 
 func (x *GetTrainingRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_model_proto_msgTypes[13]
+	mi := &file_redrive_v1_model_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1317,7 +1408,7 @@ func (x *GetTrainingRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetTrainingRequest.ProtoReflect.Descriptor instead.
 func (*GetTrainingRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_model_proto_rawDescGZIP(), []int{13}
+	return file_redrive_v1_model_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *GetTrainingRequest) GetName() string {
@@ -1338,7 +1429,7 @@ type ListModelsRequest struct {
 
 func (x *ListModelsRequest) Reset() {
 	*x = ListModelsRequest{}
-	mi := &file_redrive_v1_model_proto_msgTypes[14]
+	mi := &file_redrive_v1_model_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1350,7 +1441,7 @@ func (x *ListModelsRequest) String() string {
 func (*ListModelsRequest) ProtoMessage() {}
 
 func (x *ListModelsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_model_proto_msgTypes[14]
+	mi := &file_redrive_v1_model_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1363,7 +1454,7 @@ func (x *ListModelsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListModelsRequest.ProtoReflect.Descriptor instead.
 func (*ListModelsRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_model_proto_rawDescGZIP(), []int{14}
+	return file_redrive_v1_model_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ListModelsRequest) GetPageSize() int32 {
@@ -1390,7 +1481,7 @@ type ListModelsResponse struct {
 
 func (x *ListModelsResponse) Reset() {
 	*x = ListModelsResponse{}
-	mi := &file_redrive_v1_model_proto_msgTypes[15]
+	mi := &file_redrive_v1_model_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1402,7 +1493,7 @@ func (x *ListModelsResponse) String() string {
 func (*ListModelsResponse) ProtoMessage() {}
 
 func (x *ListModelsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_model_proto_msgTypes[15]
+	mi := &file_redrive_v1_model_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1415,7 +1506,7 @@ func (x *ListModelsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListModelsResponse.ProtoReflect.Descriptor instead.
 func (*ListModelsResponse) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_model_proto_rawDescGZIP(), []int{15}
+	return file_redrive_v1_model_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ListModelsResponse) GetModels() []*Model {
@@ -1442,7 +1533,7 @@ type GetModelRequest struct {
 
 func (x *GetModelRequest) Reset() {
 	*x = GetModelRequest{}
-	mi := &file_redrive_v1_model_proto_msgTypes[16]
+	mi := &file_redrive_v1_model_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1454,7 +1545,7 @@ func (x *GetModelRequest) String() string {
 func (*GetModelRequest) ProtoMessage() {}
 
 func (x *GetModelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_model_proto_msgTypes[16]
+	mi := &file_redrive_v1_model_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1467,7 +1558,7 @@ func (x *GetModelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetModelRequest.ProtoReflect.Descriptor instead.
 func (*GetModelRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_model_proto_rawDescGZIP(), []int{16}
+	return file_redrive_v1_model_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *GetModelRequest) GetName() string {
@@ -1490,7 +1581,7 @@ type PromoteModelRequest struct {
 
 func (x *PromoteModelRequest) Reset() {
 	*x = PromoteModelRequest{}
-	mi := &file_redrive_v1_model_proto_msgTypes[17]
+	mi := &file_redrive_v1_model_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1502,7 +1593,7 @@ func (x *PromoteModelRequest) String() string {
 func (*PromoteModelRequest) ProtoMessage() {}
 
 func (x *PromoteModelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_model_proto_msgTypes[17]
+	mi := &file_redrive_v1_model_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1515,7 +1606,7 @@ func (x *PromoteModelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PromoteModelRequest.ProtoReflect.Descriptor instead.
 func (*PromoteModelRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_model_proto_rawDescGZIP(), []int{17}
+	return file_redrive_v1_model_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *PromoteModelRequest) GetName() string {
@@ -1548,7 +1639,7 @@ type RollbackModelRequest struct {
 
 func (x *RollbackModelRequest) Reset() {
 	*x = RollbackModelRequest{}
-	mi := &file_redrive_v1_model_proto_msgTypes[18]
+	mi := &file_redrive_v1_model_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1560,7 +1651,7 @@ func (x *RollbackModelRequest) String() string {
 func (*RollbackModelRequest) ProtoMessage() {}
 
 func (x *RollbackModelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_model_proto_msgTypes[18]
+	mi := &file_redrive_v1_model_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1573,7 +1664,7 @@ func (x *RollbackModelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RollbackModelRequest.ProtoReflect.Descriptor instead.
 func (*RollbackModelRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_model_proto_rawDescGZIP(), []int{18}
+	return file_redrive_v1_model_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *RollbackModelRequest) GetReason() string {
@@ -1595,7 +1686,7 @@ type DiffModelsRequest struct {
 
 func (x *DiffModelsRequest) Reset() {
 	*x = DiffModelsRequest{}
-	mi := &file_redrive_v1_model_proto_msgTypes[19]
+	mi := &file_redrive_v1_model_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1607,7 +1698,7 @@ func (x *DiffModelsRequest) String() string {
 func (*DiffModelsRequest) ProtoMessage() {}
 
 func (x *DiffModelsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_model_proto_msgTypes[19]
+	mi := &file_redrive_v1_model_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1620,7 +1711,7 @@ func (x *DiffModelsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiffModelsRequest.ProtoReflect.Descriptor instead.
 func (*DiffModelsRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_model_proto_rawDescGZIP(), []int{19}
+	return file_redrive_v1_model_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *DiffModelsRequest) GetName() string {
@@ -1646,7 +1737,7 @@ type DiffModelsResponse struct {
 
 func (x *DiffModelsResponse) Reset() {
 	*x = DiffModelsResponse{}
-	mi := &file_redrive_v1_model_proto_msgTypes[20]
+	mi := &file_redrive_v1_model_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1658,7 +1749,7 @@ func (x *DiffModelsResponse) String() string {
 func (*DiffModelsResponse) ProtoMessage() {}
 
 func (x *DiffModelsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_model_proto_msgTypes[20]
+	mi := &file_redrive_v1_model_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1671,7 +1762,7 @@ func (x *DiffModelsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiffModelsResponse.ProtoReflect.Descriptor instead.
 func (*DiffModelsResponse) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_model_proto_rawDescGZIP(), []int{20}
+	return file_redrive_v1_model_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *DiffModelsResponse) GetDifferences() []*ModelDifference {
@@ -1694,7 +1785,7 @@ type ModelDifference struct {
 
 func (x *ModelDifference) Reset() {
 	*x = ModelDifference{}
-	mi := &file_redrive_v1_model_proto_msgTypes[21]
+	mi := &file_redrive_v1_model_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1706,7 +1797,7 @@ func (x *ModelDifference) String() string {
 func (*ModelDifference) ProtoMessage() {}
 
 func (x *ModelDifference) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_model_proto_msgTypes[21]
+	mi := &file_redrive_v1_model_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1719,7 +1810,7 @@ func (x *ModelDifference) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModelDifference.ProtoReflect.Descriptor instead.
 func (*ModelDifference) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_model_proto_rawDescGZIP(), []int{21}
+	return file_redrive_v1_model_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ModelDifference) GetWhat() string {
@@ -1751,7 +1842,7 @@ type GetDriftRequest struct {
 
 func (x *GetDriftRequest) Reset() {
 	*x = GetDriftRequest{}
-	mi := &file_redrive_v1_model_proto_msgTypes[22]
+	mi := &file_redrive_v1_model_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1763,7 +1854,7 @@ func (x *GetDriftRequest) String() string {
 func (*GetDriftRequest) ProtoMessage() {}
 
 func (x *GetDriftRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_model_proto_msgTypes[22]
+	mi := &file_redrive_v1_model_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1776,7 +1867,7 @@ func (x *GetDriftRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetDriftRequest.ProtoReflect.Descriptor instead.
 func (*GetDriftRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_model_proto_rawDescGZIP(), []int{22}
+	return file_redrive_v1_model_proto_rawDescGZIP(), []int{23}
 }
 
 // Drift compares what the serving model was trained on with the last decisions.
@@ -1800,7 +1891,7 @@ type Drift struct {
 
 func (x *Drift) Reset() {
 	*x = Drift{}
-	mi := &file_redrive_v1_model_proto_msgTypes[23]
+	mi := &file_redrive_v1_model_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1812,7 +1903,7 @@ func (x *Drift) String() string {
 func (*Drift) ProtoMessage() {}
 
 func (x *Drift) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_model_proto_msgTypes[23]
+	mi := &file_redrive_v1_model_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1825,7 +1916,7 @@ func (x *Drift) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Drift.ProtoReflect.Descriptor instead.
 func (*Drift) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_model_proto_rawDescGZIP(), []int{23}
+	return file_redrive_v1_model_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Drift) GetModel() string {
@@ -1903,7 +1994,7 @@ type FeatureDrift struct {
 
 func (x *FeatureDrift) Reset() {
 	*x = FeatureDrift{}
-	mi := &file_redrive_v1_model_proto_msgTypes[24]
+	mi := &file_redrive_v1_model_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1915,7 +2006,7 @@ func (x *FeatureDrift) String() string {
 func (*FeatureDrift) ProtoMessage() {}
 
 func (x *FeatureDrift) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_model_proto_msgTypes[24]
+	mi := &file_redrive_v1_model_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1928,7 +2019,7 @@ func (x *FeatureDrift) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FeatureDrift.ProtoReflect.Descriptor instead.
 func (*FeatureDrift) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_model_proto_rawDescGZIP(), []int{24}
+	return file_redrive_v1_model_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *FeatureDrift) GetFeature() string {
@@ -1976,13 +2067,13 @@ const file_redrive_v1_model_proto_rawDesc = "" +
 	"\x10failed_share_sum\x18\x05 \x01(\x01R\x0efailedShareSum\x12,\n" +
 	"\x12failed_share_count\x18\x06 \x01(\x01R\x10failedShareCount\x12/\n" +
 	"\x06shapes\x18\a \x03(\v2\x17.redrive.v1.EngineShapeR\x06shapes\x12<\n" +
-	"\vcalibration\x18\b \x03(\v2\x1a.redrive.v1.CalibrationBinR\vcalibration\x12$\n" +
+	"\vcalibration\x18\b \x03(\v2\x1a.redrive.v1.CalibrationSumR\vcalibration\x12$\n" +
 	"\rinterruptions\x18\t \x01(\x01R\rinterruptions\x12\x1d\n" +
 	"\n" +
 	"spot_hours\x18\n" +
 	" \x01(\x01R\tspotHours\x125\n" +
 	"\tworkflows\x18\v \x03(\v2\x17.redrive.v1.WorkflowUseR\tworkflows\x128\n" +
-	"\bfeatures\x18\f \x03(\v2\x1c.redrive.v1.FeatureQuantilesR\bfeatures\"j\n" +
+	"\bfeatures\x18\f \x03(\v2\x1c.redrive.v1.FeatureHistogramR\bfeatures\"j\n" +
 	"\n" +
 	"RetryCount\x12\x14\n" +
 	"\x05class\x18\x01 \x01(\tR\x05class\x12\x10\n" +
@@ -1999,13 +2090,20 @@ const file_redrive_v1_model_proto_rawDesc = "" +
 	"\x0eCalibrationBin\x12\x1c\n" +
 	"\tpredicted\x18\x01 \x01(\x01R\tpredicted\x12\x1a\n" +
 	"\bobserved\x18\x02 \x01(\x01R\bobserved\x12\x14\n" +
-	"\x05count\x18\x03 \x01(\x01R\x05count\"A\n" +
+	"\x05count\x18\x03 \x01(\x01R\x05count\"r\n" +
+	"\x0eCalibrationSum\x12\x10\n" +
+	"\x03bin\x18\x01 \x01(\x05R\x03bin\x12\x1c\n" +
+	"\tpredicted\x18\x02 \x01(\x01R\tpredicted\x12\x1a\n" +
+	"\bobserved\x18\x03 \x01(\x01R\bobserved\x12\x14\n" +
+	"\x05count\x18\x04 \x01(\x01R\x05count\"W\n" +
 	"\vWorkflowUse\x12\x1a\n" +
-	"\bworkflow\x18\x01 \x01(\tR\bworkflow\x12\x16\n" +
-	"\x06shares\x18\x02 \x03(\x01R\x06shares\"F\n" +
-	"\x10FeatureQuantiles\x12\x18\n" +
+	"\bworkflow\x18\x01 \x01(\tR\bworkflow\x12\x14\n" +
+	"\x05types\x18\x02 \x03(\aR\x05types\x12\x16\n" +
+	"\x06shares\x18\x03 \x03(\x02R\x06shares\"^\n" +
+	"\x10FeatureHistogram\x12\x18\n" +
 	"\afeature\x18\x01 \x01(\tR\afeature\x12\x18\n" +
-	"\adeciles\x18\x02 \x03(\x01R\adeciles\"\xad\x04\n" +
+	"\abuckets\x18\x02 \x03(\x11R\abuckets\x12\x16\n" +
+	"\x06counts\x18\x03 \x03(\x03R\x06counts\"\xad\x04\n" +
 	"\x05Audit\x12\x16\n" +
 	"\x06passed\x18\x01 \x01(\bR\x06passed\x12.\n" +
 	"\x04time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x18\n" +
@@ -2122,7 +2220,7 @@ func file_redrive_v1_model_proto_rawDescGZIP() []byte {
 }
 
 var file_redrive_v1_model_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_redrive_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
+var file_redrive_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
 var file_redrive_v1_model_proto_goTypes = []any{
 	(Model_State)(0),              // 0: redrive.v1.Model.State
 	(Training_State)(0),           // 1: redrive.v1.Training.State
@@ -2131,53 +2229,54 @@ var file_redrive_v1_model_proto_goTypes = []any{
 	(*RetryCount)(nil),            // 4: redrive.v1.RetryCount
 	(*EngineShape)(nil),           // 5: redrive.v1.EngineShape
 	(*CalibrationBin)(nil),        // 6: redrive.v1.CalibrationBin
-	(*WorkflowUse)(nil),           // 7: redrive.v1.WorkflowUse
-	(*FeatureQuantiles)(nil),      // 8: redrive.v1.FeatureQuantiles
-	(*Audit)(nil),                 // 9: redrive.v1.Audit
-	(*AuditFinding)(nil),          // 10: redrive.v1.AuditFinding
-	(*PolicyScore)(nil),           // 11: redrive.v1.PolicyScore
-	(*OffPolicyEstimate)(nil),     // 12: redrive.v1.OffPolicyEstimate
-	(*Training)(nil),              // 13: redrive.v1.Training
-	(*TrainModelRequest)(nil),     // 14: redrive.v1.TrainModelRequest
-	(*GetTrainingRequest)(nil),    // 15: redrive.v1.GetTrainingRequest
-	(*ListModelsRequest)(nil),     // 16: redrive.v1.ListModelsRequest
-	(*ListModelsResponse)(nil),    // 17: redrive.v1.ListModelsResponse
-	(*GetModelRequest)(nil),       // 18: redrive.v1.GetModelRequest
-	(*PromoteModelRequest)(nil),   // 19: redrive.v1.PromoteModelRequest
-	(*RollbackModelRequest)(nil),  // 20: redrive.v1.RollbackModelRequest
-	(*DiffModelsRequest)(nil),     // 21: redrive.v1.DiffModelsRequest
-	(*DiffModelsResponse)(nil),    // 22: redrive.v1.DiffModelsResponse
-	(*ModelDifference)(nil),       // 23: redrive.v1.ModelDifference
-	(*GetDriftRequest)(nil),       // 24: redrive.v1.GetDriftRequest
-	(*Drift)(nil),                 // 25: redrive.v1.Drift
-	(*FeatureDrift)(nil),          // 26: redrive.v1.FeatureDrift
-	(*timestamppb.Timestamp)(nil), // 27: google.protobuf.Timestamp
+	(*CalibrationSum)(nil),        // 7: redrive.v1.CalibrationSum
+	(*WorkflowUse)(nil),           // 8: redrive.v1.WorkflowUse
+	(*FeatureHistogram)(nil),      // 9: redrive.v1.FeatureHistogram
+	(*Audit)(nil),                 // 10: redrive.v1.Audit
+	(*AuditFinding)(nil),          // 11: redrive.v1.AuditFinding
+	(*PolicyScore)(nil),           // 12: redrive.v1.PolicyScore
+	(*OffPolicyEstimate)(nil),     // 13: redrive.v1.OffPolicyEstimate
+	(*Training)(nil),              // 14: redrive.v1.Training
+	(*TrainModelRequest)(nil),     // 15: redrive.v1.TrainModelRequest
+	(*GetTrainingRequest)(nil),    // 16: redrive.v1.GetTrainingRequest
+	(*ListModelsRequest)(nil),     // 17: redrive.v1.ListModelsRequest
+	(*ListModelsResponse)(nil),    // 18: redrive.v1.ListModelsResponse
+	(*GetModelRequest)(nil),       // 19: redrive.v1.GetModelRequest
+	(*PromoteModelRequest)(nil),   // 20: redrive.v1.PromoteModelRequest
+	(*RollbackModelRequest)(nil),  // 21: redrive.v1.RollbackModelRequest
+	(*DiffModelsRequest)(nil),     // 22: redrive.v1.DiffModelsRequest
+	(*DiffModelsResponse)(nil),    // 23: redrive.v1.DiffModelsResponse
+	(*ModelDifference)(nil),       // 24: redrive.v1.ModelDifference
+	(*GetDriftRequest)(nil),       // 25: redrive.v1.GetDriftRequest
+	(*Drift)(nil),                 // 26: redrive.v1.Drift
+	(*FeatureDrift)(nil),          // 27: redrive.v1.FeatureDrift
+	(*timestamppb.Timestamp)(nil), // 28: google.protobuf.Timestamp
 }
 var file_redrive_v1_model_proto_depIdxs = []int32{
 	0,  // 0: redrive.v1.Model.state:type_name -> redrive.v1.Model.State
-	27, // 1: redrive.v1.Model.create_time:type_name -> google.protobuf.Timestamp
+	28, // 1: redrive.v1.Model.create_time:type_name -> google.protobuf.Timestamp
 	3,  // 2: redrive.v1.Model.content:type_name -> redrive.v1.ModelContent
-	9,  // 3: redrive.v1.Model.audit:type_name -> redrive.v1.Audit
-	27, // 4: redrive.v1.Model.promote_time:type_name -> google.protobuf.Timestamp
-	27, // 5: redrive.v1.ModelContent.until:type_name -> google.protobuf.Timestamp
+	10, // 3: redrive.v1.Model.audit:type_name -> redrive.v1.Audit
+	28, // 4: redrive.v1.Model.promote_time:type_name -> google.protobuf.Timestamp
+	28, // 5: redrive.v1.ModelContent.until:type_name -> google.protobuf.Timestamp
 	4,  // 6: redrive.v1.ModelContent.retries:type_name -> redrive.v1.RetryCount
 	5,  // 7: redrive.v1.ModelContent.shapes:type_name -> redrive.v1.EngineShape
-	6,  // 8: redrive.v1.ModelContent.calibration:type_name -> redrive.v1.CalibrationBin
-	7,  // 9: redrive.v1.ModelContent.workflows:type_name -> redrive.v1.WorkflowUse
-	8,  // 10: redrive.v1.ModelContent.features:type_name -> redrive.v1.FeatureQuantiles
-	27, // 11: redrive.v1.Audit.time:type_name -> google.protobuf.Timestamp
-	27, // 12: redrive.v1.Audit.since:type_name -> google.protobuf.Timestamp
-	10, // 13: redrive.v1.Audit.findings:type_name -> redrive.v1.AuditFinding
+	7,  // 8: redrive.v1.ModelContent.calibration:type_name -> redrive.v1.CalibrationSum
+	8,  // 9: redrive.v1.ModelContent.workflows:type_name -> redrive.v1.WorkflowUse
+	9,  // 10: redrive.v1.ModelContent.features:type_name -> redrive.v1.FeatureHistogram
+	28, // 11: redrive.v1.Audit.time:type_name -> google.protobuf.Timestamp
+	28, // 12: redrive.v1.Audit.since:type_name -> google.protobuf.Timestamp
+	11, // 13: redrive.v1.Audit.findings:type_name -> redrive.v1.AuditFinding
 	6,  // 14: redrive.v1.Audit.reliability:type_name -> redrive.v1.CalibrationBin
-	11, // 15: redrive.v1.Audit.replay:type_name -> redrive.v1.PolicyScore
-	12, // 16: redrive.v1.Audit.off_policy:type_name -> redrive.v1.OffPolicyEstimate
+	12, // 15: redrive.v1.Audit.replay:type_name -> redrive.v1.PolicyScore
+	13, // 16: redrive.v1.Audit.off_policy:type_name -> redrive.v1.OffPolicyEstimate
 	1,  // 17: redrive.v1.Training.state:type_name -> redrive.v1.Training.State
-	27, // 18: redrive.v1.Training.create_time:type_name -> google.protobuf.Timestamp
-	27, // 19: redrive.v1.Training.end_time:type_name -> google.protobuf.Timestamp
+	28, // 18: redrive.v1.Training.create_time:type_name -> google.protobuf.Timestamp
+	28, // 19: redrive.v1.Training.end_time:type_name -> google.protobuf.Timestamp
 	2,  // 20: redrive.v1.ListModelsResponse.models:type_name -> redrive.v1.Model
-	23, // 21: redrive.v1.DiffModelsResponse.differences:type_name -> redrive.v1.ModelDifference
-	27, // 22: redrive.v1.Drift.time:type_name -> google.protobuf.Timestamp
-	26, // 23: redrive.v1.Drift.features:type_name -> redrive.v1.FeatureDrift
+	24, // 21: redrive.v1.DiffModelsResponse.differences:type_name -> redrive.v1.ModelDifference
+	28, // 22: redrive.v1.Drift.time:type_name -> google.protobuf.Timestamp
+	27, // 23: redrive.v1.Drift.features:type_name -> redrive.v1.FeatureDrift
 	24, // [24:24] is the sub-list for method output_type
 	24, // [24:24] is the sub-list for method input_type
 	24, // [24:24] is the sub-list for extension type_name
@@ -2196,7 +2295,7 @@ func file_redrive_v1_model_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_redrive_v1_model_proto_rawDesc), len(file_redrive_v1_model_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   25,
+			NumMessages:   26,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

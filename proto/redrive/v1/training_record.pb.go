@@ -103,9 +103,14 @@ type TrainingRecord struct {
 	Setting     string `protobuf:"bytes,21,opt,name=setting,proto3" json:"setting,omitempty"`
 	// What was recommended after this attempt, if anything: the outcome ("change",
 	// "keep", "not_feasible"), the model, and what was known then.
-	Recommended   string    `protobuf:"bytes,22,opt,name=recommended,proto3" json:"recommended,omitempty"`
-	Model         string    `protobuf:"bytes,23,opt,name=model,proto3" json:"model,omitempty"`
-	Features      *Features `protobuf:"bytes,24,opt,name=features,proto3" json:"features,omitempty"`
+	Recommended string    `protobuf:"bytes,22,opt,name=recommended,proto3" json:"recommended,omitempty"`
+	Model       string    `protobuf:"bytes,23,opt,name=model,proto3" json:"model,omitempty"`
+	Features    *Features `protobuf:"bytes,24,opt,name=features,proto3" json:"features,omitempty"`
+	// What the job's own configuration asks for, of the process tree, in bytes; 0
+	// when it does not say.
+	RequestedBytes int64 `protobuf:"varint,25,opt,name=requested_bytes,json=requestedBytes,proto3" json:"requested_bytes,omitempty"`
+	// When the event that taught it was sent. Records are learnt in this order.
+	ToldTime      *timestamppb.Timestamp `protobuf:"bytes,26,opt,name=told_time,json=toldTime,proto3" json:"told_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -304,6 +309,20 @@ func (x *TrainingRecord) GetModel() string {
 func (x *TrainingRecord) GetFeatures() *Features {
 	if x != nil {
 		return x.Features
+	}
+	return nil
+}
+
+func (x *TrainingRecord) GetRequestedBytes() int64 {
+	if x != nil {
+		return x.RequestedBytes
+	}
+	return 0
+}
+
+func (x *TrainingRecord) GetToldTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ToldTime
 	}
 	return nil
 }
@@ -525,7 +544,7 @@ var File_redrive_v1_training_record_proto protoreflect.FileDescriptor
 const file_redrive_v1_training_record_proto_rawDesc = "" +
 	"\n" +
 	" redrive/v1/training_record.proto\x12\n" +
-	"redrive.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19redrive/v1/evidence.proto\x1a\x19redrive/v1/features.proto\"\xdc\b\n" +
+	"redrive.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19redrive/v1/evidence.proto\x1a\x19redrive/v1/features.proto\"\xbe\t\n" +
 	"\x0eTrainingRecord\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
 	"\bprevious\x18\x02 \x01(\tR\bprevious\x12'\n" +
@@ -555,7 +574,9 @@ const file_redrive_v1_training_record_proto_rawDesc = "" +
 	"\asetting\x18\x15 \x01(\tR\asetting\x12 \n" +
 	"\vrecommended\x18\x16 \x01(\tR\vrecommended\x12\x14\n" +
 	"\x05model\x18\x17 \x01(\tR\x05model\x120\n" +
-	"\bfeatures\x18\x18 \x01(\v2\x14.redrive.v1.FeaturesR\bfeatures\x1a<\n" +
+	"\bfeatures\x18\x18 \x01(\v2\x14.redrive.v1.FeaturesR\bfeatures\x12'\n" +
+	"\x0frequested_bytes\x18\x19 \x01(\x03R\x0erequestedBytes\x127\n" +
+	"\ttold_time\x18\x1a \x01(\v2\x1a.google.protobuf.TimestampR\btoldTime\x1a<\n" +
 	"\x0ePartBytesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\x1a@\n" +
@@ -621,14 +642,15 @@ var file_redrive_v1_training_record_proto_depIdxs = []int32{
 	7,  // 4: redrive.v1.TrainingRecord.part_peak_bytes:type_name -> redrive.v1.TrainingRecord.PartPeakBytesEntry
 	10, // 5: redrive.v1.TrainingRecord.shape:type_name -> redrive.v1.ClusterShape
 	11, // 6: redrive.v1.TrainingRecord.features:type_name -> redrive.v1.Features
-	8,  // 7: redrive.v1.ListRecordsRequest.type:type_name -> redrive.v1.JobType
-	9,  // 8: redrive.v1.ListRecordsRequest.since:type_name -> google.protobuf.Timestamp
-	1,  // 9: redrive.v1.ListRecordsResponse.records:type_name -> redrive.v1.TrainingRecord
-	10, // [10:10] is the sub-list for method output_type
-	10, // [10:10] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	9,  // 7: redrive.v1.TrainingRecord.told_time:type_name -> google.protobuf.Timestamp
+	8,  // 8: redrive.v1.ListRecordsRequest.type:type_name -> redrive.v1.JobType
+	9,  // 9: redrive.v1.ListRecordsRequest.since:type_name -> google.protobuf.Timestamp
+	1,  // 10: redrive.v1.ListRecordsResponse.records:type_name -> redrive.v1.TrainingRecord
+	11, // [11:11] is the sub-list for method output_type
+	11, // [11:11] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_redrive_v1_training_record_proto_init() }

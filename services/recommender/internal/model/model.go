@@ -102,8 +102,8 @@ type Workflow struct {
 
 // Use is the largest share, 0 to 1, of its requested memory that a step used.
 type Use struct {
-	Step  uint32 // the hash of the step and its engine
-	Share float64
+	Step  uint32 // StepOf the type
+	Share float32
 }
 
 // Mean returns the mean with one observation of the prior.
@@ -145,7 +145,7 @@ func (c Content) Uses(workflow string) []float64 {
 	}
 	shares := make([]float64, 0, len(c.Workflows[i].Steps))
 	for _, s := range c.Workflows[i].Steps {
-		shares = append(shares, s.Share)
+		shares = append(shares, float64(s.Share))
 	}
 	slices.Sort(shares)
 	return shares
