@@ -21,12 +21,13 @@ const (
 	PatchChanged      Type = "patch.changed"      // config
 	AlertChanged      Type = "alert.changed"      // notifier
 	RuleChanged       Type = "rule.changed"       // classifier
+	ModelAudited      Type = "model.audited"      // recommender
 )
 
 // Types are all types.
 var Types = []Type{
 	AttemptStarted, AttemptFailed, AttemptSucceeded, FailureClassified, DecisionMade,
-	JobFinished, PatchChanged, AlertChanged, RuleChanged,
+	JobFinished, PatchChanged, AlertChanged, RuleChanged, ModelAudited,
 }
 
 // Subjects and streams. What Redrive says and what others report are apart: a
@@ -65,7 +66,7 @@ var (
 	ClassifierRules     = Consumer{Name: "classifier-rules", Types: []Type{RuleChanged}, Ephemeral: true, Concurrency: 1}
 	ClassifierOutcomes  = Consumer{Name: "classifier-outcomes", Types: []Type{AttemptSucceeded, JobFinished}}
 	RecommenderOutcomes = Consumer{Name: "recommender-outcomes", Types: []Type{FailureClassified, AttemptSucceeded}, Concurrency: 512} // they wait for each other, to be learnt together
-	NotifierEvents      = Consumer{Name: "notifier-events", Types: []Type{DecisionMade, AttemptSucceeded, JobFinished}}
+	NotifierEvents      = Consumer{Name: "notifier-events", Types: []Type{DecisionMade, AttemptSucceeded, JobFinished, ModelAudited}}
 )
 
 // Consumers are all consumers; Provision makes the durable ones.

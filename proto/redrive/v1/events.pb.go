@@ -651,6 +651,70 @@ func (x *AlertChanged) GetAlert() *Alert {
 	return nil
 }
 
+// ModelAudited says whether a model of the recommender passed its audit.
+type ModelAudited struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "models/{model}".
+	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	// The training that made it: "trainings/{training}".
+	Training string `protobuf:"bytes,2,opt,name=training,proto3" json:"training,omitempty"`
+	// Without its reliability table and its replay: GetModel has them.
+	Audit         *Audit `protobuf:"bytes,3,opt,name=audit,proto3" json:"audit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ModelAudited) Reset() {
+	*x = ModelAudited{}
+	mi := &file_redrive_v1_events_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ModelAudited) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ModelAudited) ProtoMessage() {}
+
+func (x *ModelAudited) ProtoReflect() protoreflect.Message {
+	mi := &file_redrive_v1_events_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ModelAudited.ProtoReflect.Descriptor instead.
+func (*ModelAudited) Descriptor() ([]byte, []int) {
+	return file_redrive_v1_events_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *ModelAudited) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *ModelAudited) GetTraining() string {
+	if x != nil {
+		return x.Training
+	}
+	return ""
+}
+
+func (x *ModelAudited) GetAudit() *Audit {
+	if x != nil {
+		return x.Audit
+	}
+	return nil
+}
+
 // RuleChanged tells every classifier to read the rules again.
 type RuleChanged struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -663,7 +727,7 @@ type RuleChanged struct {
 
 func (x *RuleChanged) Reset() {
 	*x = RuleChanged{}
-	mi := &file_redrive_v1_events_proto_msgTypes[8]
+	mi := &file_redrive_v1_events_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -675,7 +739,7 @@ func (x *RuleChanged) String() string {
 func (*RuleChanged) ProtoMessage() {}
 
 func (x *RuleChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_events_proto_msgTypes[8]
+	mi := &file_redrive_v1_events_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -688,7 +752,7 @@ func (x *RuleChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RuleChanged.ProtoReflect.Descriptor instead.
 func (*RuleChanged) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_events_proto_rawDescGZIP(), []int{8}
+	return file_redrive_v1_events_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *RuleChanged) GetRule() string {
@@ -710,7 +774,7 @@ var File_redrive_v1_events_proto protoreflect.FileDescriptor
 const file_redrive_v1_events_proto_rawDesc = "" +
 	"\n" +
 	"\x17redrive/v1/events.proto\x12\n" +
-	"redrive.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bredrive/v1/classifier.proto\x1a\x17redrive/v1/config.proto\x1a\x19redrive/v1/evidence.proto\x1a\x19redrive/v1/notifier.proto\x1a\x1aredrive/v1/scheduler.proto\x1a\x15redrive/v1/task.proto\"\x89\x02\n" +
+	"redrive.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bredrive/v1/classifier.proto\x1a\x17redrive/v1/config.proto\x1a\x19redrive/v1/evidence.proto\x1a\x16redrive/v1/model.proto\x1a\x19redrive/v1/notifier.proto\x1a\x1aredrive/v1/scheduler.proto\x1a\x15redrive/v1/task.proto\"\x89\x02\n" +
 	"\x0eAttemptStarted\x120\n" +
 	"\aattempt\x18\x01 \x01(\v2\x16.redrive.v1.AttemptRefR\aattempt\x12'\n" +
 	"\x04type\x18\x02 \x01(\v2\x13.redrive.v1.JobTypeR\x04type\x12>\n" +
@@ -764,7 +828,11 @@ const file_redrive_v1_events_proto_rawDesc = "" +
 	"\fPatchChanged\x12'\n" +
 	"\x05patch\x18\x01 \x01(\v2\x11.redrive.v1.PatchR\x05patch\"7\n" +
 	"\fAlertChanged\x12'\n" +
-	"\x05alert\x18\x01 \x01(\v2\x11.redrive.v1.AlertR\x05alert\"=\n" +
+	"\x05alert\x18\x01 \x01(\v2\x11.redrive.v1.AlertR\x05alert\"i\n" +
+	"\fModelAudited\x12\x14\n" +
+	"\x05model\x18\x01 \x01(\tR\x05model\x12\x1a\n" +
+	"\btraining\x18\x02 \x01(\tR\btraining\x12'\n" +
+	"\x05audit\x18\x03 \x01(\v2\x11.redrive.v1.AuditR\x05audit\"=\n" +
 	"\vRuleChanged\x12\x12\n" +
 	"\x04rule\x18\x01 \x01(\tR\x04rule\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x03R\brevisionB\xa0\x01\n" +
@@ -784,7 +852,7 @@ func file_redrive_v1_events_proto_rawDescGZIP() []byte {
 	return file_redrive_v1_events_proto_rawDescData
 }
 
-var file_redrive_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_redrive_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_redrive_v1_events_proto_goTypes = []any{
 	(*AttemptStarted)(nil),        // 0: redrive.v1.AttemptStarted
 	(*AttemptFailed)(nil),         // 1: redrive.v1.AttemptFailed
@@ -794,52 +862,55 @@ var file_redrive_v1_events_proto_goTypes = []any{
 	(*JobFinished)(nil),           // 5: redrive.v1.JobFinished
 	(*PatchChanged)(nil),          // 6: redrive.v1.PatchChanged
 	(*AlertChanged)(nil),          // 7: redrive.v1.AlertChanged
-	(*RuleChanged)(nil),           // 8: redrive.v1.RuleChanged
-	nil,                           // 9: redrive.v1.AttemptFailed.LabelsEntry
-	(*AttemptRef)(nil),            // 10: redrive.v1.AttemptRef
-	(*JobType)(nil),               // 11: redrive.v1.JobType
-	(*structpb.Struct)(nil),       // 12: google.protobuf.Struct
-	(*timestamppb.Timestamp)(nil), // 13: google.protobuf.Timestamp
-	(*Evidence)(nil),              // 14: redrive.v1.Evidence
-	(*RetryPolicy)(nil),           // 15: redrive.v1.RetryPolicy
-	(*Failure)(nil),               // 16: redrive.v1.Failure
-	(*Decision)(nil),              // 17: redrive.v1.Decision
-	(Job_State)(0),                // 18: redrive.v1.Job.State
-	(*Patch)(nil),                 // 19: redrive.v1.Patch
-	(*Alert)(nil),                 // 20: redrive.v1.Alert
+	(*ModelAudited)(nil),          // 8: redrive.v1.ModelAudited
+	(*RuleChanged)(nil),           // 9: redrive.v1.RuleChanged
+	nil,                           // 10: redrive.v1.AttemptFailed.LabelsEntry
+	(*AttemptRef)(nil),            // 11: redrive.v1.AttemptRef
+	(*JobType)(nil),               // 12: redrive.v1.JobType
+	(*structpb.Struct)(nil),       // 13: google.protobuf.Struct
+	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
+	(*Evidence)(nil),              // 15: redrive.v1.Evidence
+	(*RetryPolicy)(nil),           // 16: redrive.v1.RetryPolicy
+	(*Failure)(nil),               // 17: redrive.v1.Failure
+	(*Decision)(nil),              // 18: redrive.v1.Decision
+	(Job_State)(0),                // 19: redrive.v1.Job.State
+	(*Patch)(nil),                 // 20: redrive.v1.Patch
+	(*Alert)(nil),                 // 21: redrive.v1.Alert
+	(*Audit)(nil),                 // 22: redrive.v1.Audit
 }
 var file_redrive_v1_events_proto_depIdxs = []int32{
-	10, // 0: redrive.v1.AttemptStarted.attempt:type_name -> redrive.v1.AttemptRef
-	11, // 1: redrive.v1.AttemptStarted.type:type_name -> redrive.v1.JobType
-	12, // 2: redrive.v1.AttemptStarted.attempt_config:type_name -> google.protobuf.Struct
-	13, // 3: redrive.v1.AttemptStarted.start_time:type_name -> google.protobuf.Timestamp
-	10, // 4: redrive.v1.AttemptFailed.attempt:type_name -> redrive.v1.AttemptRef
-	11, // 5: redrive.v1.AttemptFailed.type:type_name -> redrive.v1.JobType
-	12, // 6: redrive.v1.AttemptFailed.config:type_name -> google.protobuf.Struct
-	12, // 7: redrive.v1.AttemptFailed.attempt_config:type_name -> google.protobuf.Struct
-	14, // 8: redrive.v1.AttemptFailed.evidence:type_name -> redrive.v1.Evidence
-	9,  // 9: redrive.v1.AttemptFailed.labels:type_name -> redrive.v1.AttemptFailed.LabelsEntry
-	15, // 10: redrive.v1.AttemptFailed.retry_policy:type_name -> redrive.v1.RetryPolicy
-	10, // 11: redrive.v1.AttemptSucceeded.attempt:type_name -> redrive.v1.AttemptRef
-	11, // 12: redrive.v1.AttemptSucceeded.type:type_name -> redrive.v1.JobType
-	12, // 13: redrive.v1.AttemptSucceeded.config:type_name -> google.protobuf.Struct
-	12, // 14: redrive.v1.AttemptSucceeded.attempt_config:type_name -> google.protobuf.Struct
-	14, // 15: redrive.v1.AttemptSucceeded.evidence:type_name -> redrive.v1.Evidence
-	16, // 16: redrive.v1.FailureClassified.failure:type_name -> redrive.v1.Failure
-	17, // 17: redrive.v1.DecisionMade.decision:type_name -> redrive.v1.Decision
-	10, // 18: redrive.v1.DecisionMade.attempt:type_name -> redrive.v1.AttemptRef
-	11, // 19: redrive.v1.DecisionMade.type:type_name -> redrive.v1.JobType
-	13, // 20: redrive.v1.DecisionMade.next_retry_time:type_name -> google.protobuf.Timestamp
-	10, // 21: redrive.v1.JobFinished.attempt:type_name -> redrive.v1.AttemptRef
-	11, // 22: redrive.v1.JobFinished.type:type_name -> redrive.v1.JobType
-	18, // 23: redrive.v1.JobFinished.state:type_name -> redrive.v1.Job.State
-	19, // 24: redrive.v1.PatchChanged.patch:type_name -> redrive.v1.Patch
-	20, // 25: redrive.v1.AlertChanged.alert:type_name -> redrive.v1.Alert
-	26, // [26:26] is the sub-list for method output_type
-	26, // [26:26] is the sub-list for method input_type
-	26, // [26:26] is the sub-list for extension type_name
-	26, // [26:26] is the sub-list for extension extendee
-	0,  // [0:26] is the sub-list for field type_name
+	11, // 0: redrive.v1.AttemptStarted.attempt:type_name -> redrive.v1.AttemptRef
+	12, // 1: redrive.v1.AttemptStarted.type:type_name -> redrive.v1.JobType
+	13, // 2: redrive.v1.AttemptStarted.attempt_config:type_name -> google.protobuf.Struct
+	14, // 3: redrive.v1.AttemptStarted.start_time:type_name -> google.protobuf.Timestamp
+	11, // 4: redrive.v1.AttemptFailed.attempt:type_name -> redrive.v1.AttemptRef
+	12, // 5: redrive.v1.AttemptFailed.type:type_name -> redrive.v1.JobType
+	13, // 6: redrive.v1.AttemptFailed.config:type_name -> google.protobuf.Struct
+	13, // 7: redrive.v1.AttemptFailed.attempt_config:type_name -> google.protobuf.Struct
+	15, // 8: redrive.v1.AttemptFailed.evidence:type_name -> redrive.v1.Evidence
+	10, // 9: redrive.v1.AttemptFailed.labels:type_name -> redrive.v1.AttemptFailed.LabelsEntry
+	16, // 10: redrive.v1.AttemptFailed.retry_policy:type_name -> redrive.v1.RetryPolicy
+	11, // 11: redrive.v1.AttemptSucceeded.attempt:type_name -> redrive.v1.AttemptRef
+	12, // 12: redrive.v1.AttemptSucceeded.type:type_name -> redrive.v1.JobType
+	13, // 13: redrive.v1.AttemptSucceeded.config:type_name -> google.protobuf.Struct
+	13, // 14: redrive.v1.AttemptSucceeded.attempt_config:type_name -> google.protobuf.Struct
+	15, // 15: redrive.v1.AttemptSucceeded.evidence:type_name -> redrive.v1.Evidence
+	17, // 16: redrive.v1.FailureClassified.failure:type_name -> redrive.v1.Failure
+	18, // 17: redrive.v1.DecisionMade.decision:type_name -> redrive.v1.Decision
+	11, // 18: redrive.v1.DecisionMade.attempt:type_name -> redrive.v1.AttemptRef
+	12, // 19: redrive.v1.DecisionMade.type:type_name -> redrive.v1.JobType
+	14, // 20: redrive.v1.DecisionMade.next_retry_time:type_name -> google.protobuf.Timestamp
+	11, // 21: redrive.v1.JobFinished.attempt:type_name -> redrive.v1.AttemptRef
+	12, // 22: redrive.v1.JobFinished.type:type_name -> redrive.v1.JobType
+	19, // 23: redrive.v1.JobFinished.state:type_name -> redrive.v1.Job.State
+	20, // 24: redrive.v1.PatchChanged.patch:type_name -> redrive.v1.Patch
+	21, // 25: redrive.v1.AlertChanged.alert:type_name -> redrive.v1.Alert
+	22, // 26: redrive.v1.ModelAudited.audit:type_name -> redrive.v1.Audit
+	27, // [27:27] is the sub-list for method output_type
+	27, // [27:27] is the sub-list for method input_type
+	27, // [27:27] is the sub-list for extension type_name
+	27, // [27:27] is the sub-list for extension extendee
+	0,  // [0:27] is the sub-list for field type_name
 }
 
 func init() { file_redrive_v1_events_proto_init() }
@@ -850,6 +921,7 @@ func file_redrive_v1_events_proto_init() {
 	file_redrive_v1_classifier_proto_init()
 	file_redrive_v1_config_proto_init()
 	file_redrive_v1_evidence_proto_init()
+	file_redrive_v1_model_proto_init()
 	file_redrive_v1_notifier_proto_init()
 	file_redrive_v1_scheduler_proto_init()
 	file_redrive_v1_task_proto_init()
@@ -859,7 +931,7 @@ func file_redrive_v1_events_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_redrive_v1_events_proto_rawDesc), len(file_redrive_v1_events_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   10,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -637,12 +637,14 @@ func (x *AlertFailure) GetTime() *timestamppb.Timestamp {
 // AlertStop says that a job stopped for good, whether or not an attempt failed
 // at that moment.
 type AlertStop struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Point         *AlertPoint            `protobuf:"bytes,1,opt,name=point,proto3" json:"point,omitempty"`
-	Reason        string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
-	Source        string                 `protobuf:"bytes,3,opt,name=source,proto3" json:"source,omitempty"`
-	Type          *JobType               `protobuf:"bytes,4,opt,name=type,proto3" json:"type,omitempty"`
-	Time          *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=time,proto3" json:"time,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Point  *AlertPoint            `protobuf:"bytes,1,opt,name=point,proto3" json:"point,omitempty"`
+	Reason string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	Source string                 `protobuf:"bytes,3,opt,name=source,proto3" json:"source,omitempty"`
+	Type   *JobType               `protobuf:"bytes,4,opt,name=type,proto3" json:"type,omitempty"`
+	Time   *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=time,proto3" json:"time,omitempty"`
+	// A number of Decision.Attention; 0 is what a job that stopped is worth.
+	Attention     int32 `protobuf:"varint,6,opt,name=attention,proto3" json:"attention,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -710,6 +712,13 @@ func (x *AlertStop) GetTime() *timestamppb.Timestamp {
 		return x.Time
 	}
 	return nil
+}
+
+func (x *AlertStop) GetAttention() int32 {
+	if x != nil {
+		return x.Attention
+	}
+	return 0
 }
 
 // AlertEnd says that whatever was wrong up to a point is over.
@@ -1040,13 +1049,14 @@ const file_redrive_v1_notifier_record_proto_rawDesc = "" +
 	"\x05patch\x18\x14 \x01(\tR\x05patch\x12\x18\n" +
 	"\aexcerpt\x18\x15 \x03(\tR\aexcerpt\x12B\n" +
 	"\x0fnext_retry_time\x18\x16 \x01(\v2\x1a.google.protobuf.TimestampR\rnextRetryTime\x12.\n" +
-	"\x04time\x18\x17 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\"\xc2\x01\n" +
+	"\x04time\x18\x17 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\"\xe0\x01\n" +
 	"\tAlertStop\x12,\n" +
 	"\x05point\x18\x01 \x01(\v2\x16.redrive.v1.AlertPointR\x05point\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x16\n" +
 	"\x06source\x18\x03 \x01(\tR\x06source\x12'\n" +
 	"\x04type\x18\x04 \x01(\v2\x13.redrive.v1.JobTypeR\x04type\x12.\n" +
-	"\x04time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\"\x9b\x02\n" +
+	"\x04time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x1c\n" +
+	"\tattention\x18\x06 \x01(\x05R\tattention\"\x9b\x02\n" +
 	"\bAlertEnd\x12,\n" +
 	"\x05point\x18\x01 \x01(\v2\x16.redrive.v1.AlertPointR\x05point\x120\n" +
 	"\x05cause\x18\x02 \x01(\x0e2\x1a.redrive.v1.AlertEnd.CauseR\x05cause\x12\x0e\n" +

@@ -14,7 +14,7 @@ import (
 // Alert is something that a human should know or do.
 type Alert struct {
 	ID       string
-	Job      string // "jobs/{job}"
+	Job      string // "jobs/{job}", or Models
 	After    Point  // names the episode
 	State    State
 	Severity Severity

@@ -64,6 +64,8 @@ type Stop struct {
 	Source string
 	Type   failure.Type
 	Time   time.Time
+	// Attention is what it is worth; unset is what a job that stopped is worth.
+	Attention Attention
 }
 
 // End says that whatever was wrong up to a point is over. It covers failures by
@@ -94,7 +96,7 @@ const (
 // number of times, gives the same Facts, as long as no more than MaxFailures
 // are out of order.
 type Facts struct {
-	Job      string    // "jobs/{job}"
+	Job      string    // "jobs/{job}", or Models
 	Failures []Failure // by attempt, one an attempt
 	Stops    []Stop    // by point
 	Ends     []End     // by point
@@ -235,6 +237,6 @@ func (f Facts) stopSeverity(s Stop, rate Rate) Severity {
 	} else if rate(from) == None {
 		return None
 	}
-	from.Attention, from.Stopped = Permanent, true
+	from.Attention, from.Stopped = cmp.Or(s.Attention, Permanent), true
 	return rate(from)
 }

@@ -29,6 +29,9 @@ func (a *Alert) describe(ep Episode) {
 }
 
 func summary(a Alert, ep Episode) string {
+	if a.Job == Models {
+		return modelSummary(ep)
+	}
 	step := a.Type.Workflow + "/" + a.Type.Step
 	if ep.Last == nil {
 		reason := "the job stopped"
@@ -46,6 +49,9 @@ func summary(a Alert, ep Episode) string {
 
 // action says what Redrive did and will do.
 func action(a Alert, ep Episode) string {
+	if a.Job == Models {
+		return modelAction(ep)
+	}
 	var b strings.Builder
 	switch f := ep.Last; {
 	case ep.Stop != nil:
@@ -101,6 +107,8 @@ func sentence(reason string) string {
 func safeToRetry(a Alert, ep Episode) string {
 	var b strings.Builder
 	switch {
+	case a.Job == Models:
+		return modelRetry
 	case ep.End != nil && ep.End.Cause == Recovered:
 		return "No retry is needed: the job succeeded."
 	case a.Source == failure.Own || a.Source == "":

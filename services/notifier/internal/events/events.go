@@ -1,5 +1,5 @@
 // Package events translates the events that the notifier listens to: decisions,
-// successes and ends of jobs.
+// successes and ends of jobs, and audits of models.
 package events
 
 import (
@@ -9,6 +9,7 @@ import (
 	"github.com/redrive-io/redrive/pkg/bus"
 	"github.com/redrive-io/redrive/pkg/errs"
 	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
+	"github.com/redrive-io/redrive/services/notifier/internal/alert"
 	"github.com/redrive-io/redrive/services/notifier/internal/ledger"
 	"github.com/redrive-io/redrive/services/notifier/internal/wire"
 )
@@ -33,6 +34,8 @@ func (h *Handler) Handle(ctx context.Context, e bus.Event) error {
 		return h.success(ctx, e)
 	case bus.JobFinished:
 		return h.finish(ctx, e)
+	case bus.ModelAudited:
+		return h.audit(ctx, e)
 	default:
 		return errs.Field("type", "%q is nothing that the notifier listens to", e.Type)
 	}
@@ -77,4 +80,19 @@ func (h *Handler) finish(ctx context.Context, e bus.Event) error {
 		return h.ledger.Stopped(ctx, job, *stop, time.Now())
 	}
 	return nil
+}
+
+func (h *Handler) audit(ctx context.Context, e bus.Event) error {
+	var m redrivev1.ModelAudited
+	if err := e.Decode(&m); err != nil {
+		return err
+	}
+	end, stop, err := wire.Audited(&m)
+	switch {
+	case err != nil:
+		return err
+	case stop != nil:
+		return h.ledger.Stopped(ctx, alert.Models, *stop, time.Now())
+	}
+	return h.ledger.Ended(ctx, alert.Models, end, time.Now())
 }

@@ -87,10 +87,11 @@ func (l *Ledger) Ended(ctx context.Context, job string, e alert.End, now time.Ti
 }
 
 // end adds an end, unless nothing can have been wrong before it: most jobs
-// succeed at once, and nothing is kept of them.
+// succeed at once, and nothing is kept of them. Audits have no attempts; what
+// was wrong before one that passed may be heard of later.
 func (l *Ledger) end(x *alert.Facts, e alert.End) {
 	nothing := len(x.Failures)+len(x.Stops)+len(x.Ends) == 0 && x.Floor == nil
-	if nothing && e.Cause == alert.Recovered && e.Point.Attempt <= 1 {
+	if nothing && e.Cause == alert.Recovered && e.Point.Attempt <= 1 && x.Job != alert.Models {
 		return
 	}
 	x.AddEnd(e, l.policy.Severity)

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"github.com/redrive-io/redrive/pkg/docstore"
@@ -154,7 +153,7 @@ func (s *Store) Forget(ctx context.Context, before time.Time) (int, error) {
 			if alerts > 0 {
 				continue
 			}
-			if err := s.db.Commit(ctx, s.histories.Delete(strings.TrimPrefix(job, "jobs/"), h.Revision)); err != nil {
+			if err := s.db.Commit(ctx, s.histories.Delete(historyID(job), h.Revision)); err != nil {
 				return deleted, err
 			}
 			deleted++

@@ -120,7 +120,14 @@ func (s *Store) History(ctx context.Context, job string) (History, error) {
 	return h, err
 }
 
-func historyID(job string) string { return strings.TrimPrefix(job, "jobs/") }
+// historyID returns the id of what is known of a job; of what is none, an id
+// that no job has.
+func historyID(job string) string {
+	if id, ok := strings.CutPrefix(job, "jobs/"); ok {
+		return id
+	}
+	return "~" + job
+}
 
 // Alert returns one alert, or errs.NotFound.
 func (s *Store) Alert(ctx context.Context, id string) (alert.Alert, error) {

@@ -27,6 +27,7 @@ func History(f alert.Facts) *redrivev1.AlertHistory {
 	for _, x := range f.Stops {
 		r.Stops = append(r.Stops, &redrivev1.AlertStop{
 			Point: point(x.Point), Reason: x.Reason, Source: x.Source, Type: x.Type.Proto(), Time: wellknown.Timestamp(x.Time),
+			Attention: int32(x.Attention),
 		})
 	}
 	for _, x := range f.Ends {
@@ -58,7 +59,7 @@ func FromHistory(r *redrivev1.AlertHistory) alert.Facts {
 	for _, x := range r.GetStops() {
 		f.Stops = append(f.Stops, alert.Stop{
 			Point: fromPoint(x.GetPoint()), Reason: x.GetReason(), Source: x.GetSource(), Type: failure.TypeFromProto(x.GetType()),
-			Time: wellknown.Time(x.GetTime()),
+			Time: wellknown.Time(x.GetTime()), Attention: alert.Attention(x.GetAttention()),
 		})
 	}
 	for _, x := range r.GetEnds() {

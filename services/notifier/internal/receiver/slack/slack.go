@@ -110,7 +110,9 @@ func (s *Slack) message(n alert.Notification) message {
 		field(&b, "Runbook", a.Runbook)
 	}
 	field(&b, "Owner", a.Owner)
-	field(&b, "Run", fmt.Sprintf("%s attempt %d (%s, failure %d of this alert)", a.Job, a.Attempt, a.Class, a.FailureCount))
+	if a.Job != alert.Models {
+		field(&b, "Run", fmt.Sprintf("%s attempt %d (%s, failure %d of this alert)", a.Job, a.Attempt, a.Class, a.FailureCount))
+	}
 	field(&b, "When", n.Time.UTC().Format(time.RFC3339))
 	if explain := a.Explain(); explain != "" {
 		fmt.Fprintf(&b, "*More:* `%s`\n", Escape(explain, alert.MaxName))
