@@ -1649,12 +1649,8 @@ type JobTypeHistory struct {
 	// At most 64, oldest first.
 	Attempts   []*ObservedAttempt     `protobuf:"bytes,2,rep,name=attempts,proto3" json:"attempts,omitempty"`
 	UpdateTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
-	// Measured successes before those, oldest first.
-	Runs []*MeasuredRun `protobuf:"bytes,4,rep,name=runs,proto3" json:"runs,omitempty"`
-	// When the newest of what is no longer among attempts ended: what ended before
-	// is not learnt again.
-	ForgottenTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=forgotten_time,json=forgottenTime,proto3" json:"forgotten_time,omitempty"`
-	ForgottenId   string                 `protobuf:"bytes,6,opt,name=forgotten_id,json=forgottenId,proto3" json:"forgotten_id,omitempty"`
+	// Measured successes before those.
+	Runs          *MeasuredRuns `protobuf:"bytes,4,opt,name=runs,proto3" json:"runs,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1710,51 +1706,46 @@ func (x *JobTypeHistory) GetUpdateTime() *timestamppb.Timestamp {
 	return nil
 }
 
-func (x *JobTypeHistory) GetRuns() []*MeasuredRun {
+func (x *JobTypeHistory) GetRuns() *MeasuredRuns {
 	if x != nil {
 		return x.Runs
 	}
 	return nil
 }
 
-func (x *JobTypeHistory) GetForgottenTime() *timestamppb.Timestamp {
-	if x != nil {
-		return x.ForgottenTime
-	}
-	return nil
-}
-
-func (x *JobTypeHistory) GetForgottenId() string {
-	if x != nil {
-		return x.ForgottenId
-	}
-	return ""
-}
-
-// MeasuredRun is a success whose need of memory is known.
-type MeasuredRun struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	InputBytes    int64                  `protobuf:"varint,1,opt,name=input_bytes,json=inputBytes,proto3" json:"input_bytes,omitempty"`
-	PeakBytes     int64                  `protobuf:"varint,2,opt,name=peak_bytes,json=peakBytes,proto3" json:"peak_bytes,omitempty"`
-	Seconds       float64                `protobuf:"fixed64,3,opt,name=seconds,proto3" json:"seconds,omitempty"`
+// MeasuredRuns are successes whose need of memory is known, oldest first; each
+// member has one number for each run.
+type MeasuredRuns struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// By how many nanoseconds each ended after the one before it; the first after
+	// 1970.
+	EndNanos []int64 `protobuf:"varint,1,rep,packed,name=end_nanos,json=endNanos,proto3" json:"end_nanos,omitempty"`
+	// The beginning of each attempt's id.
+	Ids        []uint32  `protobuf:"fixed32,2,rep,packed,name=ids,proto3" json:"ids,omitempty"`
+	InputBytes []int64   `protobuf:"varint,3,rep,packed,name=input_bytes,json=inputBytes,proto3" json:"input_bytes,omitempty"`
+	PeakBytes  []int64   `protobuf:"varint,4,rep,packed,name=peak_bytes,json=peakBytes,proto3" json:"peak_bytes,omitempty"`
+	Seconds    []float32 `protobuf:"fixed32,5,rep,packed,name=seconds,proto3" json:"seconds,omitempty"`
+	// The newest run that was dropped: what ended before it is not learnt again.
+	DroppedNanos  int64  `protobuf:"varint,6,opt,name=dropped_nanos,json=droppedNanos,proto3" json:"dropped_nanos,omitempty"`
+	DroppedId     uint32 `protobuf:"fixed32,7,opt,name=dropped_id,json=droppedId,proto3" json:"dropped_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *MeasuredRun) Reset() {
-	*x = MeasuredRun{}
+func (x *MeasuredRuns) Reset() {
+	*x = MeasuredRuns{}
 	mi := &file_redrive_v1_recommender_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *MeasuredRun) String() string {
+func (x *MeasuredRuns) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*MeasuredRun) ProtoMessage() {}
+func (*MeasuredRuns) ProtoMessage() {}
 
-func (x *MeasuredRun) ProtoReflect() protoreflect.Message {
+func (x *MeasuredRuns) ProtoReflect() protoreflect.Message {
 	mi := &file_redrive_v1_recommender_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -1766,28 +1757,56 @@ func (x *MeasuredRun) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use MeasuredRun.ProtoReflect.Descriptor instead.
-func (*MeasuredRun) Descriptor() ([]byte, []int) {
+// Deprecated: Use MeasuredRuns.ProtoReflect.Descriptor instead.
+func (*MeasuredRuns) Descriptor() ([]byte, []int) {
 	return file_redrive_v1_recommender_proto_rawDescGZIP(), []int{18}
 }
 
-func (x *MeasuredRun) GetInputBytes() int64 {
+func (x *MeasuredRuns) GetEndNanos() []int64 {
+	if x != nil {
+		return x.EndNanos
+	}
+	return nil
+}
+
+func (x *MeasuredRuns) GetIds() []uint32 {
+	if x != nil {
+		return x.Ids
+	}
+	return nil
+}
+
+func (x *MeasuredRuns) GetInputBytes() []int64 {
 	if x != nil {
 		return x.InputBytes
 	}
-	return 0
+	return nil
 }
 
-func (x *MeasuredRun) GetPeakBytes() int64 {
+func (x *MeasuredRuns) GetPeakBytes() []int64 {
 	if x != nil {
 		return x.PeakBytes
+	}
+	return nil
+}
+
+func (x *MeasuredRuns) GetSeconds() []float32 {
+	if x != nil {
+		return x.Seconds
+	}
+	return nil
+}
+
+func (x *MeasuredRuns) GetDroppedNanos() int64 {
+	if x != nil {
+		return x.DroppedNanos
 	}
 	return 0
 }
 
-func (x *MeasuredRun) GetSeconds() float64 {
+func (x *MeasuredRuns) GetDroppedId() uint32 {
 	if x != nil {
-		return x.Seconds
+		return x.DroppedId
 	}
 	return 0
 }
@@ -2114,21 +2133,24 @@ const file_redrive_v1_recommender_proto_rawDesc = "" +
 	"\fmean_seconds\x18\x06 \x01(\x01R\vmeanSeconds\x12;\n" +
 	"\vupdate_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"updateTime\x12\x12\n" +
-	"\x04part\x18\b \x01(\tR\x04part\"\xc2\x02\n" +
+	"\x04part\x18\b \x01(\tR\x04part\"\xdd\x01\n" +
 	"\x0eJobTypeHistory\x12'\n" +
 	"\x04type\x18\x01 \x01(\v2\x13.redrive.v1.JobTypeR\x04type\x127\n" +
 	"\battempts\x18\x02 \x03(\v2\x1b.redrive.v1.ObservedAttemptR\battempts\x12;\n" +
 	"\vupdate_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"updateTime\x12+\n" +
-	"\x04runs\x18\x04 \x03(\v2\x17.redrive.v1.MeasuredRunR\x04runs\x12A\n" +
-	"\x0eforgotten_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\rforgottenTime\x12!\n" +
-	"\fforgotten_id\x18\x06 \x01(\tR\vforgottenId\"g\n" +
-	"\vMeasuredRun\x12\x1f\n" +
-	"\vinput_bytes\x18\x01 \x01(\x03R\n" +
+	"updateTime\x12,\n" +
+	"\x04runs\x18\x04 \x01(\v2\x18.redrive.v1.MeasuredRunsR\x04runs\"\xdb\x01\n" +
+	"\fMeasuredRuns\x12\x1b\n" +
+	"\tend_nanos\x18\x01 \x03(\x03R\bendNanos\x12\x10\n" +
+	"\x03ids\x18\x02 \x03(\aR\x03ids\x12\x1f\n" +
+	"\vinput_bytes\x18\x03 \x03(\x03R\n" +
 	"inputBytes\x12\x1d\n" +
 	"\n" +
-	"peak_bytes\x18\x02 \x01(\x03R\tpeakBytes\x12\x18\n" +
-	"\aseconds\x18\x03 \x01(\x01R\aseconds\"\xd7\x06\n" +
+	"peak_bytes\x18\x04 \x03(\x03R\tpeakBytes\x12\x18\n" +
+	"\aseconds\x18\x05 \x03(\x02R\aseconds\x12#\n" +
+	"\rdropped_nanos\x18\x06 \x01(\x03R\fdroppedNanos\x12\x1d\n" +
+	"\n" +
+	"dropped_id\x18\a \x01(\aR\tdroppedId\"\xd7\x06\n" +
 	"\x0fObservedAttempt\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
 	"\bprevious\x18\x02 \x01(\tR\bprevious\x12=\n" +
@@ -2222,7 +2244,7 @@ var file_redrive_v1_recommender_proto_goTypes = []any{
 	(*GetJobTypeModelRequest)(nil),      // 17: redrive.v1.GetJobTypeModelRequest
 	(*JobTypeModel)(nil),                // 18: redrive.v1.JobTypeModel
 	(*JobTypeHistory)(nil),              // 19: redrive.v1.JobTypeHistory
-	(*MeasuredRun)(nil),                 // 20: redrive.v1.MeasuredRun
+	(*MeasuredRuns)(nil),                // 20: redrive.v1.MeasuredRuns
 	(*ObservedAttempt)(nil),             // 21: redrive.v1.ObservedAttempt
 	nil,                                 // 22: redrive.v1.ObservedAttempt.PartBytesEntry
 	nil,                                 // 23: redrive.v1.ObservedAttempt.PartPeakBytesEntry
@@ -2292,52 +2314,51 @@ var file_redrive_v1_recommender_proto_depIdxs = []int32{
 	24, // 33: redrive.v1.JobTypeHistory.type:type_name -> redrive.v1.JobType
 	21, // 34: redrive.v1.JobTypeHistory.attempts:type_name -> redrive.v1.ObservedAttempt
 	30, // 35: redrive.v1.JobTypeHistory.update_time:type_name -> google.protobuf.Timestamp
-	20, // 36: redrive.v1.JobTypeHistory.runs:type_name -> redrive.v1.MeasuredRun
-	30, // 37: redrive.v1.JobTypeHistory.forgotten_time:type_name -> google.protobuf.Timestamp
-	1,  // 38: redrive.v1.ObservedAttempt.outcome:type_name -> redrive.v1.ObservedAttempt.Outcome
-	30, // 39: redrive.v1.ObservedAttempt.end_time:type_name -> google.protobuf.Timestamp
-	22, // 40: redrive.v1.ObservedAttempt.part_bytes:type_name -> redrive.v1.ObservedAttempt.PartBytesEntry
-	23, // 41: redrive.v1.ObservedAttempt.part_peak_bytes:type_name -> redrive.v1.ObservedAttempt.PartPeakBytesEntry
-	27, // 42: redrive.v1.ObservedAttempt.shape:type_name -> redrive.v1.ClusterShape
-	2,  // 43: redrive.v1.RecommenderService.Recommend:input_type -> redrive.v1.RecommendRequest
-	16, // 44: redrive.v1.RecommenderService.ReplayRecommendation:input_type -> redrive.v1.ReplayRecommendationRequest
-	17, // 45: redrive.v1.RecommenderService.GetJobTypeModel:input_type -> redrive.v1.GetJobTypeModelRequest
-	13, // 46: redrive.v1.RecommenderService.RecommendSize:input_type -> redrive.v1.RecommendSizeRequest
-	14, // 47: redrive.v1.RecommenderService.PlotRecommendation:input_type -> redrive.v1.PlotRecommendationRequest
-	31, // 48: redrive.v1.RecommenderService.ListRightsizings:input_type -> redrive.v1.ListRightsizingsRequest
-	32, // 49: redrive.v1.RecommenderService.ProposeRightsizing:input_type -> redrive.v1.ProposeRightsizingRequest
-	33, // 50: redrive.v1.RecommenderService.ListRecords:input_type -> redrive.v1.ListRecordsRequest
-	34, // 51: redrive.v1.RecommenderService.RebuildRecords:input_type -> redrive.v1.RebuildRecordsRequest
-	35, // 52: redrive.v1.RecommenderService.TrainModel:input_type -> redrive.v1.TrainModelRequest
-	36, // 53: redrive.v1.RecommenderService.GetTraining:input_type -> redrive.v1.GetTrainingRequest
-	37, // 54: redrive.v1.RecommenderService.ListModels:input_type -> redrive.v1.ListModelsRequest
-	38, // 55: redrive.v1.RecommenderService.GetModel:input_type -> redrive.v1.GetModelRequest
-	39, // 56: redrive.v1.RecommenderService.PromoteModel:input_type -> redrive.v1.PromoteModelRequest
-	40, // 57: redrive.v1.RecommenderService.RollbackModel:input_type -> redrive.v1.RollbackModelRequest
-	41, // 58: redrive.v1.RecommenderService.DiffModels:input_type -> redrive.v1.DiffModelsRequest
-	42, // 59: redrive.v1.RecommenderService.GetDrift:input_type -> redrive.v1.GetDriftRequest
-	4,  // 60: redrive.v1.RecommenderService.Recommend:output_type -> redrive.v1.Recommendation
-	4,  // 61: redrive.v1.RecommenderService.ReplayRecommendation:output_type -> redrive.v1.Recommendation
-	18, // 62: redrive.v1.RecommenderService.GetJobTypeModel:output_type -> redrive.v1.JobTypeModel
-	4,  // 63: redrive.v1.RecommenderService.RecommendSize:output_type -> redrive.v1.Recommendation
-	15, // 64: redrive.v1.RecommenderService.PlotRecommendation:output_type -> redrive.v1.PlotRecommendationResponse
-	43, // 65: redrive.v1.RecommenderService.ListRightsizings:output_type -> redrive.v1.ListRightsizingsResponse
-	44, // 66: redrive.v1.RecommenderService.ProposeRightsizing:output_type -> redrive.v1.Rightsizing
-	45, // 67: redrive.v1.RecommenderService.ListRecords:output_type -> redrive.v1.ListRecordsResponse
-	46, // 68: redrive.v1.RecommenderService.RebuildRecords:output_type -> redrive.v1.RebuildRecordsResponse
-	47, // 69: redrive.v1.RecommenderService.TrainModel:output_type -> redrive.v1.Training
-	47, // 70: redrive.v1.RecommenderService.GetTraining:output_type -> redrive.v1.Training
-	48, // 71: redrive.v1.RecommenderService.ListModels:output_type -> redrive.v1.ListModelsResponse
-	49, // 72: redrive.v1.RecommenderService.GetModel:output_type -> redrive.v1.Model
-	49, // 73: redrive.v1.RecommenderService.PromoteModel:output_type -> redrive.v1.Model
-	49, // 74: redrive.v1.RecommenderService.RollbackModel:output_type -> redrive.v1.Model
-	50, // 75: redrive.v1.RecommenderService.DiffModels:output_type -> redrive.v1.DiffModelsResponse
-	51, // 76: redrive.v1.RecommenderService.GetDrift:output_type -> redrive.v1.Drift
-	60, // [60:77] is the sub-list for method output_type
-	43, // [43:60] is the sub-list for method input_type
-	43, // [43:43] is the sub-list for extension type_name
-	43, // [43:43] is the sub-list for extension extendee
-	0,  // [0:43] is the sub-list for field type_name
+	20, // 36: redrive.v1.JobTypeHistory.runs:type_name -> redrive.v1.MeasuredRuns
+	1,  // 37: redrive.v1.ObservedAttempt.outcome:type_name -> redrive.v1.ObservedAttempt.Outcome
+	30, // 38: redrive.v1.ObservedAttempt.end_time:type_name -> google.protobuf.Timestamp
+	22, // 39: redrive.v1.ObservedAttempt.part_bytes:type_name -> redrive.v1.ObservedAttempt.PartBytesEntry
+	23, // 40: redrive.v1.ObservedAttempt.part_peak_bytes:type_name -> redrive.v1.ObservedAttempt.PartPeakBytesEntry
+	27, // 41: redrive.v1.ObservedAttempt.shape:type_name -> redrive.v1.ClusterShape
+	2,  // 42: redrive.v1.RecommenderService.Recommend:input_type -> redrive.v1.RecommendRequest
+	16, // 43: redrive.v1.RecommenderService.ReplayRecommendation:input_type -> redrive.v1.ReplayRecommendationRequest
+	17, // 44: redrive.v1.RecommenderService.GetJobTypeModel:input_type -> redrive.v1.GetJobTypeModelRequest
+	13, // 45: redrive.v1.RecommenderService.RecommendSize:input_type -> redrive.v1.RecommendSizeRequest
+	14, // 46: redrive.v1.RecommenderService.PlotRecommendation:input_type -> redrive.v1.PlotRecommendationRequest
+	31, // 47: redrive.v1.RecommenderService.ListRightsizings:input_type -> redrive.v1.ListRightsizingsRequest
+	32, // 48: redrive.v1.RecommenderService.ProposeRightsizing:input_type -> redrive.v1.ProposeRightsizingRequest
+	33, // 49: redrive.v1.RecommenderService.ListRecords:input_type -> redrive.v1.ListRecordsRequest
+	34, // 50: redrive.v1.RecommenderService.RebuildRecords:input_type -> redrive.v1.RebuildRecordsRequest
+	35, // 51: redrive.v1.RecommenderService.TrainModel:input_type -> redrive.v1.TrainModelRequest
+	36, // 52: redrive.v1.RecommenderService.GetTraining:input_type -> redrive.v1.GetTrainingRequest
+	37, // 53: redrive.v1.RecommenderService.ListModels:input_type -> redrive.v1.ListModelsRequest
+	38, // 54: redrive.v1.RecommenderService.GetModel:input_type -> redrive.v1.GetModelRequest
+	39, // 55: redrive.v1.RecommenderService.PromoteModel:input_type -> redrive.v1.PromoteModelRequest
+	40, // 56: redrive.v1.RecommenderService.RollbackModel:input_type -> redrive.v1.RollbackModelRequest
+	41, // 57: redrive.v1.RecommenderService.DiffModels:input_type -> redrive.v1.DiffModelsRequest
+	42, // 58: redrive.v1.RecommenderService.GetDrift:input_type -> redrive.v1.GetDriftRequest
+	4,  // 59: redrive.v1.RecommenderService.Recommend:output_type -> redrive.v1.Recommendation
+	4,  // 60: redrive.v1.RecommenderService.ReplayRecommendation:output_type -> redrive.v1.Recommendation
+	18, // 61: redrive.v1.RecommenderService.GetJobTypeModel:output_type -> redrive.v1.JobTypeModel
+	4,  // 62: redrive.v1.RecommenderService.RecommendSize:output_type -> redrive.v1.Recommendation
+	15, // 63: redrive.v1.RecommenderService.PlotRecommendation:output_type -> redrive.v1.PlotRecommendationResponse
+	43, // 64: redrive.v1.RecommenderService.ListRightsizings:output_type -> redrive.v1.ListRightsizingsResponse
+	44, // 65: redrive.v1.RecommenderService.ProposeRightsizing:output_type -> redrive.v1.Rightsizing
+	45, // 66: redrive.v1.RecommenderService.ListRecords:output_type -> redrive.v1.ListRecordsResponse
+	46, // 67: redrive.v1.RecommenderService.RebuildRecords:output_type -> redrive.v1.RebuildRecordsResponse
+	47, // 68: redrive.v1.RecommenderService.TrainModel:output_type -> redrive.v1.Training
+	47, // 69: redrive.v1.RecommenderService.GetTraining:output_type -> redrive.v1.Training
+	48, // 70: redrive.v1.RecommenderService.ListModels:output_type -> redrive.v1.ListModelsResponse
+	49, // 71: redrive.v1.RecommenderService.GetModel:output_type -> redrive.v1.Model
+	49, // 72: redrive.v1.RecommenderService.PromoteModel:output_type -> redrive.v1.Model
+	49, // 73: redrive.v1.RecommenderService.RollbackModel:output_type -> redrive.v1.Model
+	50, // 74: redrive.v1.RecommenderService.DiffModels:output_type -> redrive.v1.DiffModelsResponse
+	51, // 75: redrive.v1.RecommenderService.GetDrift:output_type -> redrive.v1.Drift
+	59, // [59:76] is the sub-list for method output_type
+	42, // [42:59] is the sub-list for method input_type
+	42, // [42:42] is the sub-list for extension type_name
+	42, // [42:42] is the sub-list for extension extendee
+	0,  // [0:42] is the sub-list for field type_name
 }
 
 func init() { file_redrive_v1_recommender_proto_init() }

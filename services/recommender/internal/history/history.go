@@ -10,7 +10,6 @@ import (
 
 	"github.com/redrive-io/redrive/pkg/engine"
 	"github.com/redrive-io/redrive/pkg/failure"
-	"github.com/redrive-io/redrive/services/recommender/internal/need"
 )
 
 // MaxAttempts bounds the attempts that are kept of one job type. The estimate
@@ -55,10 +54,6 @@ type Attempt struct {
 	Fingerprint string        // empty until it is classified
 	Setting     string        // engine.Cause.Setting, at most MaxSetting bytes
 }
-
-// minPeak is the least peak that is believed: less is the sample of a process
-// that had hardly begun.
-const minPeak = 4 << 20
 
 // merge returns what a and b together say of one attempt. It is commutative,
 // associative and idempotent: of each member the larger wins.
@@ -111,12 +106,16 @@ func largest(a, b map[engine.Part]int64) map[engine.Part]int64 {
 type History struct {
 	Type     failure.Type
 	Attempts []Attempt // the newest MaxAttempts, by End, then ID
+	Past     Past      // what was before them
 	Updated  time.Time
 }
 
 // Learn returns h with more attempts, or with more of those that it has. The
-// newest MaxAttempts stay. As long as every event tells the same End of an
-// attempt, the result depends on the set of events alone, not on their order.
+// newest MaxAttempts stay; of those before them what was measured. As long as
+// every event tells the same End of an attempt, the result depends on the set of
+// events alone, not on their order nor on how often each is told. Of Past that
+// holds for an event that comes before fewestRuns attempts which ended later are
+// in Past; one that comes later than that may be left out.
 func (h History) Learn(all ...Attempt) History {
 	attempts := append(make([]Attempt, 0, len(h.Attempts)+len(all)), h.Attempts...)
 	for _, a := range all {
@@ -130,7 +129,9 @@ func (h History) Learn(all ...Attempt) History {
 		}
 	}
 	slices.SortFunc(attempts, func(a, b Attempt) int { return cmp.Or(a.End.Compare(b.End), cmp.Compare(a.ID, b.ID)) })
-	h.Attempts = attempts[max(len(attempts)-MaxAttempts, 0):]
+	before := max(len(attempts)-MaxAttempts, 0)
+	h.Past = h.Past.with(h.runs(attempts[:before]))
+	h.Attempts = attempts[before:]
 	return h
 }
 
@@ -141,7 +142,7 @@ func (h History) Same(g History) bool {
 			a.Input == b.Input && maps.Equal(a.Sizes, b.Sizes) && maps.Equal(a.Peaks, b.Peaks) && a.Limit == b.Limit && a.Peak == b.Peak &&
 			a.Killed == b.Killed && a.TimedOut == b.TimedOut && a.Shape == b.Shape && a.Class == b.Class &&
 			a.Fingerprint == b.Fingerprint && a.Setting == b.Setting
-	})
+	}) && h.Past.same(g.Past)
 }
 
 // Without returns h without one attempt.
@@ -164,50 +165,6 @@ func (h History) Count() (ended, succeeded, memory int) {
 		ended++
 	}
 	return ended, succeeded, memory
-}
-
-// Needs returns what the attempts say of the need of one part.
-func (h History) Needs(p engine.Profile, part engine.Part) []need.Observation {
-	var all []need.Observation
-	for _, a := range h.Attempts {
-		if o, ok := a.need(p, part); ok {
-			all = append(all, o)
-		}
-	}
-	return all
-}
-
-func (a Attempt) need(p engine.Profile, part engine.Part) (need.Observation, bool) {
-	given, peak := a.Sizes[part], int64(0)
-	if part == engine.Tree {
-		given = cmp.Or(given, a.Limit)
-		if a.Peak >= minPeak {
-			peak = a.Peak
-		}
-	}
-	switch {
-	case a.Outcome == Succeeded && peak > 0:
-		return need.Exactly(peak), true
-	case a.Outcome == Succeeded:
-		if a.Peak >= minPeak && part == engine.Heap {
-			given = min(given, a.Peak) // the heap is within the tree
-		}
-		return need.AtMost(given), given > 0
-	case a.Outcome == Failed && a.ranOut(p) == part:
-		enough := max(given, peak)
-		return need.MoreThan(enough), enough > 0
-	case a.Outcome == Failed && peak > 0:
-		return need.MoreThan(peak), true
-	}
-	return need.Observation{}, false
-}
-
-// ranOut returns the part that the attempt had too little of, if any.
-func (a Attempt) ranOut(p engine.Profile) engine.Part {
-	if !a.Killed && !a.Class.Memory() {
-		return engine.NoPart
-	}
-	return p.PartOf(engine.Cause{Class: cmp.Or(a.Class, failure.Unknown), Setting: a.Setting}, func(part engine.Part) bool { return a.Sizes[part] > 0 })
 }
 
 // Retries returns how many attempts that followed a failure of this fingerprint
@@ -250,16 +207,4 @@ func (h History) Seconds() float64 {
 		return 0
 	}
 	return sum / n
-}
-
-// Best returns the part of which the attempts say most, and what they say; no
-// part when they say nothing.
-func (h History) Best(p engine.Profile) (best engine.Part, seen []need.Observation) {
-	for _, part := range []engine.Part{engine.Tree, engine.Heap, engine.ExecutorHeap, engine.DriverHeap, engine.Overhead, engine.Python, engine.DriverResult} {
-		all := h.Needs(p, part)
-		if len(all) > len(seen) {
-			best, seen = part, all
-		}
-	}
-	return best, seen
 }

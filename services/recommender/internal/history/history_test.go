@@ -119,6 +119,17 @@ func TestNeeds(t *testing.T) {
 		{"a full heap", history.Attempt{Outcome: history.Failed, Class: failure.MemoryDriver, Sizes: heap}, engine.Heap, []need.Observation{need.MoreThan(100 * mib)}},
 		{"a full heap says at least of the tree", history.Attempt{Outcome: history.Failed, Class: failure.MemoryDriver, Sizes: heap, Peak: 200 * mib}, engine.Tree, []need.Observation{need.MoreThan(200 * mib)}},
 		{"a heap that sufficed lies within the tree", history.Attempt{Outcome: history.Succeeded, Sizes: heap, Peak: 80 * mib}, engine.Heap, []need.Observation{need.AtMost(80 * mib)}},
+		{
+			"the use of a heap, garbage included, bounds its need",
+			history.Attempt{Outcome: history.Succeeded, Sizes: heap, Peak: 200 * mib, Peaks: map[engine.Part]int64{engine.Heap: 60 * mib}},
+			engine.Heap,
+			[]need.Observation{need.AtMost(60 * mib)},
+		},
+		{
+			"the use of a heap says nothing of a failure of another kind",
+			history.Attempt{Outcome: history.Failed, Class: failure.CodeBug, Sizes: heap, Peaks: map[engine.Part]int64{engine.Heap: 60 * mib}},
+			engine.Heap, nil,
+		},
 		{"what has not ended says nothing", history.Attempt{Class: failure.MemoryContainer, Sizes: tree(512 * mib)}, engine.Tree, nil},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -129,6 +140,32 @@ func TestNeeds(t *testing.T) {
 			}
 			got := learn([]history.Attempt{tc.attempt}).Needs(jvm, tc.part)
 			if !reflect.DeepEqual(got, tc.want) {
+				t.Errorf("Needs = %v, want %v", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestNeedsOfSparksExecutors(t *testing.T) {
+	spark, err := engine.Lookup(engine.Spark)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sizes := map[engine.Part]int64{engine.ExecutorHeap: 4096 * mib, engine.Python: 1024 * mib}
+	peaks := map[engine.Part]int64{engine.ExecutorHeap: 3000 * mib, engine.Python: 600 * mib}
+	for _, tc := range []struct {
+		name    string
+		attempt history.Attempt
+		part    engine.Part
+		want    []need.Observation
+	}{
+		{"Python is measured", history.Attempt{Outcome: history.Succeeded, Sizes: sizes, Peaks: peaks}, engine.Python, []need.Observation{need.Exactly(600 * mib)}},
+		{"a heap with garbage is bounded", history.Attempt{Outcome: history.Succeeded, Sizes: sizes, Peaks: peaks}, engine.ExecutorHeap, []need.Observation{need.AtMost(3000 * mib)}},
+		{"without a measurement it is bounded by what was given", history.Attempt{Outcome: history.Succeeded, Sizes: sizes}, engine.Python, []need.Observation{need.AtMost(1024 * mib)}},
+		{"Python needed more than this before something else failed", history.Attempt{Outcome: history.Failed, Class: failure.CodeBug, Sizes: sizes, Peaks: peaks}, engine.Python, []need.Observation{need.MoreThan(600 * mib)}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if got := learn([]history.Attempt{tc.attempt}).Needs(spark, tc.part); !reflect.DeepEqual(got, tc.want) {
 				t.Errorf("Needs = %v, want %v", got, tc.want)
 			}
 		})

@@ -162,7 +162,7 @@ func (h stored) with(t failure.Type, lessons []*lesson) stored {
 			updated = l.now
 		}
 	}
-	h.History = h.Learn(attempts...)
 	h.Type, h.Updated = t, updated
+	h.History = h.Learn(attempts...)
 	return h
 }

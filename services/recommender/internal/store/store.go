@@ -30,7 +30,7 @@ const (
 	// KeepFor is how long the history of a job type outlives its last attempt.
 	KeepFor = 400 * 24 * time.Hour
 	// MaxTypes is how many job types are kept, the last heard of; a document has
-	// some 15 KiB at most.
+	// some 40 KiB at most.
 	MaxTypes = 100_000
 )
 
@@ -70,9 +70,10 @@ func decode(doc docstore.Doc) (stored, error) {
 	return stored{wire.HistoryFromProto(&p), doc.Revision}, nil
 }
 
-// index is to the hour, so that most changes leave it: it is for Purge alone.
+// index is to the hour, so that most changes leave it.
 func index(h stored) []docstore.Entry {
-	return []docstore.Entry{{Name: byUpdated, Value: docstore.TimeKey(h.Updated.Truncate(time.Hour))}}
+	hour := docstore.TimeKey(h.Updated.Truncate(time.Hour))
+	return append(kinIndex(h, hour), docstore.Entry{Name: byUpdated, Value: hour})
 }
 
 // Get returns the history of a job type; it is errs.NotFound when nothing is
@@ -82,19 +83,23 @@ func (s *Histories) Get(ctx context.Context, t failure.Type) (history.History, e
 	return h.History, err
 }
 
-// read reads a history, and decodes it unless it is in the cache as it is
-// stored.
+// read reads a history.
 func (s *Histories) read(ctx context.Context, t failure.Type) (stored, error) {
 	doc, err := s.store.Get(ctx, kind, t.Key())
 	if err != nil {
 		return stored{}, fmt.Errorf("read the history of %s: %w", t.Key(), err)
 	}
+	return s.decoded(doc)
+}
+
+// decoded decodes a document, unless it is in the cache as it is stored.
+func (s *Histories) decoded(doc docstore.Doc) (stored, error) {
 	if h, ok := s.cache.get(doc.ID, doc.Value); ok {
 		return stored{h, doc.Revision}, nil
 	}
 	h, err := decode(doc)
 	if err != nil {
-		return stored{}, errs.New(errs.Internal, "decode the history of %s at revision %d: %w", t.Key(), doc.Revision, err)
+		return stored{}, errs.New(errs.Internal, "decode the history %s at revision %d: %w", doc.ID, doc.Revision, err)
 	}
 	s.cache.put(doc.ID, doc.Value, h.History)
 	return h, nil

@@ -20,12 +20,13 @@ func History(h history.History) *redrivev1.JobTypeHistory {
 			Class: string(a.Class), Fingerprint: a.Fingerprint, Setting: a.Setting,
 		})
 	}
+	p.Runs = runs(h.Past)
 	return p
 }
 
 // HistoryFromProto reads what is stored of a job type.
 func HistoryFromProto(p *redrivev1.JobTypeHistory) history.History {
-	h := history.History{Type: failure.TypeFromProto(p.GetType()), Updated: p.GetUpdateTime().AsTime()}
+	h := history.History{Type: failure.TypeFromProto(p.GetType()), Updated: p.GetUpdateTime().AsTime(), Past: past(p.GetRuns())}
 	for _, o := range p.GetAttempts() {
 		h.Attempts = append(h.Attempts, history.Attempt{
 			ID: o.GetId(), Previous: o.GetPrevious(), Outcome: history.Outcome(o.GetOutcome()), End: o.GetEndTime().AsTime(),
@@ -59,4 +60,41 @@ func Parts(of map[string]int64) map[engine.Part]int64 {
 		all[engine.Part(part)] = bytes
 	}
 	return all
+}
+
+// runs writes what was measured before the newest attempts; nil for nothing.
+func runs(p history.Past) *redrivev1.MeasuredRuns {
+	n := len(p.Runs)
+	if n == 0 {
+		return nil
+	}
+	m := &redrivev1.MeasuredRuns{
+		EndNanos: make([]int64, n), Ids: make([]uint32, n), InputBytes: make([]int64, n), PeakBytes: make([]int64, n), Seconds: make([]float32, n),
+		DroppedNanos: p.Dropped.Nanos, DroppedId: p.Dropped.ID,
+	}
+	before := int64(0)
+	for i, r := range p.Runs {
+		m.EndNanos[i], m.Ids[i], m.InputBytes[i], m.PeakBytes[i], m.Seconds[i] = r.Nanos-before, r.ID, r.Input, r.Peak, r.Seconds
+		before = r.Nanos
+	}
+	return m
+}
+
+// past reads what was measured before the newest attempts. Runs of which a
+// member is missing are left out.
+func past(m *redrivev1.MeasuredRuns) history.Past {
+	p := history.Past{Dropped: history.Mark{Nanos: m.GetDroppedNanos(), ID: m.GetDroppedId()}}
+	n := min(len(m.GetEndNanos()), len(m.GetIds()), len(m.GetInputBytes()), len(m.GetPeakBytes()), len(m.GetSeconds()))
+	if n == 0 {
+		return p
+	}
+	p.Runs = make([]history.Run, n)
+	nanos := int64(0)
+	for i := range p.Runs {
+		nanos += m.GetEndNanos()[i]
+		p.Runs[i] = history.Run{
+			Mark: history.Mark{Nanos: nanos, ID: m.GetIds()[i]}, Input: m.GetInputBytes()[i], Peak: m.GetPeakBytes()[i], Seconds: m.GetSeconds()[i],
+		}
+	}
+	return p
 }
