@@ -32,12 +32,15 @@ import (
 var jsonForm = strictJSON{runtime.JSONPb{MarshalOptions: protojson.MarshalOptions{EmitDefaultValues: true}}}
 
 // strictJSON refuses fields that a message does not have, and anything after
-// the JSON value.
+// the JSON value. A picture it writes as it is.
 type strictJSON struct{ runtime.JSONPb }
 
 // Marshal implements runtime.Marshaler. protojson varies its blanks on purpose;
 // an answer does not.
 func (j *strictJSON) Marshal(v any) ([]byte, error) {
+	if p, ok := v.(picture); ok {
+		return []byte(p.GetSvg()), nil
+	}
 	b, err := j.JSONPb.Marshal(v)
 	if err != nil {
 		return nil, err
@@ -76,6 +79,7 @@ func (s *Server) newGateway(ctx context.Context) (http.Handler, error) {
 	strictQueries()
 	mux := runtime.NewServeMux(
 		runtime.WithMarshalerOption(runtime.MIMEWildcard, &jsonForm),
+		runtime.WithForwardResponseOption(allowStyle),
 		runtime.WithErrorHandler(restError),
 		runtime.WithRoutingErrorHandler(routingError),
 		runtime.WithIncomingHeaderMatcher(func(key string) (string, bool) {

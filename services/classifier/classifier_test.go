@@ -268,6 +268,32 @@ func TestReplay(t *testing.T) {
 	}
 }
 
+func TestPlot(t *testing.T) {
+	w := newWorld(t)
+	_, client := w.running(Options{})
+	names := map[string]string{}
+	for i, log := range []string{"t-heap x", "t-bug y", "nobody knows this"} {
+		m := told("etl", i+1, log)
+		f, err := client.Classify(t.Context(), &redrivev1.ClassifyRequest{Attempt: m.GetAttempt(), Type: m.GetType(), Config: m.GetConfig(), Evidence: m.GetEvidence()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		names[log] = f.GetName()
+	}
+	memory := told("etl", 1, "").GetConfig().GetFields()["memory_mb"].GetNumberValue()
+	got, err := client.PlotFailure(t.Context(), &redrivev1.PlotFailureRequest{Name: names["t-heap x"]})
+	if want := fmt.Sprintf("<svg>%v</svg>", memory); err != nil || got.GetSvg() != want {
+		t.Errorf("PlotFailure = %v, %v, want %s: what the recommender draws of the recorded inputs", got, err, want)
+	}
+	for name, want := range map[string]errs.Kind{
+		names["t-bug y"]: errs.FailedPrecondition, names["nobody knows this"]: errs.FailedPrecondition, "failures/none": errs.NotFound, "etl": errs.Invalid,
+	} {
+		if _, err := client.PlotFailure(t.Context(), &redrivev1.PlotFailureRequest{Name: name}); !errs.Is(errs.FromStatus(err), want) {
+			t.Errorf("PlotFailure of %s = %v, want %v", name, err, want)
+		}
+	}
+}
+
 func TestFilesAreReadBelowTheLogRoot(t *testing.T) {
 	root := t.TempDir()
 	if err := os.WriteFile(filepath.Join(root, "log"), []byte("t-bug in the file"), 0o600); err != nil {

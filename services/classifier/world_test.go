@@ -65,6 +65,14 @@ func (r *recommender) ReplayRecommendation(_ context.Context, req *redrivev1.Rep
 	return recommend(req.GetInputs().GetRequest()), nil
 }
 
+func (r *recommender) PlotRecommendation(_ context.Context, req *redrivev1.PlotRecommendationRequest) (*redrivev1.PlotRecommendationResponse, error) {
+	asked := req.GetInputs().GetRequest()
+	if !failure.Class(asked.GetClass()).Memory() {
+		return nil, errs.New(errs.FailedPrecondition, "there is nothing to draw")
+	}
+	return &redrivev1.PlotRecommendationResponse{Svg: fmt.Sprintf("<svg>%v</svg>", asked.GetConfig().GetFields()["memory_mb"].GetNumberValue())}, nil
+}
+
 func (r *recommender) setDown(down bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

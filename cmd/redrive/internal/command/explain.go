@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 
@@ -36,11 +37,19 @@ considered with the probability that a retry fails and what it costs, what was
 decided and why, and the configuration before and after.
 
 With --replay, classify, search and decide once more from what was recorded, and
-say whether the same comes out; the status is 1 if it does not.`,
+say whether the same comes out; the status is 1 if it does not.
+
+With --plot, draw what the recommender saw: over the memory of a retry the
+probability that it fails, its cost and the choice, as SVG.`,
+		Example: `  redrive explain jobs/etl
+  redrive explain jobs/etl --attempt 2 --replay
+  redrive explain jobs/etl --plot etl.svg`,
 		Args: takes(1, 1),
 	}
 	attempt := cmd.Flags().Int("attempt", 0, "of a job: the failure of this attempt (default the last that failed)")
 	replay := cmd.Flags().Bool("replay", false, "do it again from the record and say whether the same comes out")
+	plot := cmd.Flags().String("plot", "", "write a picture of what the recommender saw to this `FILE.svg`, \"-\" for standard output")
+	cmd.MarkFlagsMutuallyExclusive("replay", "plot")
 	f := addFormat(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		conn, err := a.dial()
@@ -54,6 +63,9 @@ say whether the same comes out; the status is 1 if it does not.`,
 		if *replay {
 			return a.replay(cmd.Context(), conn, name)
 		}
+		if *plot != "" {
+			return a.plot(cmd.Context(), conn, name, *plot)
+		}
 		r, err := lookUp(cmd.Context(), conn, name)
 		if err != nil {
 			return err
@@ -64,6 +76,23 @@ say whether the same comes out; the status is 1 if it does not.`,
 		return a.tell(r)
 	}
 	return cmd
+}
+
+// plot writes a picture of what the recommender saw for a failure.
+func (a *app) plot(ctx context.Context, conn *grpc.ClientConn, name, file string) error {
+	drawn, err := redrivev1.NewClassifierServiceClient(conn).PlotFailure(ctx, &redrivev1.PlotFailureRequest{Name: name})
+	if err != nil {
+		return err
+	}
+	if file == "-" {
+		_, err := io.WriteString(a.stdout, drawn.GetSvg())
+		return err
+	}
+	if err := os.WriteFile(file, []byte(drawn.GetSvg()), 0o644); err != nil {
+		return fmt.Errorf("write the picture: %w", err)
+	}
+	a.say("%s shows %s; any browser opens it", file, name)
+	return nil
 }
 
 // findFailure returns the name of the failure that arg means.

@@ -3,6 +3,8 @@ package command_test
 import (
 	"context"
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -60,6 +62,13 @@ func (b *books) ReplayFailure(_ context.Context, r *redrivev1.ReplayFailureReque
 	return &redrivev1.ReplayFailureResponse{Failure: b.failure, Identical: b.differences == nil, Differences: b.differences}, nil
 }
 
+func (b *books) PlotFailure(_ context.Context, r *redrivev1.PlotFailureRequest) (*redrivev1.PlotFailureResponse, error) {
+	if r.GetName() != b.failure.GetName() {
+		return nil, errs.New(errs.FailedPrecondition, "there is nothing to draw")
+	}
+	return &redrivev1.PlotFailureResponse{Svg: "<svg/>\n"}, nil
+}
+
 func (b *books) ReplayDecision(context.Context, *redrivev1.ReplayDecisionRequest) (*redrivev1.ReplayDecisionResponse, error) {
 	return &redrivev1.ReplayDecisionResponse{Decision: b.again, Identical: proto.Equal(b.again, b.decision)}, nil
 }
@@ -88,10 +97,14 @@ func memoryBooks(t *testing.T) *books {
 			},
 			Recommendation: &redrivev1.Recommendation{
 				Outcome: redrivev1.Recommendation_OUTCOME_CHANGE, Reason: "256 MiB costs least", CandidateCount: 12, ModelVersion: "peaks-1",
-				Chosen:     &redrivev1.Candidate{MemoryBytes: 256 << 20, Cores: 1, FailProbability: 0.081, ExpectedCost: 0.0001, Objective: 0.0811},
+				Chosen:     &redrivev1.Candidate{MemoryBytes: 256 << 20, Cores: 1, FailProbability: 0.081, ExpectedCost: 0.0001, Objective: 0.0811, Seconds: 2.1},
 				Current:    &redrivev1.Candidate{MemoryBytes: 128 << 20, Cores: 1, FailProbability: 0.995, ExpectedCost: 0.00005, Objective: 0.995},
-				Candidates: []*redrivev1.Candidate{{MemoryBytes: 256 << 20, Cores: 1, FailProbability: 0.081}, {MemoryBytes: 512 << 20, Cores: 1, FailProbability: 0.02, ExpectedCost: 0.1, Objective: 0.12}},
+				Candidates: []*redrivev1.Candidate{{MemoryBytes: 256 << 20, Cores: 1, FailProbability: 0.081}, {MemoryBytes: 512 << 20, Cores: 1, FailProbability: 0.02, ExpectedCost: 0.1, Objective: 0.12, Seconds: 3}},
 				Inputs:     &redrivev1.RecommendationInputs{Observations: 3},
+				Factors: []*redrivev1.Factor{
+					{Name: "input size", Value: "1.5 GiB", FailProbabilityWithout: 0.35, MemoryBytesWithout: 384 << 20},
+					{Name: "runs of this type", Value: "3", FailProbabilityWithout: 0.5},
+				},
 			},
 		},
 		decision: &redrivev1.Decision{
@@ -139,10 +152,15 @@ What matched
 What was considered
   256 MiB costs least
   12 candidates, 3 observations of this job type, model peaks-1
-                    MEMORY   CORES  P(FAIL)  COST      WEIGHTED
-  → chosen          256 MiB  1      8 %      $0.0001   $0.08
-    it failed with  128 MiB  1      > 99 %   $0.00005  $0.99
-                    512 MiB  1      2 %      $0.10     $0.12
+                    MEMORY   CORES  TIME   P(FAIL)  COST      OBJECTIVE
+  → chosen          256 MiB  1      2.1 s  8 %      $0.0001   $0.08
+    it failed with  128 MiB  1      –      > 99 %   $0.00005  $0.99
+                    512 MiB  1      3 s    2 %      $0.10     $0.12
+
+What moved it
+  KNOWN              VALUE    P(FAIL) WITHOUT IT  MEMORY CHOSEN WITHOUT IT
+  input size         1.5 GiB  35 %                384 MiB
+  runs of this type  3        50 %                –
 
 What was decided
   retry 1 of 3 after memory.container, with the configuration of patches/p1, at once
@@ -176,6 +194,20 @@ func TestExplainOfWhatIsNotDoneYet(t *testing.T) {
 	run(t, "", "--data", dir, "explain", "failures/f1").check(t, command.ExitOK, []string{
 		"It is being classified", "no rule: the failure is unclassified", "the recommender was not asked", "nothing yet", "no change is planned",
 	}, nil)
+}
+
+func TestExplainDraws(t *testing.T) {
+	dir := memoryBooks(t).start(t)
+	file := filepath.Join(t.TempDir(), "f1.svg")
+	run(t, "", "--data", dir, "explain", "etl", "--plot", file).check(t, command.ExitOK, nil, []string{file + " shows failures/f1"})
+	if b, err := os.ReadFile(file); err != nil || string(b) != "<svg/>\n" {
+		t.Errorf("the file has %q, %v, want the picture", b, err)
+	}
+	if r := run(t, "", "--data", dir, "explain", "etl", "--plot", "-"); r.stdout != "<svg/>\n" {
+		t.Errorf("standard output has %q, want the picture", r.stdout)
+	}
+	run(t, "", "--data", dir, "explain", "failures/f2", "--plot", file).check(t, command.ExitNegative, nil, []string{"there is nothing to draw"})
+	run(t, "", "--data", dir, "explain", "etl", "--plot", file, "--replay").check(t, command.ExitUsage, nil, []string{"replay", "plot"})
 }
 
 func TestReplaySaysWhetherTheSameComesOut(t *testing.T) {

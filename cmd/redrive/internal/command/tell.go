@@ -121,57 +121,6 @@ func aftermathOf(m *redrivev1.RuleMatch) string {
 	return ""
 }
 
-// tellRecommendation says what was considered, with what it would risk and cost.
-func (a *app) tellRecommendation(r *redrivev1.Recommendation) error {
-	a.heading("What was considered")
-	if r.GetOutcome() == redrivev1.Recommendation_OUTCOME_UNSPECIFIED {
-		a.lines("no change of the configuration: the recommender was not asked")
-		return nil
-	}
-	a.lines(clean(r.GetReason()))
-	in := r.GetInputs()
-	a.lines(a.out.Faint(fmt.Sprintf("%s, %s of this job type, model %s",
-		screen.Count(int64(r.GetCandidateCount()), "candidate"), screen.Count(int64(in.GetObservations()), "observation"), clean(r.GetModelVersion()))))
-	rows := [][]string{}
-	seen := map[string]bool{}
-	add := func(mark string, c *redrivev1.Candidate) {
-		if c == nil {
-			return
-		}
-		row := candidateRow(c)
-		if key := strings.Join(row[1:3], "\x00"); !seen[key] {
-			seen[key] = true
-			row[0] = mark
-			rows = append(rows, row)
-		}
-	}
-	if r.GetOutcome() != redrivev1.Recommendation_OUTCOME_NOT_FEASIBLE {
-		add(a.out.Good("→ chosen"), r.GetChosen())
-	}
-	add("  it failed with", r.GetCurrent())
-	for _, c := range r.GetCandidates() {
-		add("", c)
-	}
-	if len(rows) == 0 {
-		return nil
-	}
-	return a.out.Table(indented{a.stdout}, []string{"", "MEMORY", "CORES", "P(FAIL)", "COST", "WEIGHTED"}, rows)
-}
-
-func candidateRow(c *redrivev1.Candidate) []string {
-	return []string{
-		"", orNotSet(c.GetMemoryBytes() > 0, screen.Bytes(c.GetMemoryBytes())), orNotSet(c.GetCores() > 0, fmt.Sprintf("%g", c.GetCores())), screen.Percent(c.GetFailProbability()),
-		screen.Dollars(c.GetExpectedCost()), screen.Dollars(c.GetObjective()),
-	}
-}
-
-func orNotSet(set bool, text string) string {
-	if set {
-		return text
-	}
-	return "–"
-}
-
 // tellDecision says what was decided and why.
 func (a *app) tellDecision(d *redrivev1.Decision) {
 	a.heading("What was decided")

@@ -153,18 +153,11 @@ func Prepare(r Request, k Knowledge, s search.Settings) (Record, error) {
 // Search answers a request from its record. A configuration that cannot be read
 // is errs.Invalid.
 func Search(ctx context.Context, r Request, rec Record) (Answer, error) {
-	setting, question, err := r.question()
-	if rec.First {
-		setting, question, err = r.sized()
-	}
+	in, err := r.inputs(rec)
 	if err != nil {
 		return Answer{}, err
 	}
-	a := Answer{Answer: search.Find(ctx, search.Inputs{
-		Question: question, Setting: setting, Need: rec.Need, Proven: rec.Proven, Seen: rec.Seen, Permanent: rec.Permanent,
-		Seconds: rec.Seconds, Observations: rec.Observations, Settings: rec.Settings, Considered: rec.Considered,
-		First: rec.First, FailedShare: rec.FailedShare, Dice: rec.Dice, Reach: rec.Reach, Beyond: rec.Beyond,
-	})}
+	a := Answer{Answer: search.Find(ctx, in)}
 	if a.Outcome != search.Change {
 		return a, nil
 	}
@@ -174,11 +167,24 @@ func Search(ctx context.Context, r Request, rec Record) (Answer, error) {
 	}
 	// The change starts from what the attempt ran with, so that a level raised
 	// before is kept, and is written against the original.
-	a.Operations, err = profile.Changes(r.Config, setting.Apply(a.Chosen.Size))
+	a.Operations, err = profile.Changes(r.Config, in.Setting.Apply(a.Chosen.Size))
 	if err == nil && len(a.Operations) == 0 {
 		a.Outcome, a.Reason = search.Keep, "the job's own configuration is what is recommended; "+a.Reason
 	}
 	return a, err
+}
+
+// inputs returns all that a search on a record looks at.
+func (r Request) inputs(rec Record) (search.Inputs, error) {
+	setting, question, err := r.question()
+	if rec.First {
+		setting, question, err = r.sized()
+	}
+	return search.Inputs{
+		Question: question, Setting: setting, Need: rec.Need, Proven: rec.Proven, Seen: rec.Seen, Permanent: rec.Permanent,
+		Seconds: rec.Seconds, Observations: rec.Observations, Settings: rec.Settings, Considered: rec.Considered,
+		First: rec.First, FailedShare: rec.FailedShare, Dice: rec.Dice, Reach: rec.Reach, Beyond: rec.Beyond,
+	}, err
 }
 
 // question returns what is asked: more memory where the class or the evidence

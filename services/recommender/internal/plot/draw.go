@@ -58,13 +58,11 @@ const lettersOfLine = 104
 
 // header writes the title, and the answer in at most two lines.
 func (d *drawing) header() {
-	d.text("ink", "start", 24, 32, 16, cut(d.heading(), 84))
+	d.text("ink", "start", 24, 32, 16, cut(d.f.Title, 84))
 	for i, line := range lines(d.f.Reason, lettersOfLine, 2) {
 		d.text("faint", "start", 24, 54+18*float64(i), 13, line)
 	}
 }
-
-func (d *drawing) heading() string { return "Retry of " + d.f.Title }
 
 // cut shortens text to n characters.
 func cut(text string, n int) string {
@@ -106,14 +104,21 @@ func (d *drawing) proven() {
 }
 
 func (d *drawing) upper() {
-	d.upright(upperTop, upperBottom, "P(retry fails)")
+	d.upright(upperTop, upperBottom, "P(it fails)")
 	for _, v := range []float64{0, 0.25, 0.5, 0.75, 1} {
 		d.line("grid", left, d.risk.at(v), right, d.risk.at(v), 1, "")
 		d.text("faint", "end", left-8, d.risk.at(v)+4, 12, strconv.FormatFloat(v*100, 'f', 0, 64)+" %")
 	}
 	if v := d.f.NotFeasible; v > 0 && v < 1 {
 		d.line("faint", left, d.risk.at(v), right, d.risk.at(v), 1, "2 3")
-		d.text("faint", "end", right-4, d.risk.at(v)+13, 11, "no retry when all are above "+percent(v))
+	}
+}
+
+// hopeless names the line that upper drew, over whatever crosses it.
+func (d *drawing) hopeless() {
+	if v := d.f.NotFeasible; v > 0 && v < 1 {
+		d.printf(`<text class="faint paper-line" fill="%s" stroke="%s" stroke-width="4" paint-order="stroke" x="%d" y="%s" font-size="11" text-anchor="end">no retry when all are above %s</text>`+"\n",
+			light("faint"), light("paper"), right-4, px(d.risk.at(v)+14), percent(v))
 	}
 }
 
@@ -140,5 +145,5 @@ func (d *drawing) memoryTicks() {
 		d.line("grid", x, lowerTop, x, lowerBottom, 1, "")
 		d.text("faint", "middle", x, lowerBottom+18, 12, Bytes(bytes))
 	}
-	d.text("ink", "middle", (left+right)/2, lowerBottom+38, 12, d.f.Part+" of the retry (each step doubles it)")
+	d.text("ink", "middle", (left+right)/2, lowerBottom+38, 12, d.f.Part+" (each step doubles it)")
 }

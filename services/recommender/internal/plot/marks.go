@@ -93,7 +93,7 @@ func (d *drawing) table() {
 			d.text(class, "end", columns[i], y, 12, cell)
 		}
 	}
-	row("faint", top, d.f.Part, "cores", "P(retry fails)", "expected cost", "objective")
+	row("faint", top, d.f.Part, "cores", "P(it fails)", "expected cost", "objective")
 	for i, p := range d.f.Best[:min(len(d.f.Best), maxRows)] {
 		class, y := "ink", top+rowHeight*float64(i+1)
 		if d.f.Chosen != nil && p == *d.f.Chosen {

@@ -26,7 +26,7 @@ type Point struct {
 
 // Figure is what is drawn.
 type Figure struct {
-	// Title says of what, such as "sales/load, attempt 1".
+	// Title says of what, such as "Retry of sales/load after attempt 1".
 	Title string
 	// Part is what ran out, in words, such as "memory" or "the heap".
 	Part string
@@ -102,7 +102,7 @@ func SVG(f Figure) string {
 	height := tableTop + rowHeight*min(len(f.Best), maxRows) + 24
 	d.printf(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" role="img" aria-labelledby="title desc"`+
 		` font-family="system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif" font-size="12">`+"\n", width, height, width, height)
-	d.printf("<title id=\"title\">%s</title>\n<desc id=\"desc\">%s</desc>\n", escape(d.heading()), escape(f.words()))
+	d.printf("<title id=\"title\">%s</title>\n<desc id=\"desc\">%s</desc>\n", escape(f.Title), escape(f.words()))
 	d.out.WriteString(styles())
 	d.printf(`<clipPath id="lower"><rect x="%d" y="%d" width="%d" height="%d"/></clipPath>`+"\n", left, lowerTop, right-left, lowerBottom-lowerTop)
 	d.printf(`<rect class="paper" fill="%s" width="%d" height="%d" rx="8"/>`+"\n", light("paper"), width, height)
@@ -112,6 +112,7 @@ func SVG(f Figure) string {
 	d.lower()
 	d.memoryTicks()
 	d.marks()
+	d.hopeless()
 	d.curves()
 	d.candidates()
 	d.table()
@@ -160,9 +161,11 @@ func amount(v float64) float64 {
 func (f Figure) words() string {
 	var b strings.Builder
 	first, last := f.Curve[0], f.Curve[len(f.Curve)-1]
-	fmt.Fprintf(&b, "Over %s of a retry, from %s to %s on a logarithmic axis: the probability that it fails, from %s to %s, and its expected cost and objective in US dollars.",
+	fmt.Fprintf(&b, "Over %s, from %s to %s on a logarithmic axis: the probability that the attempt fails, from %s to %s, and its expected cost and objective in US dollars.",
 		f.Part, Bytes(first.Memory), Bytes(last.Memory), percent(first.FailProbability), percent(last.FailProbability))
-	fmt.Fprintf(&b, " The failed attempt had %s; %s is known not to suffice.", Bytes(f.Failed), Bytes(f.Proven))
+	if f.Failed > 0 {
+		fmt.Fprintf(&b, " The failed attempt had %s; %s is known not to suffice.", Bytes(f.Failed), Bytes(f.Proven))
+	}
 	if f.Ceiling > 0 {
 		fmt.Fprintf(&b, " At most %s may be given.", Bytes(f.Ceiling))
 	}

@@ -1,0 +1,71 @@
+package advice
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/redrive-io/redrive/pkg/errs"
+	"github.com/redrive-io/redrive/services/recommender/internal/plot"
+	"github.com/redrive-io/redrive/services/recommender/internal/search"
+)
+
+// curvePoints is how many sizes a picture's lines go through: one for every few
+// pixels.
+const curvePoints = 240
+
+// Picture returns what there is to be drawn of a request and its record. It is
+// errs.FailedPrecondition where the question was not how much memory to give.
+func Picture(ctx context.Context, r Request, rec Record) (plot.Figure, error) {
+	in, err := r.inputs(rec)
+	if err != nil {
+		return plot.Figure{}, err
+	}
+	if in.Question != search.MoreMemory || len(rec.Need) == 0 {
+		return plot.Figure{}, errs.New(errs.FailedPrecondition, "there is nothing to draw: the question was not how much memory to give")
+	}
+	a, err := Search(ctx, r, rec)
+	if err != nil {
+		return plot.Figure{}, err
+	}
+	f := plot.Figure{
+		Title: fmt.Sprintf("Retry of %s/%s after attempt %d", r.Type.Workflow, r.Type.Step, r.Attempt),
+		Part:  search.Name(in.Setting.Part), Reason: a.Reason, Failed: in.Setting.Memory, Proven: in.Proven,
+		NotFeasible: in.Settings.NotFeasible, Weight: in.Settings.Weight,
+	}
+	if rec.First {
+		f.Title, f.Failed = fmt.Sprintf("First attempt of %s/%s", r.Type.Workflow, r.Type.Step), 0
+	}
+	for _, c := range a.Best {
+		f.Best = append(f.Best, point(c))
+	}
+	at := in.Setting.Size
+	if a.Chosen != nil {
+		chosen := point(*a.Chosen)
+		f.Chosen, at = &chosen, a.Chosen.Size
+	}
+	f.Ceiling = in.Ceiling(at)
+	low, high := span(f, in.Farthest(at))
+	for _, c := range in.Curve(at, low, high, curvePoints) {
+		f.Curve = append(f.Curve, point(c))
+	}
+	return f, nil
+}
+
+// span returns the memory from which and to which a picture goes: from what
+// failed to the farthest that a step may go, and twice what failed at least.
+func span(f plot.Figure, farthest int64) (low, high int64) {
+	low, high = max(f.Failed, 1), farthest
+	if f.Failed == 0 && len(f.Best) > 0 {
+		low = f.Best[0].Memory
+	}
+	for _, p := range f.Best {
+		low, high = min(low, p.Memory), max(high, p.Memory)
+	}
+	return low, max(high, search.Twice(low))
+}
+
+func point(c search.Candidate) plot.Point {
+	return plot.Point{
+		Memory: c.Memory, Cores: c.Cores, FailProbability: c.FailProbability, ExpectedCost: c.ExpectedCost, Objective: c.Objective,
+	}
+}

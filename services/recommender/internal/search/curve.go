@@ -1,0 +1,56 @@
+package search
+
+import (
+	"math"
+
+	"github.com/redrive-io/redrive/pkg/engine"
+)
+
+// Name returns what a part is called for people.
+func Name(p engine.Part) string { return names[p] }
+
+// Ceiling returns the most bytes of the part that a retry of this size may have,
+// all else being as it is; 0 when the settings set no bound.
+func (in Inputs) Ceiling(at engine.Size) int64 {
+	if in.Settings.MaxMemory <= 0 {
+		return 0
+	}
+	fits := func(bytes int64) bool {
+		at.Memory = bytes
+		return in.Setting.Total(at) <= in.Settings.MaxMemory
+	}
+	low, high := int64(0), in.Settings.MaxMemory
+	for low < high {
+		if mid := low + (high-low+1)/2; fits(mid) {
+			low = mid
+		} else {
+			high = mid - 1
+		}
+	}
+	return low
+}
+
+// Curve scores n amounts of memory from low to high bytes, evenly spaced in their
+// logarithm, all else being as it is in at. n is at least 2.
+func (in Inputs) Curve(at engine.Size, low, high int64, n int) []Candidate {
+	curve := make([]Candidate, n)
+	for i := range curve {
+		part := float64(i) / float64(n-1)
+		at.Memory = int64(float64(low) * math.Pow(float64(high)/float64(low), part))
+		curve[i] = in.score(at)
+	}
+	return curve
+}
+
+// Twice returns twice as many bytes, or as many as there can be.
+func Twice(bytes int64) int64 { return times(bytes, 2) }
+
+// Farthest returns the largest memory of the part in bytes that one step may go
+// to, and that the settings allow at this size.
+func (in Inputs) Farthest(at engine.Size) int64 {
+	far := in.reach()
+	if ceiling := in.Ceiling(at); ceiling > 0 {
+		far = min(far, ceiling)
+	}
+	return far
+}
