@@ -76,7 +76,7 @@ func cut(text string, n int) string {
 // characters; what is left over is cut.
 func lines(text string, n, count int) []string {
 	var all []string
-	for _, word := range strings.Fields(text) {
+	for word := range strings.FieldsSeq(text) {
 		last := len(all) - 1
 		if last >= 0 && len([]rune(all[last]))+1+len([]rune(word)) <= n {
 			all[last] += " " + word

@@ -46,9 +46,13 @@ func (in Inputs) Curve(at engine.Size, low, high int64, n int) []Candidate {
 func Twice(bytes int64) int64 { return times(bytes, 2) }
 
 // Farthest returns the largest memory of the part in bytes that one step may go
-// to, and that the settings allow at this size.
+// to, for a first attempt the most that is thought to be needed, as far as the
+// settings allow it at this size.
 func (in Inputs) Farthest(at engine.Size) int64 {
 	far := in.reach()
+	if in.First {
+		far = in.enough()
+	}
 	if ceiling := in.Ceiling(at); ceiling > 0 {
 		far = min(far, ceiling)
 	}
