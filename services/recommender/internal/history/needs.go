@@ -35,6 +35,21 @@ func (h History) runs(attempts []Attempt) []Run {
 	return all
 }
 
+// Short returns the attempts among the newest that had too little of a part and
+// of which no later attempt has succeeded.
+func (h History) Short(p engine.Profile, part engine.Part) []need.Short {
+	var all []need.Short
+	mended := map[string]bool{}
+	for _, a := range slices.Backward(h.Attempts) {
+		if a.Outcome == Succeeded || mended[a.ID] {
+			mended[a.Previous] = true
+		} else if o, ok := a.need(p, part); ok && a.Outcome == Failed && a.ranOut(p) == part {
+			all = append(all, need.Short{Input: a.Input, Bytes: o.Low})
+		}
+	}
+	return all
+}
+
 // Use returns the largest share, 0 to 1, of what it was given of the part of
 // Measured that an attempt used; 0 when none was measured.
 func (h History) Use() float64 {

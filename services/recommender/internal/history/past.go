@@ -6,13 +6,14 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/redrive-io/redrive/services/recommender/internal/need"
 )
 
-// Bounds of Past.Runs. With those among the newest MaxAttempts they are some 400
-// at least, once there were so many: what a job type needed longer ago says less
-// of the next run than it costs to look at.
+// Bounds of Past.Runs. With those among the newest MaxAttempts there are some
+// need.MaxRuns to look back to at least, once there were so many.
 const (
-	fewestRuns = 400 - MaxAttempts
+	fewestRuns = need.MaxRuns - MaxAttempts
 	mostRuns   = fewestRuns + 256
 )
 

@@ -11,6 +11,7 @@ import (
 	"github.com/redrive-io/redrive/pkg/engine"
 	"github.com/redrive-io/redrive/pkg/failure"
 	"github.com/redrive-io/redrive/services/recommender/internal/history"
+	"github.com/redrive-io/redrive/services/recommender/internal/need"
 )
 
 // measured are n attempts in the order of their ends; every fifth failed.
@@ -155,5 +156,27 @@ func TestUse(t *testing.T) {
 	}
 	if got := (history.History{}).Use(); got != 0 {
 		t.Errorf("Use of nothing = %v, want 0", got)
+	}
+}
+
+func TestShort(t *testing.T) {
+	p, err := engine.Lookup(engine.Process)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tree := map[engine.Part]int64{engine.Tree: 100 * mib}
+	killed := func(id, previous string, minutes int) history.Attempt {
+		return history.Attempt{
+			ID: id, Previous: previous, Outcome: history.Failed, Killed: true, Sizes: tree, Input: int64(minutes), End: start.Add(time.Duration(minutes) * time.Minute),
+		}
+	}
+	h := learn([]history.Attempt{
+		killed("a1", "", 1), killed("a2", "a1", 2),
+		{ID: "a3", Previous: "a2", Outcome: history.Succeeded, End: start.Add(3 * time.Minute)},
+		killed("b1", "", 4),
+		{ID: "c1", Outcome: history.Failed, Class: failure.CodeBug, Sizes: tree, Peak: 50 * mib, End: start.Add(5 * time.Minute)},
+	})
+	if got, want := h.Short(p, engine.Tree), []need.Short{{Input: 4, Bytes: 100 * mib}}; !reflect.DeepEqual(got, want) {
+		t.Errorf("Short = %v, want the one that was not mended: %v", got, want)
 	}
 }
