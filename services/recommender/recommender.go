@@ -6,6 +6,7 @@ package recommender
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -25,7 +26,7 @@ import (
 // learnEvery is how long an outcome waits for others to be learnt with.
 const learnEvery = 250 * time.Millisecond
 
-// purgeEvery is how often old histories are looked for.
+// purgeEvery is how often old histories and records are looked for.
 const purgeEvery = time.Hour
 
 // Deps are what the service needs of its process. Store and Bus are required.
@@ -43,6 +44,7 @@ type Deps struct {
 type Service struct {
 	bus       *bus.Bus
 	histories *store.Histories
+	records   *store.Records
 	handler   *events.Handler
 	server    *server.Server
 	leases    *lease.Leases
@@ -64,7 +66,7 @@ func New(o Options, d Deps) (*Service, error) {
 	}
 	histories := store.New(d.Store, learnEvery)
 	return &Service{
-		bus: d.Bus, histories: histories, handler: events.New(histories), log: d.Log.With("service", "recommender"),
+		bus: d.Bus, histories: histories, records: store.NewRecords(d.Store), handler: events.New(histories), log: d.Log.With("service", "recommender"),
 		leases: lease.New(d.Store, store.Service, d.Replica, lease.Options{Log: d.Log, Metrics: d.Metrics}),
 		server: server.New(histories, o.withDefaults(hostMemory()).settings, m.observe),
 	}, nil
@@ -88,7 +90,8 @@ func (s *Service) run(ctx context.Context) error {
 // purge deletes what is old. When it fails, it is done again: what is left over
 // does no harm meanwhile.
 func (s *Service) purge(ctx context.Context) {
-	if err := s.histories.Purge(ctx, time.Now()); err != nil && ctx.Err() == nil {
+	now := time.Now()
+	if err := errors.Join(s.histories.Purge(ctx, now), s.records.Purge(ctx, now)); err != nil && ctx.Err() == nil {
 		s.log.WarnContext(ctx, "purge failed", "error", err)
 	}
 }

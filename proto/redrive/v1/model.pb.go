@@ -135,7 +135,7 @@ func (x Training_State) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Training_State.Descriptor instead.
 func (Training_State) EnumDescriptor() ([]byte, []int) {
-	return file_redrive_v1_model_proto_rawDescGZIP(), []int{12, 0}
+	return file_redrive_v1_model_proto_rawDescGZIP(), []int{11, 0}
 }
 
 // Model is what is learnt of all job types together: how often failures come
@@ -278,10 +278,8 @@ type ModelContent struct {
 	// Interruptions of spot machines, and the hours that single ones ran.
 	Interruptions float64 `protobuf:"fixed64,9,opt,name=interruptions,proto3" json:"interruptions,omitempty"`
 	SpotHours     float64 `protobuf:"fixed64,10,opt,name=spot_hours,json=spotHours,proto3" json:"spot_hours,omitempty"`
-	// Which shares of the requested memory the types of a workflow used.
-	Workflows []*WorkflowUse `protobuf:"bytes,11,rep,name=workflows,proto3" json:"workflows,omitempty"`
 	// What inputs looked like, for drift.
-	Features      []*FeatureHistogram `protobuf:"bytes,12,rep,name=features,proto3" json:"features,omitempty"`
+	Features      []*FeatureHistogram `protobuf:"bytes,11,rep,name=features,proto3" json:"features,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -384,13 +382,6 @@ func (x *ModelContent) GetSpotHours() float64 {
 		return x.SpotHours
 	}
 	return 0
-}
-
-func (x *ModelContent) GetWorkflows() []*WorkflowUse {
-	if x != nil {
-		return x.Workflows
-	}
-	return nil
 }
 
 func (x *ModelContent) GetFeatures() []*FeatureHistogram {
@@ -691,69 +682,6 @@ func (x *CalibrationSum) GetCount() float64 {
 	return 0
 }
 
-// WorkflowUse is the share of its requested memory that each type of a workflow
-// used at most, at most 100 of them.
-type WorkflowUse struct {
-	state    protoimpl.MessageState `protogen:"open.v1"`
-	Workflow string                 `protobuf:"bytes,1,opt,name=workflow,proto3" json:"workflow,omitempty"`
-	// Hashes of the types, ascending, and the share of each.
-	Types         []uint32  `protobuf:"fixed32,2,rep,packed,name=types,proto3" json:"types,omitempty"`
-	Shares        []float32 `protobuf:"fixed32,3,rep,packed,name=shares,proto3" json:"shares,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *WorkflowUse) Reset() {
-	*x = WorkflowUse{}
-	mi := &file_redrive_v1_model_proto_msgTypes[6]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *WorkflowUse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*WorkflowUse) ProtoMessage() {}
-
-func (x *WorkflowUse) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_model_proto_msgTypes[6]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use WorkflowUse.ProtoReflect.Descriptor instead.
-func (*WorkflowUse) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_model_proto_rawDescGZIP(), []int{6}
-}
-
-func (x *WorkflowUse) GetWorkflow() string {
-	if x != nil {
-		return x.Workflow
-	}
-	return ""
-}
-
-func (x *WorkflowUse) GetTypes() []uint32 {
-	if x != nil {
-		return x.Types
-	}
-	return nil
-}
-
-func (x *WorkflowUse) GetShares() []float32 {
-	if x != nil {
-		return x.Shares
-	}
-	return nil
-}
-
 // FeatureHistogram counts the values of one feature by their size.
 type FeatureHistogram struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
@@ -768,7 +696,7 @@ type FeatureHistogram struct {
 
 func (x *FeatureHistogram) Reset() {
 	*x = FeatureHistogram{}
-	mi := &file_redrive_v1_model_proto_msgTypes[7]
+	mi := &file_redrive_v1_model_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -780,7 +708,7 @@ func (x *FeatureHistogram) String() string {
 func (*FeatureHistogram) ProtoMessage() {}
 
 func (x *FeatureHistogram) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_model_proto_msgTypes[7]
+	mi := &file_redrive_v1_model_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -793,7 +721,7 @@ func (x *FeatureHistogram) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FeatureHistogram.ProtoReflect.Descriptor instead.
 func (*FeatureHistogram) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_model_proto_rawDescGZIP(), []int{7}
+	return file_redrive_v1_model_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *FeatureHistogram) GetFeature() string {
@@ -845,7 +773,7 @@ type Audit struct {
 
 func (x *Audit) Reset() {
 	*x = Audit{}
-	mi := &file_redrive_v1_model_proto_msgTypes[8]
+	mi := &file_redrive_v1_model_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -857,7 +785,7 @@ func (x *Audit) String() string {
 func (*Audit) ProtoMessage() {}
 
 func (x *Audit) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_model_proto_msgTypes[8]
+	mi := &file_redrive_v1_model_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -870,7 +798,7 @@ func (x *Audit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Audit.ProtoReflect.Descriptor instead.
 func (*Audit) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_model_proto_rawDescGZIP(), []int{8}
+	return file_redrive_v1_model_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Audit) GetPassed() bool {
@@ -972,7 +900,7 @@ type AuditFinding struct {
 
 func (x *AuditFinding) Reset() {
 	*x = AuditFinding{}
-	mi := &file_redrive_v1_model_proto_msgTypes[9]
+	mi := &file_redrive_v1_model_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -984,7 +912,7 @@ func (x *AuditFinding) String() string {
 func (*AuditFinding) ProtoMessage() {}
 
 func (x *AuditFinding) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_model_proto_msgTypes[9]
+	mi := &file_redrive_v1_model_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -997,7 +925,7 @@ func (x *AuditFinding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditFinding.ProtoReflect.Descriptor instead.
 func (*AuditFinding) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_model_proto_rawDescGZIP(), []int{9}
+	return file_redrive_v1_model_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *AuditFinding) GetCheck() string {
@@ -1038,7 +966,7 @@ type PolicyScore struct {
 
 func (x *PolicyScore) Reset() {
 	*x = PolicyScore{}
-	mi := &file_redrive_v1_model_proto_msgTypes[10]
+	mi := &file_redrive_v1_model_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1050,7 +978,7 @@ func (x *PolicyScore) String() string {
 func (*PolicyScore) ProtoMessage() {}
 
 func (x *PolicyScore) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_model_proto_msgTypes[10]
+	mi := &file_redrive_v1_model_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1063,7 +991,7 @@ func (x *PolicyScore) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PolicyScore.ProtoReflect.Descriptor instead.
 func (*PolicyScore) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_model_proto_rawDescGZIP(), []int{10}
+	return file_redrive_v1_model_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *PolicyScore) GetPolicy() string {
@@ -1125,7 +1053,7 @@ type OffPolicyEstimate struct {
 
 func (x *OffPolicyEstimate) Reset() {
 	*x = OffPolicyEstimate{}
-	mi := &file_redrive_v1_model_proto_msgTypes[11]
+	mi := &file_redrive_v1_model_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1137,7 +1065,7 @@ func (x *OffPolicyEstimate) String() string {
 func (*OffPolicyEstimate) ProtoMessage() {}
 
 func (x *OffPolicyEstimate) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_model_proto_msgTypes[11]
+	mi := &file_redrive_v1_model_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1150,7 +1078,7 @@ func (x *OffPolicyEstimate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OffPolicyEstimate.ProtoReflect.Descriptor instead.
 func (*OffPolicyEstimate) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_model_proto_rawDescGZIP(), []int{11}
+	return file_redrive_v1_model_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *OffPolicyEstimate) GetDecisions() int64 {
@@ -1212,7 +1140,7 @@ type Training struct {
 
 func (x *Training) Reset() {
 	*x = Training{}
-	mi := &file_redrive_v1_model_proto_msgTypes[12]
+	mi := &file_redrive_v1_model_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1224,7 +1152,7 @@ func (x *Training) String() string {
 func (*Training) ProtoMessage() {}
 
 func (x *Training) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_model_proto_msgTypes[12]
+	mi := &file_redrive_v1_model_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1237,7 +1165,7 @@ func (x *Training) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Training.ProtoReflect.Descriptor instead.
 func (*Training) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_model_proto_rawDescGZIP(), []int{12}
+	return file_redrive_v1_model_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Training) GetName() string {
@@ -1324,7 +1252,7 @@ type TrainModelRequest struct {
 
 func (x *TrainModelRequest) Reset() {
 	*x = TrainModelRequest{}
-	mi := &file_redrive_v1_model_proto_msgTypes[13]
+	mi := &file_redrive_v1_model_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1336,7 +1264,7 @@ func (x *TrainModelRequest) String() string {
 func (*TrainModelRequest) ProtoMessage() {}
 
 func (x *TrainModelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_model_proto_msgTypes[13]
+	mi := &file_redrive_v1_model_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1349,7 +1277,7 @@ func (x *TrainModelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TrainModelRequest.ProtoReflect.Descriptor instead.
 func (*TrainModelRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_model_proto_rawDescGZIP(), []int{13}
+	return file_redrive_v1_model_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *TrainModelRequest) GetFull() bool {
@@ -1383,7 +1311,7 @@ type GetTrainingRequest struct {
 
 func (x *GetTrainingRequest) Reset() {
 	*x = GetTrainingRequest{}
-	mi := &file_redrive_v1_model_proto_msgTypes[14]
+	mi := &file_redrive_v1_model_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1395,7 +1323,7 @@ func (x *GetTrainingRequest) String() string {
 func (*GetTrainingRequest) ProtoMessage() {}
 
 func (x *GetTrainingRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_model_proto_msgTypes[14]
+	mi := &file_redrive_v1_model_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1408,7 +1336,7 @@ func (x *GetTrainingRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetTrainingRequest.ProtoReflect.Descriptor instead.
 func (*GetTrainingRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_model_proto_rawDescGZIP(), []int{14}
+	return file_redrive_v1_model_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *GetTrainingRequest) GetName() string {
@@ -1429,7 +1357,7 @@ type ListModelsRequest struct {
 
 func (x *ListModelsRequest) Reset() {
 	*x = ListModelsRequest{}
-	mi := &file_redrive_v1_model_proto_msgTypes[15]
+	mi := &file_redrive_v1_model_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1441,7 +1369,7 @@ func (x *ListModelsRequest) String() string {
 func (*ListModelsRequest) ProtoMessage() {}
 
 func (x *ListModelsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_model_proto_msgTypes[15]
+	mi := &file_redrive_v1_model_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1454,7 +1382,7 @@ func (x *ListModelsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListModelsRequest.ProtoReflect.Descriptor instead.
 func (*ListModelsRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_model_proto_rawDescGZIP(), []int{15}
+	return file_redrive_v1_model_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ListModelsRequest) GetPageSize() int32 {
@@ -1481,7 +1409,7 @@ type ListModelsResponse struct {
 
 func (x *ListModelsResponse) Reset() {
 	*x = ListModelsResponse{}
-	mi := &file_redrive_v1_model_proto_msgTypes[16]
+	mi := &file_redrive_v1_model_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1493,7 +1421,7 @@ func (x *ListModelsResponse) String() string {
 func (*ListModelsResponse) ProtoMessage() {}
 
 func (x *ListModelsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_model_proto_msgTypes[16]
+	mi := &file_redrive_v1_model_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1506,7 +1434,7 @@ func (x *ListModelsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListModelsResponse.ProtoReflect.Descriptor instead.
 func (*ListModelsResponse) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_model_proto_rawDescGZIP(), []int{16}
+	return file_redrive_v1_model_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ListModelsResponse) GetModels() []*Model {
@@ -1533,7 +1461,7 @@ type GetModelRequest struct {
 
 func (x *GetModelRequest) Reset() {
 	*x = GetModelRequest{}
-	mi := &file_redrive_v1_model_proto_msgTypes[17]
+	mi := &file_redrive_v1_model_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1545,7 +1473,7 @@ func (x *GetModelRequest) String() string {
 func (*GetModelRequest) ProtoMessage() {}
 
 func (x *GetModelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_model_proto_msgTypes[17]
+	mi := &file_redrive_v1_model_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1558,7 +1486,7 @@ func (x *GetModelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetModelRequest.ProtoReflect.Descriptor instead.
 func (*GetModelRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_model_proto_rawDescGZIP(), []int{17}
+	return file_redrive_v1_model_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *GetModelRequest) GetName() string {
@@ -1581,7 +1509,7 @@ type PromoteModelRequest struct {
 
 func (x *PromoteModelRequest) Reset() {
 	*x = PromoteModelRequest{}
-	mi := &file_redrive_v1_model_proto_msgTypes[18]
+	mi := &file_redrive_v1_model_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1593,7 +1521,7 @@ func (x *PromoteModelRequest) String() string {
 func (*PromoteModelRequest) ProtoMessage() {}
 
 func (x *PromoteModelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_model_proto_msgTypes[18]
+	mi := &file_redrive_v1_model_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1606,7 +1534,7 @@ func (x *PromoteModelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PromoteModelRequest.ProtoReflect.Descriptor instead.
 func (*PromoteModelRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_model_proto_rawDescGZIP(), []int{18}
+	return file_redrive_v1_model_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *PromoteModelRequest) GetName() string {
@@ -1639,7 +1567,7 @@ type RollbackModelRequest struct {
 
 func (x *RollbackModelRequest) Reset() {
 	*x = RollbackModelRequest{}
-	mi := &file_redrive_v1_model_proto_msgTypes[19]
+	mi := &file_redrive_v1_model_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1651,7 +1579,7 @@ func (x *RollbackModelRequest) String() string {
 func (*RollbackModelRequest) ProtoMessage() {}
 
 func (x *RollbackModelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_model_proto_msgTypes[19]
+	mi := &file_redrive_v1_model_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1664,7 +1592,7 @@ func (x *RollbackModelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RollbackModelRequest.ProtoReflect.Descriptor instead.
 func (*RollbackModelRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_model_proto_rawDescGZIP(), []int{19}
+	return file_redrive_v1_model_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *RollbackModelRequest) GetReason() string {
@@ -1686,7 +1614,7 @@ type DiffModelsRequest struct {
 
 func (x *DiffModelsRequest) Reset() {
 	*x = DiffModelsRequest{}
-	mi := &file_redrive_v1_model_proto_msgTypes[20]
+	mi := &file_redrive_v1_model_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1698,7 +1626,7 @@ func (x *DiffModelsRequest) String() string {
 func (*DiffModelsRequest) ProtoMessage() {}
 
 func (x *DiffModelsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_model_proto_msgTypes[20]
+	mi := &file_redrive_v1_model_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1711,7 +1639,7 @@ func (x *DiffModelsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiffModelsRequest.ProtoReflect.Descriptor instead.
 func (*DiffModelsRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_model_proto_rawDescGZIP(), []int{20}
+	return file_redrive_v1_model_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *DiffModelsRequest) GetName() string {
@@ -1737,7 +1665,7 @@ type DiffModelsResponse struct {
 
 func (x *DiffModelsResponse) Reset() {
 	*x = DiffModelsResponse{}
-	mi := &file_redrive_v1_model_proto_msgTypes[21]
+	mi := &file_redrive_v1_model_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1749,7 +1677,7 @@ func (x *DiffModelsResponse) String() string {
 func (*DiffModelsResponse) ProtoMessage() {}
 
 func (x *DiffModelsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_model_proto_msgTypes[21]
+	mi := &file_redrive_v1_model_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1762,7 +1690,7 @@ func (x *DiffModelsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiffModelsResponse.ProtoReflect.Descriptor instead.
 func (*DiffModelsResponse) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_model_proto_rawDescGZIP(), []int{21}
+	return file_redrive_v1_model_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *DiffModelsResponse) GetDifferences() []*ModelDifference {
@@ -1785,7 +1713,7 @@ type ModelDifference struct {
 
 func (x *ModelDifference) Reset() {
 	*x = ModelDifference{}
-	mi := &file_redrive_v1_model_proto_msgTypes[22]
+	mi := &file_redrive_v1_model_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1797,7 +1725,7 @@ func (x *ModelDifference) String() string {
 func (*ModelDifference) ProtoMessage() {}
 
 func (x *ModelDifference) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_model_proto_msgTypes[22]
+	mi := &file_redrive_v1_model_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1810,7 +1738,7 @@ func (x *ModelDifference) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModelDifference.ProtoReflect.Descriptor instead.
 func (*ModelDifference) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_model_proto_rawDescGZIP(), []int{22}
+	return file_redrive_v1_model_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ModelDifference) GetWhat() string {
@@ -1842,7 +1770,7 @@ type GetDriftRequest struct {
 
 func (x *GetDriftRequest) Reset() {
 	*x = GetDriftRequest{}
-	mi := &file_redrive_v1_model_proto_msgTypes[23]
+	mi := &file_redrive_v1_model_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1854,7 +1782,7 @@ func (x *GetDriftRequest) String() string {
 func (*GetDriftRequest) ProtoMessage() {}
 
 func (x *GetDriftRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_model_proto_msgTypes[23]
+	mi := &file_redrive_v1_model_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1867,7 +1795,7 @@ func (x *GetDriftRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetDriftRequest.ProtoReflect.Descriptor instead.
 func (*GetDriftRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_model_proto_rawDescGZIP(), []int{23}
+	return file_redrive_v1_model_proto_rawDescGZIP(), []int{22}
 }
 
 // Drift compares what the serving model was trained on with the last decisions.
@@ -1891,7 +1819,7 @@ type Drift struct {
 
 func (x *Drift) Reset() {
 	*x = Drift{}
-	mi := &file_redrive_v1_model_proto_msgTypes[24]
+	mi := &file_redrive_v1_model_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1903,7 +1831,7 @@ func (x *Drift) String() string {
 func (*Drift) ProtoMessage() {}
 
 func (x *Drift) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_model_proto_msgTypes[24]
+	mi := &file_redrive_v1_model_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1916,7 +1844,7 @@ func (x *Drift) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Drift.ProtoReflect.Descriptor instead.
 func (*Drift) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_model_proto_rawDescGZIP(), []int{24}
+	return file_redrive_v1_model_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Drift) GetModel() string {
@@ -1994,7 +1922,7 @@ type FeatureDrift struct {
 
 func (x *FeatureDrift) Reset() {
 	*x = FeatureDrift{}
-	mi := &file_redrive_v1_model_proto_msgTypes[25]
+	mi := &file_redrive_v1_model_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2006,7 +1934,7 @@ func (x *FeatureDrift) String() string {
 func (*FeatureDrift) ProtoMessage() {}
 
 func (x *FeatureDrift) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_model_proto_msgTypes[25]
+	mi := &file_redrive_v1_model_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2019,7 +1947,7 @@ func (x *FeatureDrift) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FeatureDrift.ProtoReflect.Descriptor instead.
 func (*FeatureDrift) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_model_proto_rawDescGZIP(), []int{25}
+	return file_redrive_v1_model_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *FeatureDrift) GetFeature() string {
@@ -2058,7 +1986,7 @@ const file_redrive_v1_model_proto_rawDesc = "" +
 	"\vSTATE_READY\x10\x01\x12\x12\n" +
 	"\x0eSTATE_REJECTED\x10\x02\x12\x11\n" +
 	"\rSTATE_SERVING\x10\x03\x12\x11\n" +
-	"\rSTATE_RETIRED\x10\x04\"\xa3\x04\n" +
+	"\rSTATE_RETIRED\x10\x04\"\xec\x03\n" +
 	"\fModelContent\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\x05R\aversion\x120\n" +
 	"\x05until\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\x12\x18\n" +
@@ -2071,9 +1999,8 @@ const file_redrive_v1_model_proto_rawDesc = "" +
 	"\rinterruptions\x18\t \x01(\x01R\rinterruptions\x12\x1d\n" +
 	"\n" +
 	"spot_hours\x18\n" +
-	" \x01(\x01R\tspotHours\x125\n" +
-	"\tworkflows\x18\v \x03(\v2\x17.redrive.v1.WorkflowUseR\tworkflows\x128\n" +
-	"\bfeatures\x18\f \x03(\v2\x1c.redrive.v1.FeatureHistogramR\bfeatures\"j\n" +
+	" \x01(\x01R\tspotHours\x128\n" +
+	"\bfeatures\x18\v \x03(\v2\x1c.redrive.v1.FeatureHistogramR\bfeatures\"j\n" +
 	"\n" +
 	"RetryCount\x12\x14\n" +
 	"\x05class\x18\x01 \x01(\tR\x05class\x12\x10\n" +
@@ -2095,11 +2022,7 @@ const file_redrive_v1_model_proto_rawDesc = "" +
 	"\x03bin\x18\x01 \x01(\x05R\x03bin\x12\x1c\n" +
 	"\tpredicted\x18\x02 \x01(\x01R\tpredicted\x12\x1a\n" +
 	"\bobserved\x18\x03 \x01(\x01R\bobserved\x12\x14\n" +
-	"\x05count\x18\x04 \x01(\x01R\x05count\"W\n" +
-	"\vWorkflowUse\x12\x1a\n" +
-	"\bworkflow\x18\x01 \x01(\tR\bworkflow\x12\x14\n" +
-	"\x05types\x18\x02 \x03(\aR\x05types\x12\x16\n" +
-	"\x06shares\x18\x03 \x03(\x02R\x06shares\"^\n" +
+	"\x05count\x18\x04 \x01(\x01R\x05count\"^\n" +
 	"\x10FeatureHistogram\x12\x18\n" +
 	"\afeature\x18\x01 \x01(\tR\afeature\x12\x18\n" +
 	"\abuckets\x18\x02 \x03(\x11R\abuckets\x12\x16\n" +
@@ -2220,7 +2143,7 @@ func file_redrive_v1_model_proto_rawDescGZIP() []byte {
 }
 
 var file_redrive_v1_model_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_redrive_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
+var file_redrive_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
 var file_redrive_v1_model_proto_goTypes = []any{
 	(Model_State)(0),              // 0: redrive.v1.Model.State
 	(Training_State)(0),           // 1: redrive.v1.Training.State
@@ -2230,58 +2153,56 @@ var file_redrive_v1_model_proto_goTypes = []any{
 	(*EngineShape)(nil),           // 5: redrive.v1.EngineShape
 	(*CalibrationBin)(nil),        // 6: redrive.v1.CalibrationBin
 	(*CalibrationSum)(nil),        // 7: redrive.v1.CalibrationSum
-	(*WorkflowUse)(nil),           // 8: redrive.v1.WorkflowUse
-	(*FeatureHistogram)(nil),      // 9: redrive.v1.FeatureHistogram
-	(*Audit)(nil),                 // 10: redrive.v1.Audit
-	(*AuditFinding)(nil),          // 11: redrive.v1.AuditFinding
-	(*PolicyScore)(nil),           // 12: redrive.v1.PolicyScore
-	(*OffPolicyEstimate)(nil),     // 13: redrive.v1.OffPolicyEstimate
-	(*Training)(nil),              // 14: redrive.v1.Training
-	(*TrainModelRequest)(nil),     // 15: redrive.v1.TrainModelRequest
-	(*GetTrainingRequest)(nil),    // 16: redrive.v1.GetTrainingRequest
-	(*ListModelsRequest)(nil),     // 17: redrive.v1.ListModelsRequest
-	(*ListModelsResponse)(nil),    // 18: redrive.v1.ListModelsResponse
-	(*GetModelRequest)(nil),       // 19: redrive.v1.GetModelRequest
-	(*PromoteModelRequest)(nil),   // 20: redrive.v1.PromoteModelRequest
-	(*RollbackModelRequest)(nil),  // 21: redrive.v1.RollbackModelRequest
-	(*DiffModelsRequest)(nil),     // 22: redrive.v1.DiffModelsRequest
-	(*DiffModelsResponse)(nil),    // 23: redrive.v1.DiffModelsResponse
-	(*ModelDifference)(nil),       // 24: redrive.v1.ModelDifference
-	(*GetDriftRequest)(nil),       // 25: redrive.v1.GetDriftRequest
-	(*Drift)(nil),                 // 26: redrive.v1.Drift
-	(*FeatureDrift)(nil),          // 27: redrive.v1.FeatureDrift
-	(*timestamppb.Timestamp)(nil), // 28: google.protobuf.Timestamp
+	(*FeatureHistogram)(nil),      // 8: redrive.v1.FeatureHistogram
+	(*Audit)(nil),                 // 9: redrive.v1.Audit
+	(*AuditFinding)(nil),          // 10: redrive.v1.AuditFinding
+	(*PolicyScore)(nil),           // 11: redrive.v1.PolicyScore
+	(*OffPolicyEstimate)(nil),     // 12: redrive.v1.OffPolicyEstimate
+	(*Training)(nil),              // 13: redrive.v1.Training
+	(*TrainModelRequest)(nil),     // 14: redrive.v1.TrainModelRequest
+	(*GetTrainingRequest)(nil),    // 15: redrive.v1.GetTrainingRequest
+	(*ListModelsRequest)(nil),     // 16: redrive.v1.ListModelsRequest
+	(*ListModelsResponse)(nil),    // 17: redrive.v1.ListModelsResponse
+	(*GetModelRequest)(nil),       // 18: redrive.v1.GetModelRequest
+	(*PromoteModelRequest)(nil),   // 19: redrive.v1.PromoteModelRequest
+	(*RollbackModelRequest)(nil),  // 20: redrive.v1.RollbackModelRequest
+	(*DiffModelsRequest)(nil),     // 21: redrive.v1.DiffModelsRequest
+	(*DiffModelsResponse)(nil),    // 22: redrive.v1.DiffModelsResponse
+	(*ModelDifference)(nil),       // 23: redrive.v1.ModelDifference
+	(*GetDriftRequest)(nil),       // 24: redrive.v1.GetDriftRequest
+	(*Drift)(nil),                 // 25: redrive.v1.Drift
+	(*FeatureDrift)(nil),          // 26: redrive.v1.FeatureDrift
+	(*timestamppb.Timestamp)(nil), // 27: google.protobuf.Timestamp
 }
 var file_redrive_v1_model_proto_depIdxs = []int32{
 	0,  // 0: redrive.v1.Model.state:type_name -> redrive.v1.Model.State
-	28, // 1: redrive.v1.Model.create_time:type_name -> google.protobuf.Timestamp
+	27, // 1: redrive.v1.Model.create_time:type_name -> google.protobuf.Timestamp
 	3,  // 2: redrive.v1.Model.content:type_name -> redrive.v1.ModelContent
-	10, // 3: redrive.v1.Model.audit:type_name -> redrive.v1.Audit
-	28, // 4: redrive.v1.Model.promote_time:type_name -> google.protobuf.Timestamp
-	28, // 5: redrive.v1.ModelContent.until:type_name -> google.protobuf.Timestamp
+	9,  // 3: redrive.v1.Model.audit:type_name -> redrive.v1.Audit
+	27, // 4: redrive.v1.Model.promote_time:type_name -> google.protobuf.Timestamp
+	27, // 5: redrive.v1.ModelContent.until:type_name -> google.protobuf.Timestamp
 	4,  // 6: redrive.v1.ModelContent.retries:type_name -> redrive.v1.RetryCount
 	5,  // 7: redrive.v1.ModelContent.shapes:type_name -> redrive.v1.EngineShape
 	7,  // 8: redrive.v1.ModelContent.calibration:type_name -> redrive.v1.CalibrationSum
-	8,  // 9: redrive.v1.ModelContent.workflows:type_name -> redrive.v1.WorkflowUse
-	9,  // 10: redrive.v1.ModelContent.features:type_name -> redrive.v1.FeatureHistogram
-	28, // 11: redrive.v1.Audit.time:type_name -> google.protobuf.Timestamp
-	28, // 12: redrive.v1.Audit.since:type_name -> google.protobuf.Timestamp
-	11, // 13: redrive.v1.Audit.findings:type_name -> redrive.v1.AuditFinding
-	6,  // 14: redrive.v1.Audit.reliability:type_name -> redrive.v1.CalibrationBin
-	12, // 15: redrive.v1.Audit.replay:type_name -> redrive.v1.PolicyScore
-	13, // 16: redrive.v1.Audit.off_policy:type_name -> redrive.v1.OffPolicyEstimate
-	1,  // 17: redrive.v1.Training.state:type_name -> redrive.v1.Training.State
-	28, // 18: redrive.v1.Training.create_time:type_name -> google.protobuf.Timestamp
-	28, // 19: redrive.v1.Training.end_time:type_name -> google.protobuf.Timestamp
-	2,  // 20: redrive.v1.ListModelsResponse.models:type_name -> redrive.v1.Model
-	24, // 21: redrive.v1.DiffModelsResponse.differences:type_name -> redrive.v1.ModelDifference
-	28, // 22: redrive.v1.Drift.time:type_name -> google.protobuf.Timestamp
-	27, // 23: redrive.v1.Drift.features:type_name -> redrive.v1.FeatureDrift
-	24, // [24:24] is the sub-list for method output_type
-	24, // [24:24] is the sub-list for method input_type
-	24, // [24:24] is the sub-list for extension type_name
-	24, // [24:24] is the sub-list for extension extendee
-	0,  // [0:24] is the sub-list for field type_name
+	8,  // 9: redrive.v1.ModelContent.features:type_name -> redrive.v1.FeatureHistogram
+	27, // 10: redrive.v1.Audit.time:type_name -> google.protobuf.Timestamp
+	27, // 11: redrive.v1.Audit.since:type_name -> google.protobuf.Timestamp
+	10, // 12: redrive.v1.Audit.findings:type_name -> redrive.v1.AuditFinding
+	6,  // 13: redrive.v1.Audit.reliability:type_name -> redrive.v1.CalibrationBin
+	11, // 14: redrive.v1.Audit.replay:type_name -> redrive.v1.PolicyScore
+	12, // 15: redrive.v1.Audit.off_policy:type_name -> redrive.v1.OffPolicyEstimate
+	1,  // 16: redrive.v1.Training.state:type_name -> redrive.v1.Training.State
+	27, // 17: redrive.v1.Training.create_time:type_name -> google.protobuf.Timestamp
+	27, // 18: redrive.v1.Training.end_time:type_name -> google.protobuf.Timestamp
+	2,  // 19: redrive.v1.ListModelsResponse.models:type_name -> redrive.v1.Model
+	23, // 20: redrive.v1.DiffModelsResponse.differences:type_name -> redrive.v1.ModelDifference
+	27, // 21: redrive.v1.Drift.time:type_name -> google.protobuf.Timestamp
+	26, // 22: redrive.v1.Drift.features:type_name -> redrive.v1.FeatureDrift
+	23, // [23:23] is the sub-list for method output_type
+	23, // [23:23] is the sub-list for method input_type
+	23, // [23:23] is the sub-list for extension type_name
+	23, // [23:23] is the sub-list for extension extendee
+	0,  // [0:23] is the sub-list for field type_name
 }
 
 func init() { file_redrive_v1_model_proto_init() }
@@ -2295,7 +2216,7 @@ func file_redrive_v1_model_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_redrive_v1_model_proto_rawDesc), len(file_redrive_v1_model_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   26,
+			NumMessages:   25,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -102,15 +102,12 @@ type TrainingRecord struct {
 	Fingerprint string `protobuf:"bytes,20,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"`
 	Setting     string `protobuf:"bytes,21,opt,name=setting,proto3" json:"setting,omitempty"`
 	// What was recommended after this attempt, if anything: the outcome ("change",
-	// "keep", "not_feasible"), the model, and what was known then.
+	// "keep", "not_feasible"), the model_version, and what was known then.
 	Recommended string    `protobuf:"bytes,22,opt,name=recommended,proto3" json:"recommended,omitempty"`
 	Model       string    `protobuf:"bytes,23,opt,name=model,proto3" json:"model,omitempty"`
 	Features    *Features `protobuf:"bytes,24,opt,name=features,proto3" json:"features,omitempty"`
-	// What the job's own configuration asks for, of the process tree, in bytes; 0
-	// when it does not say.
-	RequestedBytes int64 `protobuf:"varint,25,opt,name=requested_bytes,json=requestedBytes,proto3" json:"requested_bytes,omitempty"`
 	// When the event that taught it was sent. Records are learnt in this order.
-	ToldTime      *timestamppb.Timestamp `protobuf:"bytes,26,opt,name=told_time,json=toldTime,proto3" json:"told_time,omitempty"`
+	ToldTime      *timestamppb.Timestamp `protobuf:"bytes,25,opt,name=told_time,json=toldTime,proto3" json:"told_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -311,13 +308,6 @@ func (x *TrainingRecord) GetFeatures() *Features {
 		return x.Features
 	}
 	return nil
-}
-
-func (x *TrainingRecord) GetRequestedBytes() int64 {
-	if x != nil {
-		return x.RequestedBytes
-	}
-	return 0
 }
 
 func (x *TrainingRecord) GetToldTime() *timestamppb.Timestamp {
@@ -544,7 +534,7 @@ var File_redrive_v1_training_record_proto protoreflect.FileDescriptor
 const file_redrive_v1_training_record_proto_rawDesc = "" +
 	"\n" +
 	" redrive/v1/training_record.proto\x12\n" +
-	"redrive.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19redrive/v1/evidence.proto\x1a\x19redrive/v1/features.proto\"\xbe\t\n" +
+	"redrive.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19redrive/v1/evidence.proto\x1a\x19redrive/v1/features.proto\"\x95\t\n" +
 	"\x0eTrainingRecord\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
 	"\bprevious\x18\x02 \x01(\tR\bprevious\x12'\n" +
@@ -574,9 +564,8 @@ const file_redrive_v1_training_record_proto_rawDesc = "" +
 	"\asetting\x18\x15 \x01(\tR\asetting\x12 \n" +
 	"\vrecommended\x18\x16 \x01(\tR\vrecommended\x12\x14\n" +
 	"\x05model\x18\x17 \x01(\tR\x05model\x120\n" +
-	"\bfeatures\x18\x18 \x01(\v2\x14.redrive.v1.FeaturesR\bfeatures\x12'\n" +
-	"\x0frequested_bytes\x18\x19 \x01(\x03R\x0erequestedBytes\x127\n" +
-	"\ttold_time\x18\x1a \x01(\v2\x1a.google.protobuf.TimestampR\btoldTime\x1a<\n" +
+	"\bfeatures\x18\x18 \x01(\v2\x14.redrive.v1.FeaturesR\bfeatures\x127\n" +
+	"\ttold_time\x18\x19 \x01(\v2\x1a.google.protobuf.TimestampR\btoldTime\x1a<\n" +
 	"\x0ePartBytesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\x1a@\n" +

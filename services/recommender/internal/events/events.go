@@ -13,12 +13,13 @@ import (
 	"github.com/redrive-io/redrive/pkg/failure"
 	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
 	"github.com/redrive-io/redrive/services/recommender/internal/history"
+	"github.com/redrive-io/redrive/services/recommender/internal/record"
 	"github.com/redrive-io/redrive/services/recommender/internal/wire"
 )
 
 // Learner keeps what is learnt, whatever the order and however often.
 type Learner interface {
-	Learn(ctx context.Context, t failure.Type, a history.Attempt, now time.Time) error
+	Learn(ctx context.Context, r record.Record, now time.Time) error
 }
 
 // Handler handles failure.classified and attempt.succeeded.
@@ -39,7 +40,7 @@ func (h *Handler) Handle(ctx context.Context, e bus.Event) error {
 	if _, err := engine.Lookup(o.kind.Engine); err != nil {
 		return nil // nothing is ever recommended for an engine without a profile
 	}
-	return h.learner.Learn(ctx, o.kind, o.observed(e.Time), time.Now())
+	return h.learner.Learn(ctx, o.record(o.observed(e.Time), e.Time), time.Now())
 }
 
 // observation is what an event tells.
@@ -52,6 +53,10 @@ type observation struct {
 	class       failure.Class
 	fingerprint string
 	setting     string
+	owner       string
+	// What was recommended after it, without candidates and inputs; nil for a
+	// success.
+	recommendation *redrivev1.Recommendation
 }
 
 func decode(e bus.Event) (observation, error) {
@@ -65,7 +70,7 @@ func decode(e bus.Event) (observation, error) {
 		err := e.Decode(&p)
 		o := observe(p.GetFailure(), history.Failed)
 		o.class, o.fingerprint = failure.Class(p.GetFailure().GetClass()), p.GetFailure().GetFingerprint()
-		o.setting = p.GetFailure().GetSetting()
+		o.setting, o.owner, o.recommendation = p.GetFailure().GetSetting(), p.GetFailure().GetOwner(), p.GetFailure().GetRecommendation()
 		return o, err
 	}
 	return observation{}, errs.New(errs.Invalid, "event type %q is none that the recommender learns from", e.Type)

@@ -18,6 +18,7 @@ import (
 	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
 	"github.com/redrive-io/redrive/services/recommender/internal/events"
 	"github.com/redrive-io/redrive/services/recommender/internal/history"
+	"github.com/redrive-io/redrive/services/recommender/internal/record"
 	"github.com/redrive-io/redrive/services/recommender/internal/store"
 )
 
@@ -117,7 +118,7 @@ func TestAStoryIsLearntInAnyOrderAndOnce(t *testing.T) {
 // none fails a test when anything is learnt.
 type none struct{ t *testing.T }
 
-func (n none) Learn(context.Context, failure.Type, history.Attempt, time.Time) error {
+func (n none) Learn(context.Context, record.Record, time.Time) error {
 	n.t.Error("something was learnt")
 	return nil
 }

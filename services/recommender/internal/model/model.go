@@ -34,21 +34,14 @@ func New(name string, c Content) Model {
 // Version counts the changes of what the members of Content mean.
 const Version = 1
 
-// Bounds of a content, which is one document.
-const (
-	// MaxKeys is how many exit codes, and how many owners, are kept of one class:
-	// those with the most retries.
-	MaxKeys = 500
-	// MaxWorkflows and MaxSteps bound Content.Workflows: those with the least
-	// hashes stay, a sample that does not depend on any order.
-	MaxWorkflows = 2000
-	MaxSteps     = 100
-)
+// MaxKeys is how many exit codes and owners are kept of one class, those with
+// the most retries: a content is one document.
+const MaxKeys = 500
 
 // Content is what a model knows.
 type Content struct {
 	Version int
-	// Until is the arrival of the newest record that is in it; zero: none is.
+	// Until: the records that were told of before then are in it; zero: none is.
 	Until   time.Time
 	Records int64
 	Retries []Retries // by Class, then Key
@@ -58,8 +51,6 @@ type Content struct {
 	Curves  []Curve       // by Engine
 	Bins    []Bin         // by Bin.Index
 	Spot    Interruptions // of spot machines
-	// Workflows is by Workflow.
-	Workflows []Workflow
 	// Features is by Name.
 	Features []Histogram
 }
@@ -94,18 +85,6 @@ type Bin struct {
 // Interruptions is how often spot machines were taken away.
 type Interruptions struct{ Count, Hours float64 } // hours of single machines
 
-// Workflow is which shares of the requested memory its steps used at most.
-type Workflow struct {
-	Workflow string
-	Steps    []Use // by Step
-}
-
-// Use is the largest share, 0 to 1, of its requested memory that a step used.
-type Use struct {
-	Step  uint32 // StepOf the type
-	Share float32
-}
-
 // Mean returns the mean with one observation of the prior.
 func (s Sum) Mean(prior float64) float64 { return (prior + s.Sum) / (1 + s.Count) }
 
@@ -134,21 +113,6 @@ func (c Content) Curve(engine string) [4]float64 {
 		terms[t] = (terms[t] + e.Terms[t]*float64(e.Types)) / (1 + float64(e.Types))
 	}
 	return terms
-}
-
-// Uses returns which shares of their requested memory the steps of a workflow
-// used at most, each 0 to 1, in ascending order; none when nothing is known.
-func (c Content) Uses(workflow string) []float64 {
-	i, ok := slices.BinarySearchFunc(c.Workflows, workflow, func(w Workflow, name string) int { return cmp.Compare(w.Workflow, name) })
-	if !ok {
-		return nil
-	}
-	shares := make([]float64, 0, len(c.Workflows[i].Steps))
-	for _, s := range c.Workflows[i].Steps {
-		shares = append(shares, float64(s.Share))
-	}
-	slices.Sort(shares)
-	return shares
 }
 
 // priorHours is after how many hours one interruption is expected before any was

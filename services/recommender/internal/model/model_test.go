@@ -28,8 +28,8 @@ func TestTheBuiltinModelIsThePriors(t *testing.T) {
 			t.Errorf("permanent(%s, proof %v) = %v, want %v", c.class, c.proof, got, c.want)
 		}
 	}
-	if m.Name != "builtin" || m.FailedShare() != 1 || m.Curve("spark") != [4]float64{0.2, 0.8} || m.Uses("w") != nil || !near(m.Interruptions(), 0.05) {
-		t.Errorf("built-in model: %s, %v, %v, %v, %v", m.Name, m.FailedShare(), m.Curve("spark"), m.Uses("w"), m.Interruptions())
+	if m.Name != "builtin" || m.FailedShare() != 1 || m.Curve("spark") != [4]float64{0.2, 0.8} || !near(m.Interruptions(), 0.05) {
+		t.Errorf("built-in model: %s, %v, %v, %v", m.Name, m.FailedShare(), m.Curve("spark"), m.Interruptions())
 	}
 	for _, p := range []float64{0.001, 0.2, 0.5, 0.999} {
 		if got := m.Calibrated(p); got != p {
@@ -84,17 +84,13 @@ func TestCalibrationFollowsWhatCameAndNeverFalls(t *testing.T) {
 func TestMeansCountThePriorOnce(t *testing.T) {
 	m := model.New("m", model.Content{
 		Failing: model.Sum{Sum: 1, Count: 3}, Spot: model.Interruptions{Count: 4, Hours: 30},
-		Curves:    []model.Curve{{Engine: "spark", Terms: [4]float64{0.6, 0.2, 0.2, 0}, Types: 1}},
-		Workflows: []model.Workflow{{Workflow: "w", Steps: []model.Use{{Step: 1, Share: 0.9}, {Step: 2, Share: 0.1}}}},
+		Curves: []model.Curve{{Engine: "spark", Terms: [4]float64{0.6, 0.2, 0.2, 0}, Types: 1}},
 	})
 	if m.FailedShare() != 0.5 || m.Interruptions() != 0.1 {
 		t.Errorf("failed share %v, interruptions %v; want 0.5 and 0.1", m.FailedShare(), m.Interruptions())
 	}
 	if got := m.Curve("spark"); !near(got[0], 0.4) || !near(got[1], 0.5) || !near(got[2], 0.1) {
 		t.Errorf("curve %v, want the mean of prior and type", got)
-	}
-	if got := m.Uses("w"); len(got) != 2 || !(got[0] < got[1]) || m.Uses("v") != nil {
-		t.Errorf("uses %v", got)
 	}
 }
 

@@ -19,13 +19,12 @@ type Record struct {
 	Owner  string // known of failures alone
 	// Told is when the event that taught it was sent. Records are learnt in this
 	// order, so that one that was long under way is not missed.
-	Told      time.Time
-	Requested int64   // bytes that the job's own configuration asks for, of the process tree; 0 when it does not say
-	Cores     float64 // that it had; 0 when unknown
-	Exit      *int32  // nil when it did not exit by itself
+	Told  time.Time
+	Cores float64 // that it had; 0 when unknown
+	Exit  *int32  // nil when it did not exit by itself
 	// Recommended is Change, Keep or NotFeasible, empty where nothing was asked.
 	Recommended string
-	Model       string             // that this rested on
+	Model       string             // Recommendation.model_version
 	Features    *features.Features // what was known then; nil where nothing was asked
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/redrive-io/redrive/pkg/failure"
 	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
 	"github.com/redrive-io/redrive/services/recommender/internal/history"
+	"github.com/redrive-io/redrive/services/recommender/internal/record"
 	"github.com/redrive-io/redrive/services/recommender/internal/search"
 	"github.com/redrive-io/redrive/services/recommender/internal/server"
 	"github.com/redrive-io/redrive/services/recommender/internal/store"
@@ -53,9 +54,9 @@ func learn(t testing.TB, h *store.Histories, n int, peak int64) {
 	t.Helper()
 	for i := range n {
 		id := failure.Attempt{Source: failure.Own, Job: "j", Number: i + 1}.FailureID()
-		err := h.Learn(t.Context(), kind, history.Attempt{
+		err := h.Learn(t.Context(), record.Record{Type: kind, Attempt: history.Attempt{
 			ID: id, Outcome: history.Succeeded, Peak: peak, Seconds: 60, End: time.Unix(int64(i), 0).UTC(),
-		}, time.Unix(0, 0))
+		}}, time.Unix(0, 0))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -15,7 +15,7 @@ import (
 
 func learn(t *testing.T, s *store.Histories, k failure.Type, a history.Attempt, now time.Time) {
 	t.Helper()
-	if err := s.Learn(t.Context(), k, a, now); err != nil {
+	if err := s.Learn(t.Context(), row(k, a), now); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -9,21 +9,21 @@ import (
 	"github.com/redrive-io/redrive/pkg/errs"
 	"github.com/redrive-io/redrive/pkg/failure"
 	"github.com/redrive-io/redrive/services/recommender/internal/history"
+	"github.com/redrive-io/redrive/services/recommender/internal/record"
 )
 
 const (
 	// mostRaces is how many lost races with other replicas are tried again at once.
 	mostRaces = 5
-	// mostLessons are learnt in one commit: a history each, at most.
+	// mostLessons are learnt in one commit: a history and a record each, at most.
 	mostLessons = docstore.MaxWrites / 2
 )
 
 // lesson is what one event says of an attempt.
 type lesson struct {
-	kind    failure.Type
-	attempt history.Attempt
-	now     time.Time
-	err     error // of learning it, once its class is over
+	record record.Record
+	now    time.Time
+	err    error // of learning it, once its class is over
 }
 
 // class is a number of lessons that are learnt together. A history is read and
@@ -44,10 +44,11 @@ type classes struct {
 	turn   sync.Mutex // classes of one process do not race each other
 }
 
-// Learn adds what one event says of an attempt; the same event again changes
-// nothing. It is errs.Conflict after too many lost races.
-func (s *Histories) Learn(ctx context.Context, t failure.Type, a history.Attempt, now time.Time) error {
-	mine := &lesson{kind: t, attempt: a, now: now}
+// Learn adds what one event says of an attempt to the history of its job type,
+// and puts its record, in one commit; the same event again changes nothing. It
+// is errs.Conflict after too many lost races.
+func (s *Histories) Learn(ctx context.Context, r record.Record, now time.Time) error {
+	mine := &lesson{record: r, now: now}
 	c, leads := s.classes.join(mine)
 	if leads {
 		s.lead(ctx, c)
@@ -97,7 +98,7 @@ func (s *Histories) lead(ctx context.Context, c *class) {
 	s.classes.mu.Unlock()
 	byType := map[failure.Type][]*lesson{}
 	for _, l := range c.lessons {
-		byType[l.kind] = append(byType[l.kind], l)
+		byType[l.record.Type] = append(byType[l.record.Type], l)
 	}
 	err := s.learn(ctx, byType)
 	if err == nil || errs.Is(err, errs.Unavailable) || len(byType) == 1 && !errs.Is(err, errs.Conflict) {
@@ -129,7 +130,16 @@ func (s *Histories) learnOne(ctx context.Context, t failure.Type, lessons []*les
 
 // learn puts what is new in lessons, in one commit.
 func (s *Histories) learn(ctx context.Context, byType map[failure.Type][]*lesson) error {
-	var writes []docstore.Write
+	var all []record.Record
+	for _, lessons := range byType {
+		for _, l := range lessons {
+			all = append(all, l.record)
+		}
+	}
+	writes, err := s.records.writes(ctx, all)
+	if err != nil {
+		return err
+	}
 	for t, lessons := range byType {
 		before, err := s.read(ctx, t)
 		if err != nil && !errs.Is(err, errs.NotFound) {
@@ -157,7 +167,7 @@ func (h stored) with(t failure.Type, lessons []*lesson) stored {
 	attempts := make([]history.Attempt, len(lessons))
 	updated := h.Updated
 	for i, l := range lessons {
-		attempts[i] = l.attempt
+		attempts[i] = l.record.Attempt
 		if l.now.After(updated) {
 			updated = l.now
 		}

@@ -1,5 +1,5 @@
-// Package store keeps the histories of job types: one document each. Learning
-// the same again changes nothing, so nothing else is kept.
+// Package store keeps the histories of job types, one document each, the records
+// of attempts, and models. Learning the same again changes nothing.
 package store
 
 import (
@@ -38,6 +38,7 @@ const (
 type Histories struct {
 	store     docstore.Store
 	documents docstore.Collection[stored]
+	records   *Records
 	classes   classes
 	cache     cache
 	maxTypes  int // MaxTypes, and less in tests
@@ -49,11 +50,12 @@ type stored struct {
 	revision int64
 }
 
-// New returns the histories in s. What is to be learnt waits a moment for more,
-// so that much of it is one commit; 0 is no moment.
+// New returns the histories in s, beside which the records are put. What is to be
+// learnt waits a moment for more, so that much of it is one commit; 0 is no
+// moment.
 func New(s docstore.Store, moment time.Duration) *Histories {
 	return &Histories{
-		store: s, classes: classes{moment: moment}, cache: newCache(), maxTypes: MaxTypes,
+		store: s, records: NewRecords(s), classes: classes{moment: moment}, cache: newCache(), maxTypes: MaxTypes,
 		documents: docstore.NewCollection(s, kind, docstore.Codec[stored]{Encode: encode, Decode: decode, Index: index}),
 	}
 }

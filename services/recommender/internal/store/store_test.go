@@ -16,6 +16,7 @@ import (
 	"github.com/redrive-io/redrive/pkg/errs"
 	"github.com/redrive-io/redrive/pkg/failure"
 	"github.com/redrive-io/redrive/services/recommender/internal/history"
+	"github.com/redrive-io/redrive/services/recommender/internal/record"
 	"github.com/redrive-io/redrive/services/recommender/internal/store"
 )
 
@@ -31,12 +32,16 @@ func attempt(i int) history.Attempt {
 	}
 }
 
+func row(t failure.Type, a history.Attempt) record.Record {
+	return record.Record{Attempt: a, Type: t, Told: a.End}
+}
+
 func TestWhatIsLearntIsKeptWhole(t *testing.T) {
 	s := store.New(storetest.Open(t), 0)
 	if _, err := s.Get(t.Context(), kind); !errs.Is(err, errs.NotFound) {
 		t.Errorf("Get of nothing = %v, want NotFound", err)
 	}
-	if err := s.Learn(t.Context(), kind, attempt(1), start); err != nil {
+	if err := s.Learn(t.Context(), row(kind, attempt(1)), start); err != nil {
 		t.Fatal(err)
 	}
 	got, err := s.Get(t.Context(), kind)
@@ -54,7 +59,7 @@ func TestTheSameLessonAgainWritesNothing(t *testing.T) {
 	const lessons = history.MaxAttempts + 3
 	for range 2 {
 		for i := range lessons {
-			if err := s.Learn(t.Context(), kind, attempt(i), start.Add(time.Duration(c.commits)*time.Hour)); err != nil {
+			if err := s.Learn(t.Context(), row(kind, attempt(i)), start.Add(time.Duration(c.commits)*time.Hour)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -82,11 +87,11 @@ func TestNothingOldIsRemembered(t *testing.T) {
 	one, other := store.New(shared, 0), store.New(shared, 0)
 	for i := range 3 {
 		for _, s := range []*store.Histories{one, other} {
-			if err := s.Learn(t.Context(), kind, attempt(2*i), start); err != nil {
+			if err := s.Learn(t.Context(), row(kind, attempt(2*i)), start); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if err := other.Learn(t.Context(), kind, attempt(2*i+1), start); err != nil {
+		if err := other.Learn(t.Context(), row(kind, attempt(2*i+1)), start); err != nil {
 			t.Fatal(err)
 		}
 		if got, err := one.Get(t.Context(), kind); err != nil || len(got.Attempts) != 2*i+2 {
@@ -99,7 +104,7 @@ func TestNothingOldIsRemembered(t *testing.T) {
 	if _, err := one.Get(t.Context(), kind); !errs.Is(err, errs.NotFound) {
 		t.Errorf("Get of what another deleted = %v, want NotFound", err)
 	}
-	if err := other.Learn(t.Context(), kind, attempt(9), start); err != nil {
+	if err := other.Learn(t.Context(), row(kind, attempt(9)), start); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := one.Get(t.Context(), kind); err != nil || len(got.Attempts) != 1 {
@@ -115,7 +120,7 @@ func TestMoreTypesThanAreCachedAreKept(t *testing.T) {
 		wg.Go(func() {
 			k := kind
 			k.Step = fmt.Sprint(n)
-			if err := s.Learn(t.Context(), k, attempt(n), start); err != nil {
+			if err := s.Learn(t.Context(), row(k, attempt(n)), start); err != nil {
 				t.Error(err)
 			}
 		})
@@ -143,7 +148,7 @@ func TestReplicasLearnTheSame(t *testing.T) {
 		for _, i := range rand.New(rand.NewPCG(1, uint64(replica))).Perm(history.MaxAttempts + 8) {
 			wg.Go(func() {
 				for {
-					err := s.Learn(t.Context(), kind, attempt(i), start)
+					err := s.Learn(t.Context(), row(kind, attempt(i)), start)
 					if errs.Is(err, errs.Conflict) {
 						continue // the bus delivers it again
 					}
@@ -167,10 +172,10 @@ func TestPurgeForgetsWhatIsOld(t *testing.T) {
 	other := kind
 	other.Step = "other"
 	now := start.Add(store.KeepFor + time.Minute)
-	if err := s.Learn(t.Context(), kind, attempt(1), start); err != nil {
+	if err := s.Learn(t.Context(), row(kind, attempt(1)), start); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Learn(t.Context(), other, attempt(1), start.Add(time.Hour)); err != nil {
+	if err := s.Learn(t.Context(), row(other, attempt(1)), start.Add(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Purge(t.Context(), now); err != nil {
@@ -208,7 +213,7 @@ func TestPurgeKeepsTheTypesThatWereHeardOfLastAndReadsNoOthers(t *testing.T) {
 	var wg sync.WaitGroup
 	for n := range types {
 		wg.Go(func() {
-			if err := s.Learn(t.Context(), of(n), attempt(1), start.Add(time.Duration(n)*time.Hour)); err != nil {
+			if err := s.Learn(t.Context(), row(of(n), attempt(1)), start.Add(time.Duration(n)*time.Hour)); err != nil {
 				t.Error(err)
 			}
 		})
@@ -254,7 +259,7 @@ func TestLessonsOutliveTheFailuresOfOthers(t *testing.T) {
 		for range 2 {
 			wg.Go(func() {
 				for {
-					err := s.Learn(t.Context(), kind, attempt(i), start)
+					err := s.Learn(t.Context(), row(kind, attempt(i)), start)
 					if err == nil {
 						return
 					}

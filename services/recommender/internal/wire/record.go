@@ -14,7 +14,7 @@ func TrainingRecord(r record.Record) *redrivev1.TrainingRecord {
 		Id: r.ID, Previous: r.Previous, Type: r.Type.Proto(), Owner: r.Owner, Attempt: int32(r.Number),
 		Outcome: redrivev1.TrainingRecord_Outcome(r.Outcome), EndTime: wellknown.Timestamp(r.End), ToldTime: wellknown.Timestamp(r.Told),
 		Seconds: r.Seconds, InputBytes: r.Input, PartBytes: amounts(r.Sizes), PartPeakBytes: amounts(r.Peaks), LimitBytes: r.Limit,
-		PeakBytes: r.Peak, RequestedBytes: r.Requested, Cores: r.Cores, Shape: r.Shape.Proto(), Killed: r.Killed, TimedOut: r.TimedOut,
+		PeakBytes: r.Peak, Cores: r.Cores, Shape: r.Shape.Proto(), Killed: r.Killed, TimedOut: r.TimedOut,
 		ExitCode: r.Exit, Class: string(r.Class), Fingerprint: r.Fingerprint, Setting: r.Setting, Recommended: r.Recommended, Model: r.Model,
 	}
 	if r.Features != nil {
@@ -33,7 +33,7 @@ func TrainingRecordFromProto(p *redrivev1.TrainingRecord) record.Record {
 			Shape: failure.ShapeFromProto(p.GetShape()), Class: failure.Class(p.GetClass()), Fingerprint: p.GetFingerprint(), Setting: p.GetSetting(),
 		},
 		Type: failure.TypeFromProto(p.GetType()), Number: int(p.GetAttempt()), Owner: p.GetOwner(), Told: wellknown.Time(p.GetToldTime()),
-		Requested: p.GetRequestedBytes(), Cores: p.GetCores(), Exit: p.ExitCode, Recommended: p.GetRecommended(), Model: p.GetModel(),
+		Cores: p.GetCores(), Exit: p.ExitCode, Recommended: p.GetRecommended(), Model: p.GetModel(),
 	}
 	if p.GetFeatures() != nil {
 		f := FeaturesFromProto(p.GetFeatures())
