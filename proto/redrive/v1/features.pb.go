@@ -58,11 +58,14 @@ type Features struct {
 	ExpectedCost    float64 `protobuf:"fixed64,20,opt,name=expected_cost,json=expectedCost,proto3" json:"expected_cost,omitempty"`
 	// The probability with which this candidate was to be chosen: 1, but where
 	// others are explored.
-	Propensity    float64 `protobuf:"fixed64,21,opt,name=propensity,proto3" json:"propensity,omitempty"`
-	Explored      bool    `protobuf:"varint,22,opt,name=explored,proto3" json:"explored,omitempty"`
-	Part          string  `protobuf:"bytes,23,opt,name=part,proto3" json:"part,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Propensity float64 `protobuf:"fixed64,21,opt,name=propensity,proto3" json:"propensity,omitempty"`
+	Explored   bool    `protobuf:"varint,22,opt,name=explored,proto3" json:"explored,omitempty"`
+	Part       string  `protobuf:"bytes,23,opt,name=part,proto3" json:"part,omitempty"`
+	// fail_probability before the model's calibration, on which the next one is
+	// trained.
+	RawProbability float64 `protobuf:"fixed64,24,opt,name=raw_probability,json=rawProbability,proto3" json:"raw_probability,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Features) Reset() {
@@ -256,12 +259,19 @@ func (x *Features) GetPart() string {
 	return ""
 }
 
+func (x *Features) GetRawProbability() float64 {
+	if x != nil {
+		return x.RawProbability
+	}
+	return 0
+}
+
 var File_redrive_v1_features_proto protoreflect.FileDescriptor
 
 const file_redrive_v1_features_proto_rawDesc = "" +
 	"\n" +
 	"\x19redrive/v1/features.proto\x12\n" +
-	"redrive.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbc\x06\n" +
+	"redrive.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe5\x06\n" +
 	"\bFeatures\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\x05R\aversion\x12.\n" +
 	"\x04time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\"\n" +
@@ -290,7 +300,8 @@ const file_redrive_v1_features_proto_rawDesc = "" +
 	"propensity\x18\x15 \x01(\x01R\n" +
 	"propensity\x12\x1a\n" +
 	"\bexplored\x18\x16 \x01(\bR\bexplored\x12\x12\n" +
-	"\x04part\x18\x17 \x01(\tR\x04partB\xa2\x01\n" +
+	"\x04part\x18\x17 \x01(\tR\x04part\x12'\n" +
+	"\x0fraw_probability\x18\x18 \x01(\x01R\x0erawProbabilityB\xa2\x01\n" +
 	"\x0ecom.redrive.v1B\rFeaturesProtoP\x01Z8github.com/redrive-io/redrive/proto/redrive/v1;redrivev1\xa2\x02\x03RXX\xaa\x02\n" +
 	"Redrive.V1\xca\x02\n" +
 	"Redrive\\V1\xe2\x02\x16Redrive\\V1\\GPBMetadata\xea\x02\vRedrive::V1b\x06proto3"

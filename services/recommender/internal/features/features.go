@@ -34,6 +34,7 @@ type Features struct {
 	Chosen          int64 // bytes of Part
 	Cores           float64
 	FailProbability float64
+	Raw             float64 // FailProbability before the model's calibration
 	ExpectedCost    float64
 	// Propensity is the probability with which it was to be chosen.
 	Propensity float64

@@ -15,7 +15,7 @@ func Features(f features.Features) *redrivev1.Features {
 		SameFailures: int32(f.SameFailures), Attempt: int32(f.Attempt), InputBytes: f.InputBytes, ProvenBytes: f.Proven,
 		SeenBytes: f.Seen, MedianBytes: f.Median, ExpectedSeconds: f.Seconds, PermanentProbability: f.Permanent,
 		Predictor: f.Predictor, Part: string(f.Part), ChosenBytes: f.Chosen, ChosenCores: f.Cores,
-		FailProbability: f.FailProbability, ExpectedCost: f.ExpectedCost, Propensity: f.Propensity, Explored: f.Explored,
+		FailProbability: f.FailProbability, ExpectedCost: f.ExpectedCost, Propensity: f.Propensity, Explored: f.Explored, RawProbability: f.Raw,
 	}
 }
 
@@ -28,6 +28,6 @@ func FeaturesFromProto(p *redrivev1.Features) features.Features {
 		InputBytes: p.GetInputBytes(), Proven: p.GetProvenBytes(), Seen: p.GetSeenBytes(), Median: p.GetMedianBytes(),
 		Seconds: p.GetExpectedSeconds(), Permanent: p.GetPermanentProbability(), Predictor: p.GetPredictor(),
 		Part: engine.Part(p.GetPart()), Chosen: p.GetChosenBytes(), Cores: p.GetChosenCores(),
-		FailProbability: p.GetFailProbability(), ExpectedCost: p.GetExpectedCost(), Propensity: p.GetPropensity(), Explored: p.GetExplored(),
+		FailProbability: p.GetFailProbability(), ExpectedCost: p.GetExpectedCost(), Propensity: p.GetPropensity(), Explored: p.GetExplored(), Raw: p.GetRawProbability(),
 	}
 }
