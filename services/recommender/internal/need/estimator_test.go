@@ -254,6 +254,19 @@ func TestBeyondIsCounted(t *testing.T) {
 	}
 }
 
+func TestACeilingHardlyAboveWhatFailedIsHopeless(t *testing.T) {
+	e := learn()
+	for range 20 {
+		e.Learn(need.Run{Input: gib, Peak: 2 * gib, Seconds: 60})
+	}
+	if f := e.After(gib, 15*gib, 16*gib, nil); f.Beyond < 0.9 {
+		t.Errorf("beyond = %.2f with 16 GiB after 15 failed, want at least 0.9", f.Beyond)
+	}
+	if f := e.After(gib, 8*gib, 16*gib, nil); f.Beyond > 0.7 {
+		t.Errorf("beyond = %.2f with 16 GiB after 8 failed, want at most 0.7", f.Beyond)
+	}
+}
+
 func TestAFirstRunIsSizedByWhatOthersUsed(t *testing.T) {
 	q := need.FirstRun([]float64{0.1, 0.2, 0.2, 3, 0}, 10*gib)
 	for bytes, want := range map[float64]float64{0.5 * gib: need.Certain, 1 * gib: 0.8, 2 * gib: 0.4, 9.9 * gib: 0.4, 10 * gib: 1 - need.Certain} {

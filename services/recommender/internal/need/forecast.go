@@ -10,8 +10,10 @@ type Forecast struct {
 	// or twice what the predictor says.
 	Reach   int64
 	Seconds float64 // mean run time of the runs that it rests on
-	// Beyond is the probability that the run needs more than the ceiling, as far
-	// as runs were counted: the tail and the prior alone never make it large.
+	// Beyond is the probability that the run needs more than the ceiling. It is no
+	// larger than what runs that were counted say, or what the prior alone says
+	// where the ceiling is hardly above what failed: nothing is called hopeless
+	// for a tail that nobody has seen.
 	Beyond float64
 }
 
@@ -107,7 +109,7 @@ func (e *Estimator) After(input, proven, ceiling int64, others []Short) Forecast
 		f.Seconds = m.seconds / m.known
 	}
 	m.addPrior(min(1, median(e.peaks)/float64(max(proven, 1))/2))
-	f.Beyond = max(min(m.beyond/m.total, m.counted()), e.failedAtCeiling(input, ceiling, others))
+	f.Beyond = max(min(m.beyond/m.total, max(m.counted(), m.proven/max(m.ceiling, m.proven))), e.failedAtCeiling(input, ceiling, others))
 	f.Need = m.staircase()
 	return f
 }
