@@ -37,10 +37,14 @@ const (
 	Python       Part = "executor.python"
 )
 
-// Size is what is given to one part, and the cores that share it.
+// Size is what is given to one part, and who shares it. The last three are
+// Spark's, and 0 wherever its configuration does not say.
 type Size struct {
-	Memory int64   // bytes; 0 when nothing limits it
-	Cores  float64 // 0 when not set
+	Memory     int64   // bytes; 0 when nothing limits it
+	Cores      float64 // 0 when not set
+	TaskCPUs   float64 // cores of one task
+	Instances  float64 // executors, where their number is fixed
+	Partitions float64 // of a shuffle of SQL
 }
 
 // Profile knows the configuration keys of one engine. Get one from Lookup.

@@ -1,17 +1,39 @@
 package engine
 
 import (
-	"math"
 	"math/bits"
 	"slices"
 )
 
 // Limits bound what may be recommended; 0 leaves the engine's own bound.
 type Limits struct {
-	Memory int64   // bytes in all of the tree or container
-	Part   int64   // bytes of the part
-	Least  int64   // bytes of the part at which candidates begin; 0 is what is set
-	Cores  float64 // cores of the part
+	Memory  int64   // bytes in all of the tree or container
+	Part    int64   // bytes of the part
+	Cores   float64 // cores of the part
+	Step    int64   // the part's bytes are a multiple of it; the present ones need not be
+	Allowed []int64 // the only bytes in all, ascending
+	// Points are amounts of the part that are candidates too, ascending.
+	Points []int64
+	// First says that the job has not run: Points are all there is, and what is
+	// set one candidate of them.
+	First bool
+}
+
+// Grid is what is worth considering: each amount of memory in each way.
+type Grid struct {
+	Memory []int64 // bytes of the part, ascending
+	Total  []int64 // bytes that are paid for with each of them, whatever the way
+	Ways   []Way   // the present one first
+}
+
+// Len returns the number of candidates.
+func (g *Grid) Len() int { return len(g.Memory) * len(g.Ways) }
+
+// Size returns one candidate.
+func (g *Grid) Size(memory, way int) Size {
+	to := g.Ways[way].Size
+	to.Memory = g.Memory[memory]
+	return to
 }
 
 // perOctave is how many memory candidates lie between an amount and its double:
@@ -19,67 +41,145 @@ type Limits struct {
 // itself is good to one per cent, and a coarser grid would give that away.
 const perOctave = 128
 
-// Grid returns the sizes worth considering after a failure with this setting,
-// the present one first: never less memory, by steps of less than 1 % up to the
-// limit, and the largest that the limit allows. For an executor each also with
-// fewer cores, by halves. With l.Least the memory begins there, and what is set
-// is one candidate of all. It has none when no memory is set or no key bears on
-// it.
-func (s Setting) Grid(l Limits) []Size {
-	if s.Part == NoPart || s.Memory <= 0 && l.Least <= 0 {
-		return nil
+// Grid returns the candidates after a failure with this setting: from the
+// present amount upwards by less than 1 %, to the largest that the limits allow.
+// It is empty when no memory is set or no key bears on it.
+func (s Setting) Grid(l Limits) Grid {
+	if s.Part == NoPart || s.Memory <= 0 && !l.First {
+		return Grid{}
 	}
-	memory := s.memories(l)
-	var grid []Size
-	for n := s.Cores; ; n = math.Floor(n / 2) {
-		if n == s.Cores || l.Cores <= 0 || n <= l.Cores {
-			for _, m := range memory {
-				grid = append(grid, Size{m, n})
-			}
+	g := Grid{Ways: s.ways(l)}
+	b := bounds{s, l}
+	switch {
+	case len(l.Allowed) > 0:
+		b.allowed(&g)
+	case l.First:
+		b.points(&g, l.Points)
+		b.add(&g, s.Memory)
+	default:
+		g.put(s.Memory, s.Total(s.Size))
+		b.steps(&g)
+	}
+	return g
+}
+
+// bounds are the limits of one setting.
+type bounds struct {
+	setting Setting
+	limits  Limits
+}
+
+// total returns the bytes in all with an amount of the part, and whether that
+// may be given.
+func (b *bounds) total(memory int64) (total int64, fits bool) {
+	to := b.setting.Size
+	to.Memory = memory
+	total = b.setting.Total(to)
+	return total, (b.limits.Memory <= 0 || total <= b.limits.Memory) && (b.limits.Part <= 0 || memory <= b.limits.Part) && memory <= maxMemory
+}
+
+func (g *Grid) put(memory, total int64) {
+	g.Memory, g.Total = append(g.Memory, memory), append(g.Total, total)
+}
+
+// add puts an amount in its place, when it fits and is not there.
+func (b *bounds) add(g *Grid, memory int64) {
+	total, fits := b.total(memory)
+	if i, found := slices.BinarySearch(g.Memory, memory); memory > 0 && fits && !found {
+		g.Memory, g.Total = slices.Insert(g.Memory, i, memory), slices.Insert(g.Total, i, total)
+	}
+}
+
+// steps puts all amounts above the present one: those of the grid and the
+// points, as long as they fit, and then the largest that does.
+func (b *bounds) steps(g *Grid) {
+	last := g.Memory[0]
+	points := b.limits.Points
+	for {
+		next := b.round(roundUp(last + 1))
+		for len(points) > 0 && b.round(points[0]) <= last {
+			points = points[1:]
 		}
-		if !s.sharedByTasks() || n < 2 {
-			return grid
+		if len(points) > 0 {
+			next = min(next, b.round(points[0]))
+		}
+		total, fits := b.total(next)
+		if !fits {
+			b.most(g, last, next)
+			return
+		}
+		g.put(next, total)
+		last = next
+	}
+}
+
+// points puts some amounts; of those that do not fit the largest that does.
+func (b *bounds) points(g *Grid, points []int64) {
+	last := int64(0)
+	for _, p := range points {
+		next := b.round(max(p, minMemory))
+		if next == last {
+			continue
+		}
+		total, fits := b.total(next)
+		if !fits {
+			b.most(g, max(last, minMemory), next)
+			return
+		}
+		g.put(next, total)
+		last = next
+	}
+}
+
+// allowed puts, of every total that is allowed, the largest amount within it: as
+// far as the part may go, and the next one in any case.
+func (b *bounds) allowed(g *Grid) {
+	last := int64(minMemory - 1)
+	if !b.limits.First {
+		last = b.setting.Memory
+		g.put(last, b.setting.Total(b.setting.Size))
+	}
+	within, most := *b, b.limits.Part
+	within.limits.Part = 0
+	for _, total := range b.limits.Allowed {
+		if b.limits.Memory > 0 && total > b.limits.Memory || most > 0 && last > most {
+			return
+		}
+		within.limits.Memory = total
+		n := len(g.Memory)
+		within.most(g, last, total+mib)
+		if len(g.Memory) == n {
+			continue
+		}
+		if last = g.Memory[n]; most > 0 && last > most && n > 1 {
+			g.Memory, g.Total = g.Memory[:n], g.Total[:n]
+			return
 		}
 	}
 }
 
-// memories returns the amounts of the part, ascending.
-func (s Setting) memories(l Limits) []int64 {
-	fits := func(m int64) bool {
-		return (l.Memory <= 0 || s.Total(Size{m, s.Cores}) <= l.Memory) && (l.Part <= 0 || m <= l.Part) && m <= maxMemory
-	}
-	first := s.Memory
-	if l.Least > 0 {
-		if first = roundUp(max(l.Least, minMemory)); !fits(first) {
-			return []int64{largest(minMemory, first, fits)}
-		}
-	}
-	memory := []int64{first}
-	for next := roundUp(first + 1); fits(next); next = roundUp(next + 1) {
-		memory = append(memory, next)
-	}
-	last := memory[len(memory)-1]
-	if most := largest(last, roundUp(last+1), fits); most > last {
-		memory = append(memory, most)
-	}
-	if i, found := slices.BinarySearch(memory, s.Memory); l.Least > 0 && !found && s.Memory >= first && fits(s.Memory) {
-		memory = slices.Insert(memory, i, s.Memory)
-	}
-	return memory
-}
-
-// largest returns the largest amount in whole MiB from low, below high, that
-// fits; low when none does.
-func largest(low, high int64, fits func(int64) bool) int64 {
-	fit, tooMuch := low/mib, high/mib
+// most puts the largest amount above low and below high that fits, if any.
+func (b *bounds) most(g *Grid, low, high int64) {
+	unit := max(b.limits.Step, mib)
+	fit, tooMuch := low/unit, (high+unit-1)/unit
 	for fit+1 < tooMuch {
-		if mid := (fit + tooMuch) / 2; fits(mid * mib) {
+		mid := (fit + tooMuch) / 2
+		if _, fits := b.total(mid * unit); fits {
 			fit = mid
 		} else {
 			tooMuch = mid
 		}
 	}
-	return max(fit*mib, low)
+	if fit*unit > low {
+		total, _ := b.total(fit * unit)
+		g.put(fit*unit, total)
+	}
+}
+
+// round rounds up to the step that is asked for, whole MiB at least.
+func (b *bounds) round(bytes int64) int64 {
+	unit := max(b.limits.Step, mib)
+	return (bytes + unit - 1) / unit * unit
 }
 
 // roundUp rounds to a number that reads well: to a 128th of its highest power of

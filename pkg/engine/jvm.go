@@ -41,9 +41,9 @@ func (jvmShape) parts(v values) []Part {
 
 func (jvmShape) size(v values, p Part) Size {
 	if p == Heap {
-		return Size{int64(v.of(heapMB)), v.of(cores)}
+		return Size{Memory: int64(v.of(heapMB)), Cores: v.of(cores)}
 	}
-	return Size{int64(v.of(memoryMB)), v.of(cores)}
+	return Size{Memory: int64(v.of(memoryMB)), Cores: v.of(cores)}
 }
 
 // overhead returns what a heap of this size leaves to the rest: what the

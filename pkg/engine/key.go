@@ -29,6 +29,7 @@ type key struct {
 	unit     unit
 	min, max float64 // in bytes for memory
 	readOnly bool    // no patch may touch it
+	lenient  bool    // a value that cannot be read counts as not set
 	part     Part    // what it limits, where it limits one part alone
 }
 
@@ -87,6 +88,9 @@ func (p Profile) parse(config map[string]any) (values, error) {
 		}
 		amount, ok := k.read(written)
 		if !ok || !k.within(amount) {
+			if k.lenient {
+				continue
+			}
 			_, err := k.parse("config."+k.name, written)
 			wrong = append(wrong, err)
 		}

@@ -28,6 +28,10 @@ const (
 	driverFactor
 	driverCores
 	maxResultSize
+	taskCPUs
+	instances
+	dynamic
+	partitions
 	members // how many there are
 )
 
@@ -56,7 +60,9 @@ func (processShape) parts(v values) []Part {
 	return []Part{Tree}
 }
 
-func (processShape) size(v values, _ Part) Size { return Size{int64(v.of(memoryMB)), v.of(cores)} }
+func (processShape) size(v values, _ Part) Size {
+	return Size{Memory: int64(v.of(memoryMB)), Cores: v.of(cores)}
+}
 
 func (processShape) total(v values, _ Part) int64 { return int64(v.of(memoryMB)) }
 

@@ -63,33 +63,3 @@ func (s Setting) Apply(to Size) map[string]any {
 	}
 	return changed
 }
-
-// sharedNeed is the part of an executor's need that does not depend on how many
-// tasks run in it at once; the rest is theirs. Spark's unified memory is one
-// pool of which each of n tasks may take from 1/2n to 1/n, beside broadcasts and
-// user objects that all share: without a measurement, half and half.
-const sharedNeed = 0.5
-
-// NeedFactor returns the need at the size to, relative to the need with the
-// present cores: in an executor fewer tasks at once need less.
-func (s Setting) NeedFactor(to Size) float64 {
-	if !s.sharedByTasks() || to.Cores <= 0 {
-		return 1
-	}
-	return sharedNeed + (1-sharedNeed)*to.Cores/s.Cores
-}
-
-// TimeFactor returns the run time at the size to, relative to the one with the
-// present cores: an executor with half the cores takes twice as long.
-func (s Setting) TimeFactor(to Size) float64 {
-	if !s.sharedByTasks() || to.Cores <= 0 {
-		return 1
-	}
-	return s.Cores / to.Cores
-}
-
-// sharedByTasks reports whether tasks that run at the same time share the part,
-// as many as there are cores.
-func (s Setting) sharedByTasks() bool {
-	return s.Cores > 0 && (s.Part == ExecutorHeap || s.Part == Overhead || s.Part == Python)
-}

@@ -142,11 +142,32 @@ func TestGrid(t *testing.T) {
 			"512 0, 1000 0, 123",
 		},
 		{
-			"a job that has not run may get less", engine.Process,
+			"a job that has not run gets what it may need, or what it asks for", engine.Process,
 			config{"memory_mb": 1001.0},
 			failure.MemoryContainer,
-			engine.Limits{Memory: 2000 * mib, Least: 900*mib + 1},
-			"904 0, 2000 0, 154",
+			engine.Limits{Memory: 2000 * mib, First: true, Points: []int64{900*mib + 1, 1400 * mib, 9000 * mib}},
+			"901 0, 2000 0, 4",
+		},
+		{
+			"what may be needed is a candidate too", engine.Process,
+			config{"memory_mb": 1024.0},
+			failure.MemoryContainer,
+			engine.Limits{Memory: 1060 * mib, Points: []int64{700 * mib, 1033*mib - 1, 1041 * mib, 4096 * mib}},
+			"1024 0, 1060 0, 8",
+		},
+		{
+			"steps", engine.Process,
+			config{"memory_mb": 1000.0},
+			failure.MemoryContainer,
+			engine.Limits{Memory: 3000 * mib, Step: 512 * mib},
+			"1000 0, 2560 0, 5",
+		},
+		{
+			"only some totals are allowed", engine.Spark,
+			config{"spark.executor.memory": "4g"},
+			failure.MemoryExecutor,
+			engine.Limits{Memory: 40 * gib, Allowed: []int64{2 * gib, 8 * gib, 16 * gib, 64 * gib}},
+			"4096 0, 14895 0, 3",
 		},
 		{
 			"nothing more fits", engine.Process,
@@ -181,7 +202,7 @@ func TestGrid(t *testing.T) {
 			config{"spark.executor.memory": "4g", "spark.executor.cores": "5"},
 			failure.MemoryExecutor,
 			engine.Limits{Memory: 4600 * mib},
-			"4096 5, 4182 1, 12",
+			"4096 5, 4182 5, 20",
 		},
 		{
 			"a GPU's memory is no setting", engine.Spark,
@@ -197,9 +218,9 @@ func TestGrid(t *testing.T) {
 				t.Fatal(err)
 			}
 			got := "none"
-			if grid := s.Grid(tc.limits); len(grid) > 0 {
-				first, last := grid[0], grid[len(grid)-1]
-				got = fmt.Sprintf("%d %g, %d %g, %d", first.Memory/mib, first.Cores, last.Memory/mib, last.Cores, len(grid))
+			if grid := s.Grid(tc.limits); grid.Len() > 0 {
+				first, last := grid.Size(0, 0), grid.Size(len(grid.Memory)-1, len(grid.Ways)-1)
+				got = fmt.Sprintf("%d %g, %d %g, %d", first.Memory/mib, first.Cores, last.Memory/mib, last.Cores, grid.Len())
 			}
 			if got != tc.want {
 				t.Errorf("Grid = %s, want %s", got, tc.want)
@@ -222,6 +243,8 @@ func TestGridAndApplyAgree(t *testing.T) {
 			"memory_mb": amount(), "heap_mb": amount(),
 			"spark.executor.memory": fmt.Sprintf("%dm", int(amount())), "spark.driver.memory": amount(),
 			"spark.executor.cores": float64(1 + r.IntN(16)), "spark.executor.pyspark.memory": "300m",
+			"spark.executor.instances": float64(1 + r.IntN(9)), "spark.sql.shuffle.partitions": "200",
+			"spark.dynamicAllocation.enabled": r.IntN(2) == 0,
 		}
 		if r.IntN(2) == 0 {
 			delete(c, "memory_mb")
@@ -235,25 +258,21 @@ func TestGridAndApplyAgree(t *testing.T) {
 			}
 			ceiling := int64(float64(s.Total(s.Size)) * (0.5 + 8*r.Float64()))
 			grid := s.Grid(engine.Limits{Memory: ceiling})
-			if len(grid) > 12_000 || s.Memory > 0 && grid[0] != s.Size {
-				t.Fatalf("%s %s %v: grid of %d starts with %v, want %v", name, class, c, len(grid), grid[0], s.Size)
+			if len(grid.Memory) > 3000 || len(grid.Ways) > 100 || len(grid.Total) != len(grid.Memory) || s.Memory > 0 && grid.Size(0, 0) != s.Size {
+				t.Fatalf("%s %s %v: grid of %d starts with %v, want %v", name, class, c, grid.Len(), grid.Size(0, 0), s.Size)
 			}
-			for i, to := range grid {
-				if to.Cores == s.Cores && i > 0 && to.Memory <= grid[i-1].Memory {
-					t.Fatalf("%s %s %v: grid does not grow: %v", name, class, c, grid)
+			for m := range grid.Memory {
+				if m > 0 && (grid.Memory[m] <= grid.Memory[m-1] || grid.Total[m] > ceiling) {
+					t.Fatalf("%s %s %v: grid does not grow, or beyond %d: %v", name, class, c, ceiling, grid)
 				}
-				if to == s.Size {
-					continue
-				}
-				if to.Memory > s.Memory && s.Total(engine.Size{Memory: to.Memory, Cores: s.Cores}) > ceiling {
-					t.Fatalf("%s %s %v: %v is %d in all, more than %d", name, class, c, to, s.Total(to), ceiling)
-				}
+				way := r.IntN(len(grid.Ways))
+				to := grid.Size(m, way)
 				again, err := p.Setting(s.Apply(to), engine.Cause{Class: class}, 0)
 				if err != nil {
 					t.Fatalf("%s %s %v: Apply to %v: %v", name, class, c, to, err)
 				}
-				if again.Part != s.Part || again.Size != to || again.Total(to) != s.Total(to) {
-					t.Fatalf("%s %s %v: Apply to %v gives %v, total %d, want %d", name, class, c, to, again.Size, again.Total(to), s.Total(to))
+				if again.Part != s.Part || again.Size != to || again.Total(to) != grid.Total[m] {
+					t.Fatalf("%s %s %v: Apply to %v gives %v, total %d, want %d", name, class, c, to, again.Size, again.Total(to), grid.Total[m])
 				}
 			}
 		}
@@ -266,24 +285,6 @@ func pow2(x float64) float64 {
 		n *= 2
 	}
 	return n * (1 + x)
-}
-
-func TestFewerTasksAtOnceNeedLessAndTakeLonger(t *testing.T) {
-	s, err := lookup(t, engine.Spark).Setting(config{"spark.executor.cores": 4.0}, engine.Cause{Class: failure.MemoryExecutor}, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	half := engine.Size{Memory: s.Memory, Cores: 2}
-	if need, time := s.NeedFactor(half), s.TimeFactor(half); need != 0.75 || time != 2 {
-		t.Errorf("need, time = %v, %v, want 0.75, 2", need, time)
-	}
-	driver, err := lookup(t, engine.Spark).Setting(config{"spark.driver.cores": 4.0}, engine.Cause{Class: failure.MemoryDriver}, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if need := driver.NeedFactor(half); need != 1 {
-		t.Errorf("need of a driver = %v, want 1", need)
-	}
 }
 
 func TestTheLimitOfResultsIsRaisedWithTheHeapThatHoldsThem(t *testing.T) {
@@ -312,9 +313,9 @@ func TestTheLimitOfResultsIsRaisedWithTheHeapThatHoldsThem(t *testing.T) {
 			if got := s.Apply(engine.Size{Memory: tc.to, Cores: s.Cores}); !reflect.DeepEqual(got, tc.want) {
 				t.Errorf("Apply = %v, want %v", got, tc.want)
 			}
-			for _, to := range s.Grid(engine.Limits{Memory: 16 * gib}) {
-				if total := s.Total(to); total > 16*gib {
-					t.Errorf("%v takes %d bytes, more than the limit", to, total)
+			for _, total := range s.Grid(engine.Limits{Memory: 16 * gib}).Total {
+				if total > 16*gib {
+					t.Errorf("a candidate takes %d bytes, more than the limit", total)
 				}
 			}
 		})

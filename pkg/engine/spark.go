@@ -12,6 +12,12 @@ const (
 	sparkMaxResult = 1 * gib
 )
 
+// Bounds of numbers that Spark itself does not bound.
+const (
+	maxInstances  = 100_000
+	maxPartitions = 1_000_000
+)
+
 // The Spark properties that a profile knows; see
 // https://spark.apache.org/docs/latest/configuration.html.
 var sparkKeys = []key{
@@ -26,6 +32,12 @@ var sparkKeys = []key{
 	{member: driverOverhead, name: "spark.driver.memoryOverhead", unit: sizeInMiB, min: 0, max: maxMemory},
 	{member: driverFactor, name: "spark.driver.memoryOverheadFactor", unit: factor, min: 0, max: 100, readOnly: true},
 	{member: driverCores, name: "spark.driver.cores", unit: whole, min: 1, max: maxCores},
+	// Not every value of these is a plain one ("auto" is what some platforms take
+	// for the partitions), and none of them decides how much memory there is.
+	{member: taskCPUs, name: "spark.task.cpus", unit: whole, min: 1, max: maxCores, lenient: true},
+	{member: instances, name: "spark.executor.instances", unit: whole, min: 1, max: maxInstances, lenient: true},
+	{member: dynamic, name: "spark.dynamicAllocation.enabled", unit: flag, min: 0, max: 1, readOnly: true, lenient: true},
+	{member: partitions, name: "spark.sql.shuffle.partitions", unit: whole, min: 1, max: maxPartitions, lenient: true},
 	{member: maxResultSize, name: "spark.driver.maxResultSize", unit: sizeInBytes, min: 0, max: maxMemory, part: DriverResult},
 }
 
@@ -64,16 +76,26 @@ func (sparkShape) parts(v values) []Part {
 func (s sparkShape) size(v values, p Part) Size {
 	switch p {
 	case DriverHeap:
-		return Size{int64(v.or(driverMemory, sparkMemory)), v.of(driverCores)}
+		return Size{Memory: int64(v.or(driverMemory, sparkMemory)), Cores: v.of(driverCores)}
 	case DriverResult:
-		return Size{int64(v.or(maxResultSize, sparkMaxResult)), v.of(driverCores)}
+		return Size{Memory: int64(v.or(maxResultSize, sparkMaxResult)), Cores: v.of(driverCores)}
 	case Overhead:
 		// An overhead of 0 is allowed; it grows from 1 MiB.
-		return Size{int64(max(overhead(v, executorMemory, executorOverhead, executorFactor), mib)), v.of(executorCores)}
+		return executor(v, max(overhead(v, executorMemory, executorOverhead, executorFactor), mib))
 	case Python:
-		return Size{int64(v.of(pythonMemory)), v.of(executorCores)}
+		return executor(v, v.of(pythonMemory))
 	}
-	return Size{int64(v.or(executorMemory, sparkMemory)), v.of(executorCores)}
+	return executor(v, v.or(executorMemory, sparkMemory))
+}
+
+// executor returns the size of a part of an executor. With dynamic allocation
+// the number of executors is only what the job begins with (SPARK-13723).
+func executor(v values, memory float64) Size {
+	s := Size{Memory: int64(memory), Cores: v.of(executorCores), TaskCPUs: v.of(taskCPUs), Partitions: v.of(partitions)}
+	if v.of(dynamic) == 0 {
+		s.Instances = v.of(instances)
+	}
+	return s
 }
 
 // overhead returns what a container has beside the heap, by default a share of
@@ -104,10 +126,16 @@ func (sparkShape) write(v values, p Part, to Size) values {
 	case DriverResult:
 		more := max(memory-v.or(maxResultSize, sparkMaxResult), 0)
 		return v.with(maxResultSize, memory).with(driverMemory, min(ceilMiB(v.or(driverMemory, sparkMemory)+more), maxMemory))
-	case Overhead:
-		return v.share(executorCores, to.Cores).with(executorOverhead, memory)
-	case Python:
-		return v.share(executorCores, to.Cores).with(pythonMemory, memory)
 	}
-	return v.share(executorCores, to.Cores).with(executorMemory, memory)
+	v = v.share(executorCores, to.Cores).share(taskCPUs, to.TaskCPUs).share(partitions, to.Partitions)
+	if to.Instances > 0 { // else their number is not the configuration's to say
+		v = v.share(instances, to.Instances)
+	}
+	switch p {
+	case Overhead:
+		return v.with(executorOverhead, memory)
+	case Python:
+		return v.with(pythonMemory, memory)
+	}
+	return v.with(executorMemory, memory)
 }

@@ -576,7 +576,9 @@ type Candidate struct {
 	// The cluster, where clusters are what is asked about.
 	Shape *ClusterShape `protobuf:"bytes,9,opt,name=shape,proto3" json:"shape,omitempty"`
 	// Expected run time in seconds of one attempt that succeeds.
-	Seconds       float64 `protobuf:"fixed64,10,opt,name=seconds,proto3" json:"seconds,omitempty"`
+	Seconds float64 `protobuf:"fixed64,10,opt,name=seconds,proto3" json:"seconds,omitempty"`
+	// Executors, where the configuration fixes their number; else 0.
+	Instances     int32 `protobuf:"varint,11,opt,name=instances,proto3" json:"instances,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -677,6 +679,13 @@ func (x *Candidate) GetShape() *ClusterShape {
 func (x *Candidate) GetSeconds() float64 {
 	if x != nil {
 		return x.Seconds
+	}
+	return 0
+}
+
+func (x *Candidate) GetInstances() int32 {
+	if x != nil {
+		return x.Instances
 	}
 	return 0
 }
@@ -2038,7 +2047,7 @@ const file_redrive_v1_recommender_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value\x128\n" +
 	"\x18fail_probability_without\x18\x03 \x01(\x01R\x16failProbabilityWithout\x120\n" +
-	"\x14memory_bytes_without\x18\x04 \x01(\x03R\x12memoryBytesWithout\"\xf6\x02\n" +
+	"\x14memory_bytes_without\x18\x04 \x01(\x03R\x12memoryBytesWithout\"\x94\x03\n" +
 	"\tCandidate\x12!\n" +
 	"\fmemory_bytes\x18\x01 \x01(\x03R\vmemoryBytes\x12\x14\n" +
 	"\x05cores\x18\x02 \x01(\x01R\x05cores\x12)\n" +
@@ -2050,7 +2059,8 @@ const file_redrive_v1_recommender_proto_rawDesc = "" +
 	"\x12shuffle_partitions\x18\b \x01(\x05R\x11shufflePartitions\x12.\n" +
 	"\x05shape\x18\t \x01(\v2\x18.redrive.v1.ClusterShapeR\x05shape\x12\x18\n" +
 	"\aseconds\x18\n" +
-	" \x01(\x01R\aseconds\"\x85\x06\n" +
+	" \x01(\x01R\aseconds\x12\x1c\n" +
+	"\tinstances\x18\v \x01(\x05R\tinstances\"\x85\x06\n" +
 	"\x14RecommendationInputs\x126\n" +
 	"\arequest\x18\x01 \x01(\v2\x1c.redrive.v1.RecommendRequestR\arequest\x125\n" +
 	"\vmemory_need\x18\x02 \x03(\v2\x14.redrive.v1.QuantileR\n" +

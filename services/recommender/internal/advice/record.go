@@ -31,16 +31,11 @@ func (rec Record) Validate(field string) error {
 	if !(rec.Dice >= 0 && rec.Dice < 1) {
 		dice = errs.Field(field+".dice", "%v is not at least 0 and less than 1", rec.Dice)
 	}
-	s := rec.Settings
 	return errs.Fields(
 		rec.validateNeed(field+".memory_need"), share, dice, inside("permanent_probability", rec.Permanent),
 		amount("expected_seconds", rec.Seconds), amount("observations", float64(rec.Observations)),
 		amount("considered", float64(rec.Considered)), amount("proven_bytes", float64(rec.Proven)), amount("seen_bytes", float64(rec.Seen)),
-		amount("settings.weight", s.Weight), amount("settings.dollars_per_gib_hour", s.PerGiBHour),
-		amount("settings.dollars_per_core_hour", s.PerCoreHour), inside("settings.not_feasible_above", s.NotFeasible),
-		amount("settings.min_observations", float64(s.MinObservations)),
-		amount("settings.max_memory_bytes", float64(s.MaxMemory)), amount("settings.max_cores", s.MaxCores),
-		amount("reach_bytes", float64(rec.Reach)), amount("beyond_probability", rec.Beyond), amount("settings.min_billed_seconds", s.MinSeconds),
+		amount("reach_bytes", float64(rec.Reach)), amount("beyond_probability", rec.Beyond), rec.Settings.Validate(field+".settings"),
 	)
 }
 

@@ -33,13 +33,12 @@ func (in Inputs) Ceiling(at engine.Size) int64 {
 // Curve scores n amounts of memory from low to high bytes, evenly spaced in their
 // logarithm, all else being as it is in at. n is at least 2.
 func (in Inputs) Curve(at engine.Size, low, high int64, n int) []Candidate {
-	curve := make([]Candidate, n)
-	for i := range curve {
+	memory := make([]int64, n)
+	for i := range memory {
 		part := float64(i) / float64(n-1)
-		at.Memory = int64(float64(low) * math.Pow(float64(high)/float64(low), part))
-		curve[i] = in.score(at)
+		memory[i] = int64(float64(low) * math.Pow(float64(high)/float64(low), part))
 	}
-	return curve
+	return in.along(at, memory...)
 }
 
 // Twice returns twice as many bytes, or as many as there can be.

@@ -18,8 +18,19 @@ func (in *Inputs) changed(c Candidate) string {
 	if c.Memory == in.Setting.Memory {
 		what = fmt.Sprintf("keep %s at %s", names[in.Setting.Part], Bytes(c.Memory))
 	}
-	if c.Cores != in.Setting.Cores {
-		what += fmt.Sprintf(" and lower cores from %g to %g", in.Setting.Cores, c.Cores)
+	now := in.Setting.Size
+	for _, other := range []struct {
+		name     string
+		from, to float64
+	}{
+		{"cores", now.Cores, c.Cores},
+		{"cores of a task", max(now.TaskCPUs, 1), max(c.TaskCPUs, 1)},
+		{"executors", now.Instances, c.Instances},
+		{"shuffle partitions", now.Partitions, c.Partitions},
+	} {
+		if other.from != other.to {
+			what += fmt.Sprintf(", %s from %g to %g", other.name, other.from, other.to)
+		}
 	}
 	return fmt.Sprintf("%s: more than %s is needed; the retry fails with probability %.2g and costs %s",
 		what, Bytes(in.Proven), c.FailProbability, dollars(c.ExpectedCost))

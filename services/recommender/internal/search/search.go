@@ -7,34 +7,10 @@ import (
 	"cmp"
 	"context"
 	"math"
-	"slices"
 
 	"github.com/redrive-io/redrive/pkg/engine"
 	"github.com/redrive-io/redrive/services/recommender/internal/need"
 )
-
-// Settings are an operator's choices.
-type Settings struct {
-	Weight          float64 // what a failed retry costs besides its resources, in US dollars
-	PerGiBHour      float64 // US dollars
-	PerCoreHour     float64 // US dollars
-	NotFeasible     float64 // above this probability of failing for all nothing is feasible
-	MinObservations int     // fewer never make a retry infeasible
-	MaxMemory       int64   // bytes of a process tree or container
-	MaxCores        float64
-	MinSeconds      float64 // the least time that is paid for
-	Step            int64   // memory is a multiple of this, in bytes; 0 is the engine's own step
-	Allowed         []int64 // when set, the only totals of memory, in bytes, ascending
-	Nodes           []Node  // when set, a process tree or container fits into one of these
-	Exploration     float64 // the share of answers that try another candidate
-}
-
-// Node is what one machine can give to one container.
-type Node struct {
-	Name   string
-	Memory int64 // bytes
-	Cores  float64
-}
 
 // Question is what the answer is to be about.
 type Question int
@@ -85,7 +61,8 @@ type Inputs struct {
 // Candidate is one size and its prediction.
 type Candidate struct {
 	engine.Size
-	Total           int64 // bytes that are paid for
+	Total           int64   // bytes that are paid for
+	Seconds         float64 // expected run time of an attempt that succeeds
 	FailProbability float64
 	ExpectedCost    float64 // US dollars until a retry succeeds, by the second at the latest
 	Objective       float64 // weight × FailProbability + ExpectedCost
@@ -111,6 +88,10 @@ type Answer struct {
 	Best    []Candidate // the best few, best first
 	Count   int         // how many were considered
 	Cut     bool        // the deadline came before all were considered
+	// Propensity is the probability with which this candidate was to be chosen.
+	// It is 1 but where others are explored.
+	Propensity float64
+	Explored   bool // another than the best is chosen, to learn what comes of it
 }
 
 // Bounds of one step and of one answer.
@@ -129,7 +110,7 @@ const (
 // Find answers in. When ctx ends it returns the best so far, as soon as there
 // is one that may do.
 func Find(ctx context.Context, in Inputs) Answer {
-	a := Answer{Current: in.score(in.Setting.Size), Count: 1}
+	a := Answer{Current: in.current(), Count: 1, Propensity: 1}
 	switch in.Question {
 	case NoSetting:
 		a.Outcome, a.Reason, a.Best = NotFeasible, in.noSetting(), []Candidate{a.Current}
@@ -137,11 +118,64 @@ func Find(ctx context.Context, in Inputs) Answer {
 	case KeepAlways, RetryOrNot:
 		return in.retryOrNot(a)
 	}
-	grid := in.Setting.Grid(engine.Limits{Memory: in.Settings.MaxMemory, Part: in.reach(), Cores: in.Settings.MaxCores, Least: in.least()})
-	if in.Considered > 0 {
-		grid = grid[:min(in.Considered, len(grid))]
+	return in.moreMemory(ctx, a)
+}
+
+func (in *Inputs) retryOrNot(a Answer) Answer {
+	a.Best = []Candidate{a.Current}
+	if in.Question == RetryOrNot && a.Current.FailProbability > in.Settings.NotFeasible && in.Observations >= in.Settings.MinObservations {
+		a.Outcome, a.Reason = NotFeasible, in.noneHolds(a.Current.FailProbability)
+		return a
 	}
-	return in.moreMemory(ctx, a, grid)
+	chosen := a.Current
+	a.Outcome, a.Chosen, a.Reason = Keep, &chosen, in.kept(chosen)
+	return a
+}
+
+func (in *Inputs) moreMemory(ctx context.Context, a Answer) Answer {
+	b := in.over(in.grid())
+	b.score(ctx, in.Considered)
+	a.Count, a.Cut = b.count, b.cut
+	if b.kept == 0 {
+		a.Outcome, a.Reason, a.Best = NotFeasible, in.ceiling(), []Candidate{a.Current}
+		return a
+	}
+	a.Best = make([]Candidate, b.kept)
+	for i, e := range b.best[:b.kept] {
+		a.Best[i] = b.candidate(e)
+	}
+	if p := in.hopeless(b.least); p > in.Settings.NotFeasible && in.Observations >= in.Settings.MinObservations {
+		a.Outcome, a.Reason = NotFeasible, in.noneHolds(p)
+		return a
+	}
+	chosen := a.Best[0]
+	if in.Settings.Exploration > 0 {
+		chosen, a.Propensity, a.Explored = b.explore(chosen)
+	}
+	a.Outcome, a.Chosen, a.Reason = Change, &chosen, in.changed(chosen)
+	return a
+}
+
+// hopeless returns the probability that no retry ever succeeds, as far as that
+// is known: with a known tail that of a need beyond the ceiling, else that of the
+// candidate that fails least.
+func (in *Inputs) hopeless(least float64) float64 {
+	if in.Reach > 0 {
+		return 1 - (1-in.Permanent)*(1-in.Beyond)
+	}
+	return least
+}
+
+// grid returns the candidates.
+func (in *Inputs) grid() engine.Grid {
+	points := make([]int64, len(in.Need))
+	for i, q := range in.Need {
+		points[i] = q.Bytes
+	}
+	return in.Setting.Grid(engine.Limits{
+		Memory: in.Settings.MaxMemory, Part: in.reach(), Cores: in.Settings.MaxCores, Step: in.Settings.Step,
+		Allowed: in.Settings.Allowed, Points: points, First: in.First,
+	})
 }
 
 // reach returns the largest memory of the part that one step may go to.
@@ -150,14 +184,6 @@ func (in *Inputs) reach() int64 {
 		return cmp.Or(in.Reach, math.MaxInt64)
 	}
 	return max(times(in.Proven, stepFactor), times(in.Setting.Memory, stepFactor), cmp.Or(in.Reach, times(in.Seen, seenFactor)))
-}
-
-// least returns the memory at which candidates begin, 0 at what is set.
-func (in *Inputs) least() int64 {
-	if in.First && len(in.Need) > 0 {
-		return in.Need[0].Bytes
-	}
-	return 0
 }
 
 // enough returns what a second retry would get: the most that an attempt is
@@ -179,105 +205,4 @@ func times(bytes, n int64) int64 {
 		return math.MaxInt64
 	}
 	return bytes * n
-}
-
-func (in *Inputs) retryOrNot(a Answer) Answer {
-	a.Best = []Candidate{a.Current}
-	if in.Question == RetryOrNot && a.Current.FailProbability > in.Settings.NotFeasible && in.Observations >= in.Settings.MinObservations {
-		a.Outcome, a.Reason = NotFeasible, in.noneHolds(a.Current.FailProbability)
-		return a
-	}
-	chosen := a.Current
-	a.Outcome, a.Chosen, a.Reason = Keep, &chosen, in.kept(chosen)
-	return a
-}
-
-func (in *Inputs) moreMemory(ctx context.Context, a Answer, grid []engine.Size) Answer {
-	a.Best = make([]Candidate, 0, maxBest+1)
-	var chosen, least Candidate // least in objective of those that may hold, and in probability
-	enough := false
-	for i, size := range grid {
-		if enough && i%checkEvery == 0 && ctx.Err() != nil {
-			a.Cut = true
-			break
-		}
-		c := in.score(size)
-		a.Count, a.Best = i+1, in.keepBest(a.Best, c)
-		if in.mayHold(c) && (!enough || in.compare(c, chosen) < 0) {
-			chosen, enough = c, true
-		}
-		if i == 0 || cmp.Or(cmp.Compare(c.FailProbability, least.FailProbability), in.compare(c, least)) < 0 {
-			least = c
-		}
-	}
-	if !enough {
-		a.Outcome, a.Reason = NotFeasible, in.ceiling()
-		return a
-	}
-	if in.hopeless(least) > in.Settings.NotFeasible && in.Observations >= in.Settings.MinObservations {
-		a.Outcome, a.Reason = NotFeasible, in.noneHolds(in.hopeless(least))
-		return a
-	}
-	a.Outcome, a.Chosen, a.Reason = Change, &chosen, in.changed(chosen)
-	return a
-}
-
-// hopeless returns the probability that no retry ever succeeds, as far as that
-// is known: with a known tail that of a need beyond the ceiling, else that of the
-// candidate that fails least.
-func (in *Inputs) hopeless(least Candidate) float64 {
-	if in.Reach > 0 {
-		return 1 - (1-in.Permanent)*(1-in.Beyond)
-	}
-	return least.FailProbability
-}
-
-// keepBest adds a candidate to the best, when it is one of them.
-func (in *Inputs) keepBest(best []Candidate, c Candidate) []Candidate {
-	i, _ := slices.BinarySearchFunc(best, c, in.compare)
-	if i == maxBest {
-		return best
-	}
-	best = slices.Insert(best, i, c)
-	return best[:min(len(best), maxBest)]
-}
-
-// mayHold reports whether a candidate has more than is known not to suffice.
-func (in *Inputs) mayHold(c Candidate) bool {
-	return float64(c.Memory) > float64(in.Proven)*in.Setting.NeedFactor(c.Size)
-}
-
-// score predicts one size. An attempt that fails is paid for as long as it
-// runs, and so is a second retry with enough.
-func (in *Inputs) score(size engine.Size) Candidate {
-	c := Candidate{Size: size, Total: in.Setting.Total(size), FailProbability: in.Permanent}
-	second := size
-	if in.Question == MoreMemory {
-		short := in.Need.Exceeds(float64(size.Memory) / in.Setting.NeedFactor(size))
-		c.FailProbability = 1 - (1-in.Permanent)*(1-short)
-		second = engine.Size{Memory: max(in.enough(), size.Memory), Cores: in.Setting.Cores}
-	}
-	p, seconds := c.FailProbability, in.Seconds*in.Setting.TimeFactor(size)
-	c.ExpectedCost = (1-p)*in.price(size, c.Total, seconds) +
-		p*(in.price(size, c.Total, seconds*in.FailedShare)+in.price(second, in.Setting.Total(second), in.Seconds))
-	c.Objective = in.Settings.Weight*p + c.ExpectedCost
-	return c
-}
-
-// price returns what a run costs in US dollars.
-func (in *Inputs) price(size engine.Size, total int64, seconds float64) float64 {
-	hour := float64(total) / (1 << 30) * in.Settings.PerGiBHour
-	if !in.First {
-		hour += cmp.Or(size.Cores, 1) * in.Settings.PerCoreHour
-	}
-	return max(seconds, in.Settings.MinSeconds) / 3600 * hour
-}
-
-// compare orders by objective; of a tie the smaller change comes first.
-func (in *Inputs) compare(x, y Candidate) int {
-	return cmp.Or(
-		cmp.Compare(x.Objective, y.Objective),
-		cmp.Compare(x.Memory, y.Memory),
-		cmp.Compare(math.Abs(x.Cores-in.Setting.Cores), math.Abs(y.Cores-in.Setting.Cores)),
-	)
 }

@@ -199,8 +199,8 @@ func TestOfATieTheSmallerChangeIsChosen(t *testing.T) {
 		in.Settings.Weight, in.Settings.PerGiBHour, in.Settings.PerCoreHour = 0, 0, 0
 	})
 	got := search.Find(t.Context(), in)
-	next := in.Setting.Grid(engine.Limits{})[1]
-	if got.Outcome != search.Change || got.Chosen.Size != next {
+	next := in.Setting.Grid(engine.Limits{Points: []int64{in.Need[1].Bytes}}).Memory[1]
+	if got.Outcome != search.Change || got.Chosen.Memory != next {
 		t.Errorf("chosen = %+v, want %v", got.Chosen, next)
 	}
 }
@@ -241,7 +241,9 @@ func TestPredictionsAreSound(t *testing.T) {
 				t.Fatalf("candidate %+v of %+v", x, in)
 			}
 			for _, y := range all {
-				if x.Cores == y.Cores && x.Memory < y.Memory && x.FailProbability < y.FailProbability {
+				same := x.Size
+				same.Memory = y.Memory
+				if same == y.Size && x.Memory < y.Memory && x.FailProbability < y.FailProbability {
 					t.Fatalf("more memory fails more: %+v and %+v", x, y)
 				}
 			}
@@ -277,5 +279,59 @@ func TestADeadlineGivesTheBestSoFarAndItsRecordTheSameAgain(t *testing.T) {
 	again.Cut = true
 	if !reflect.DeepEqual(cut, again) {
 		t.Errorf("Find of as many = %+v, want %+v", again, cut)
+	}
+}
+
+// plainly scores every candidate by itself and returns the one to take.
+func plainly(in search.Inputs) (best search.Candidate, found bool) {
+	var points []int64
+	for _, q := range in.Need {
+		points = append(points, q.Bytes)
+	}
+	reach := max(4*in.Proven, 4*in.Setting.Memory, 2*in.Seen)
+	grid := in.Setting.Grid(engine.Limits{Memory: in.Settings.MaxMemory, Part: reach, Points: points})
+	hour := func(size engine.Size, total int64) float64 {
+		return max(size.Instances, 1) * (float64(total)/(1<<30)*in.Settings.PerGiBHour + max(size.Cores, 1)*in.Settings.PerCoreHour)
+	}
+	for w, way := range grid.Ways {
+		for m := range grid.Memory {
+			size := grid.Size(m, w)
+			if float64(size.Memory) <= float64(in.Proven)*way.Need {
+				continue
+			}
+			second := in.Setting.Size
+			second.Memory = max(size.Memory, min(in.Need[len(in.Need)-1].Bytes, reach))
+			fail := 1 - (1-in.Permanent)*(1-in.Need.Exceeds(float64(size.Memory)/way.Need))
+			once := in.Seconds / 3600 * way.Time * hour(size, in.Setting.Total(size))
+			cost := (1-fail)*once + fail*(in.FailedShare*once+in.Seconds/3600*hour(in.Setting.Size, in.Setting.Total(second)))
+			if o := in.Settings.Weight*fail + cost; !found || o < best.Objective {
+				best, found = search.Candidate{Size: size, FailProbability: fail, ExpectedCost: cost, Objective: o}, true
+			}
+		}
+	}
+	return best, found
+}
+
+func TestTheBatchFindsWhatEachCandidateAloneTells(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	changes := 0
+	for range 300 {
+		in := random(t, r)
+		in.Permanent, in.Observations, in.FailedShare = in.Permanent/2, 0, r.Float64()
+		got := search.Find(t.Context(), in)
+		want, found := plainly(in)
+		if (got.Outcome == search.Change) != found {
+			t.Fatalf("Find = %v %q, want %v", got.Outcome, got.Reason, found)
+		}
+		if !found {
+			continue
+		}
+		changes++
+		if math.Abs(got.Chosen.Objective-want.Objective) > 1e-9*want.Objective {
+			t.Fatalf("Find = %+v, want %+v, of %+v", got.Chosen, want, in)
+		}
+	}
+	if changes < 50 {
+		t.Errorf("%d changes are too few to tell", changes)
 	}
 }

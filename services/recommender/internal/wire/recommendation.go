@@ -3,8 +3,6 @@
 package wire
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"strings"
 
@@ -20,10 +18,6 @@ import (
 	"github.com/redrive-io/redrive/services/recommender/internal/need"
 	"github.com/redrive-io/redrive/services/recommender/internal/search"
 )
-
-// code names the mathematics: another one gives other answers to the same
-// inputs.
-const code = "need-3"
 
 const failures = "failures/"
 
@@ -80,7 +74,8 @@ func Recommendation(r *redrivev1.RecommendRequest, rec advice.Record, a advice.A
 func candidate(c search.Candidate) *redrivev1.Candidate {
 	return &redrivev1.Candidate{
 		MemoryBytes: c.Memory, Cores: c.Cores, FailProbability: c.FailProbability, ExpectedCost: c.ExpectedCost,
-		Objective: c.Objective, TotalMemoryBytes: c.Total,
+		Objective: c.Objective, TotalMemoryBytes: c.Total, Seconds: c.Seconds,
+		TaskCpus: c.TaskCPUs, Instances: int32(c.Instances), ShufflePartitions: int32(c.Partitions),
 	}
 }
 
@@ -94,11 +89,7 @@ func inputs(r *redrivev1.RecommendRequest, rec advice.Record) *redrivev1.Recomme
 		Request: r, MemoryNeed: Quantiles(rec.Need), PermanentProbability: rec.Permanent, ExpectedSeconds: rec.Seconds,
 		Observations: int32(rec.Observations), Part: string(rec.Part), ProvenBytes: rec.Proven, SeenBytes: rec.Seen,
 		Considered: int32(rec.Considered), First: rec.First, FailedShare: rec.FailedShare, Dice: rec.Dice, Model: rec.Model,
-		Time: wellknown.Timestamp(rec.Time), Settings: &redrivev1.RecommenderSettings{
-			Weight: rec.Settings.Weight, DollarsPerGibHour: rec.Settings.PerGiBHour, DollarsPerCoreHour: rec.Settings.PerCoreHour,
-			NotFeasibleAbove: rec.Settings.NotFeasible, MinObservations: int32(rec.Settings.MinObservations),
-			MaxMemoryBytes: rec.Settings.MaxMemory, MaxCores: rec.Settings.MaxCores, MinBilledSeconds: rec.Settings.MinSeconds,
-		},
+		Time: wellknown.Timestamp(rec.Time), Settings: settings(rec.Settings),
 		ReachBytes: rec.Reach, BeyondProbability: rec.Beyond,
 	}
 }
@@ -115,25 +106,15 @@ func Quantiles(q need.Quantiles) []*redrivev1.Quantile {
 // Record reads back what a search saw and checks it: the request among it is
 // for the caller to read.
 func Record(p *redrivev1.RecommendationInputs) (advice.Record, error) {
-	s := p.GetSettings()
 	rec := advice.Record{
 		Part: engine.Part(p.GetPart()), Proven: p.GetProvenBytes(), Seen: p.GetSeenBytes(), Permanent: p.GetPermanentProbability(),
 		Seconds: p.GetExpectedSeconds(), Observations: int(p.GetObservations()), Considered: int(p.GetConsidered()),
 		First: p.GetFirst(), FailedShare: p.GetFailedShare(), Dice: p.GetDice(), Model: p.GetModel(), Time: wellknown.Time(p.GetTime()),
-		Settings: search.Settings{
-			Weight: s.GetWeight(), PerGiBHour: s.GetDollarsPerGibHour(), PerCoreHour: s.GetDollarsPerCoreHour(),
-			NotFeasible: s.GetNotFeasibleAbove(), MinObservations: int(s.GetMinObservations()),
-			MaxMemory: s.GetMaxMemoryBytes(), MaxCores: s.GetMaxCores(), MinSeconds: s.GetMinBilledSeconds(),
-		},
-		Reach: p.GetReachBytes(), Beyond: p.GetBeyondProbability(),
+		Settings: settingsFromProto(p.GetSettings()),
+		Reach:    p.GetReachBytes(), Beyond: p.GetBeyondProbability(),
 	}
 	for _, q := range p.GetMemoryNeed() {
 		rec.Need = append(rec.Need, need.Quantile{Probability: q.GetProbability(), Bytes: q.GetBytes()})
 	}
 	return rec, rec.Validate("inputs")
-}
-
-func modelVersion(s search.Settings) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%+v", s))
-	return code + "+" + hex.EncodeToString(sum[:4])
 }

@@ -1,0 +1,205 @@
+package search
+
+import (
+	"context"
+	"math"
+
+	"github.com/redrive-io/redrive/pkg/engine"
+	"github.com/redrive-io/redrive/services/recommender/internal/need"
+)
+
+// batch scores all candidates of a grid. What does not depend on the candidate
+// is worked out once: the points of the need are walked together with the
+// amounts of memory, both of which ascend; candidates stay pairs of numbers, and
+// only the best few are ever written out. Nothing is allocated for a candidate.
+type batch struct {
+	in     *Inputs
+	grid   engine.Grid
+	second []float64 // what a second retry costs after each amount of memory, in US dollars
+
+	best  [maxBest]scored // the kept ones, best first
+	kept  int
+	least float64 // of the probabilities of failing
+	count int
+	cut   bool
+}
+
+// scored is one candidate.
+type scored struct {
+	memory, way           int // in the grid
+	fail, cost, objective float64
+}
+
+// over prepares the candidates of a grid.
+func (in *Inputs) over(g engine.Grid) *batch {
+	b := &batch{in: in, grid: g, least: 1, second: make([]float64, len(g.Memory))}
+	if g.Len() == 0 {
+		return b
+	}
+	enough := in.Setting.Size
+	enough.Memory = in.enough()
+	total := in.Setting.Total(enough)
+	r, hours := in.rate(in.Setting.Size), in.hours(in.Seconds)
+	for i, t := range b.grid.Total {
+		b.second[i] = hours * r.beyond(max(t, total))
+	}
+	return b
+}
+
+// score scores the first candidates, all for 0, way by way. When ctx ends it
+// stops, as soon as there is one that may do.
+func (b *batch) score(ctx context.Context, first int) {
+	if all := b.grid.Len(); first <= 0 || first > all {
+		first = all
+	}
+	for w := range b.grid.Ways {
+		if n := min(first-b.count, len(b.grid.Memory)); n <= 0 || !b.scoreWay(ctx, w, n) {
+			return
+		}
+	}
+}
+
+// scoreWay scores the first n amounts of memory in one way, and reports whether
+// it came to the end.
+func (b *batch) scoreWay(ctx context.Context, w, n int) bool {
+	l := b.lane(w)
+	for m := range n {
+		if b.kept > 0 && b.count%checkEvery == 0 && ctx.Err() != nil {
+			b.cut = true
+			return false
+		}
+		b.count++
+		c, ok := l.score(m)
+		if !ok {
+			continue
+		}
+		b.least = min(b.least, c.fail)
+		if b.kept < maxBest || c.objective <= b.best[b.kept-1].objective {
+			b.keep(c)
+		}
+	}
+	return true
+}
+
+// lane is one way on its walk up the amounts of memory.
+type lane struct {
+	*batch
+	way          int
+	need, proven float64
+	run, failing float64 // hours of an attempt that succeeds and of one that fails
+	rate         rate
+	walk         walk
+}
+
+func (b *batch) lane(w int) lane {
+	in, way := b.in, &b.grid.Ways[w]
+	return lane{
+		batch: b, way: w, need: way.Need, proven: float64(in.Proven) * way.Need, rate: in.rate(way.Size), walk: walk{need: in.Need},
+		run: in.hours(in.Seconds * way.Time), failing: in.hours(in.Seconds * way.Time * in.FailedShare),
+	}
+}
+
+// score predicts the candidate with the m-th amount of memory; m must ascend.
+// One with no more than what is proven not to suffice, or that fits no node, is
+// none.
+func (l *lane) score(m int) (c scored, ok bool) {
+	hour := l.rate.hour(l.grid.Total[m])
+	return l.predict(m, hour), float64(l.grid.Memory[m]) > l.proven && !math.IsInf(hour, 1)
+}
+
+// predict is score for what costs so much an hour.
+func (l *lane) predict(m int, hour float64) scored {
+	short := l.walk.exceeds(float64(l.grid.Memory[m]) / l.need)
+	c := scored{memory: m, way: l.way, fail: 1 - (1-l.in.Permanent)*(1-short)}
+	c.cost = (1-c.fail)*l.run*hour + c.fail*(l.failing*hour+l.second[m])
+	c.objective = l.in.Settings.Weight*c.fail + c.cost
+	return c
+}
+
+// keep puts a candidate among the best, if it is one of them.
+func (b *batch) keep(c scored) {
+	i := b.kept
+	for i > 0 && c.before(b.best[i-1]) {
+		i--
+	}
+	if i == maxBest {
+		return
+	}
+	b.kept = min(b.kept+1, maxBest)
+	copy(b.best[i+1:b.kept], b.best[i:b.kept-1])
+	b.best[i] = c
+}
+
+// before orders by objective; of a tie the smaller change comes first: less
+// memory, then the way that changes less.
+func (c scored) before(d scored) bool {
+	switch {
+	case c.objective != d.objective:
+		return c.objective < d.objective
+	case c.memory != d.memory:
+		return c.memory < d.memory
+	}
+	return c.way < d.way
+}
+
+// candidate writes one out.
+func (b *batch) candidate(c scored) Candidate {
+	return Candidate{
+		Size: b.grid.Size(c.memory, c.way), Total: b.grid.Total[c.memory], Seconds: b.in.Seconds * b.grid.Ways[c.way].Time,
+		FailProbability: c.fail, ExpectedCost: c.cost, Objective: c.objective,
+	}
+}
+
+// walk reads a distribution at ascending amounts.
+type walk struct {
+	need need.Quantiles
+	next int // the first point beyond the last amount
+}
+
+// exceeds is need.Quantiles.Exceeds, without a search for the place.
+func (w *walk) exceeds(bytes float64) float64 {
+	for w.next < len(w.need) && float64(w.need[w.next].Bytes) <= bytes {
+		w.next++
+	}
+	p := 1.0
+	switch {
+	case len(w.need) == 0:
+		p = 0.5
+	case w.next == len(w.need):
+		last := w.need[w.next-1]
+		p = (1 - last.Probability) * float64(last.Bytes) / bytes
+	case w.next > 0:
+		p = 1 - w.need[w.next-1].Probability
+	}
+	return min(max(p, 1-need.Certain), need.Certain)
+}
+
+// along predicts ascending amounts of memory, all else being as in at, whether
+// they may be given or not.
+func (in *Inputs) along(at engine.Size, memory ...int64) []Candidate {
+	g := engine.Grid{Memory: memory, Ways: []engine.Way{in.Setting.Way(at)}}
+	for _, at.Memory = range memory {
+		g.Total = append(g.Total, in.Setting.Total(at))
+	}
+	b := in.over(g)
+	l := b.lane(0)
+	all := make([]Candidate, len(memory))
+	for m := range memory {
+		all[m] = b.candidate(l.predict(m, l.rate.beyond(g.Total[m])))
+	}
+	return all
+}
+
+// current predicts the same again. Where memory is not the question, nothing but
+// what is permanent fails, and a second retry is the same once more.
+func (in *Inputs) current() Candidate {
+	if in.Question == MoreMemory {
+		return in.along(in.Setting.Size, in.Setting.Memory)[0]
+	}
+	p, r := in.Permanent, in.rate(in.Setting.Size)
+	c := Candidate{Size: in.Setting.Size, Total: in.Setting.Total(in.Setting.Size), Seconds: in.Seconds, FailProbability: p}
+	run, failing := in.hours(in.Seconds), in.hours(in.Seconds*in.FailedShare)
+	c.ExpectedCost = r.beyond(c.Total) * (run + p*failing)
+	c.Objective = in.Settings.Weight*p + c.ExpectedCost
+	return c
+}
