@@ -12,19 +12,13 @@ type expert struct {
 	near      bool
 }
 
-// experts are the predictors with all their errors, and all but nearest, which
-// would look at two or three runs, with their near errors.
-var experts = func() (all []expert) {
-	for p := range predictor(predictors) {
-		all = append(all, expert{p, false})
-	}
-	for p := range nearest {
-		all = append(all, expert{p, true})
+// experts are the predictors, each with all its errors and with the near ones.
+var experts = func() (all [2 * predictors]expert) {
+	for i := range all {
+		all[i] = expert{predictor(i % predictors), i >= predictors}
 	}
 	return all
 }()
-
-const expertCount = 2*predictors - 1
 
 func (x expert) String() string {
 	if x.near {
@@ -172,7 +166,7 @@ func (o opinion) choose(p Prices) float64 {
 }
 
 // costs are what the choices of each expert have cost so far, in US dollars.
-type costs struct{ all, late [expertCount]float64 }
+type costs struct{ all, late [len(experts)]float64 }
 
 // fading is how much of a cost the next run leaves: half of it is left after
 // 700 runs.
@@ -195,7 +189,7 @@ func (e *Estimator) charge(predicted [predictors]float64, now run) {
 	}
 	switch e.learnt + 1 {
 	case earlyRuns:
-		e.costs.late = [expertCount]float64{}
+		e.costs.late = [len(experts)]float64{}
 	case manyRuns:
 		e.costs.all = e.costs.late
 	}

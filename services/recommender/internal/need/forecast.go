@@ -60,7 +60,7 @@ const sharpness = 6
 const leastWeight = 1e-2
 
 // weights returns what each expert counts for, at most 1.
-func (c *costs) weights() (w [expertCount]float64) {
+func (c *costs) weights() (w [len(experts)]float64) {
 	least := c.all[c.cheapest()]
 	for i, cost := range c.all {
 		w[i] = 1

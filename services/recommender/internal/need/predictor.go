@@ -19,12 +19,11 @@ const (
 	powerLaw                      // a line in logarithms
 	neighbours                    // the mean of the nearest inputs
 	relativeLine                  // least squares of relative errors
-	nearest                       // the nearest input alone
 	predictors   = iota
 )
 
 var predictorNames = [predictors]string{
-	"median", "line", "line with fixed error", "power law", "nearest inputs", "line of relative error", "nearest input",
+	"median", "line", "line with fixed error", "power law", "nearest inputs", "line of relative error",
 }
 
 // errorOf returns how far a peak lies from its prediction: as a factor, and for
@@ -57,7 +56,7 @@ func (e *Estimator) predict(x, log float64) (p [predictors]float64) {
 	p[line] = max(p[offsetLine], least)
 	p[powerLaw] = max(math.Exp(e.fits.logarithmic.at(log)), least)
 	p[relativeLine] = max(e.fits.relative.at(x), least)
-	p[neighbours], p[nearest] = e.inputs.near(log)
+	p[neighbours] = e.inputs.near(log)
 	for i := range p {
 		if math.IsNaN(p[i]) || math.IsInf(p[i], 0) { // a power law far outside of what it saw
 			p[i] = p[constant]
@@ -137,20 +136,15 @@ const (
 )
 
 // near returns the mean peak of the nearest inputs, in logarithms and weighted
-// by nearness, and the peak of the nearest.
-func (in inputs) near(log float64) (mean, first float64) {
+// by nearness.
+func (in inputs) near(log float64) float64 {
 	var sum, weights float64
 	low, high := in.around(log, nearby)
-	best := math.Inf(1)
 	for _, a := range in[low:high] {
-		distance := math.Abs(a.log - log)
-		weight := 1 / (distance + closeness)
+		weight := 1 / (math.Abs(a.log-log) + closeness)
 		sum, weights = sum+weight*math.Log(a.peak), weights+weight
-		if distance < best {
-			best, first = distance, a.peak
-		}
 	}
-	return math.Exp(sum / weights), first
+	return math.Exp(sum / weights)
 }
 
 // around returns the indices [low, high) of the n inputs nearest in size.
