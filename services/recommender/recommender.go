@@ -19,6 +19,7 @@ import (
 	"github.com/redrive-io/redrive/pkg/lease"
 	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
 	"github.com/redrive-io/redrive/services/recommender/internal/events"
+	"github.com/redrive-io/redrive/services/recommender/internal/model"
 	"github.com/redrive-io/redrive/services/recommender/internal/server"
 	"github.com/redrive-io/redrive/services/recommender/internal/store"
 )
@@ -68,9 +69,14 @@ func New(o Options, d Deps) (*Service, error) {
 	return &Service{
 		bus: d.Bus, histories: histories, records: store.NewRecords(d.Store), handler: events.New(histories), log: d.Log.With("service", "recommender"),
 		leases: lease.New(d.Store, store.Service, d.Replica, lease.Options{Log: d.Log, Metrics: d.Metrics}),
-		server: server.New(histories, o.withDefaults(hostMemory()).settings, m.observe),
+		server: server.New(histories, builtin{}, o.withDefaults(hostMemory()).settings, m.observe),
 	}, nil
 }
+
+// builtin serves the built-in model.
+type builtin struct{}
+
+func (builtin) Serving() model.Model { return model.Builtin() }
 
 // Register registers the service's gRPC server.
 func (s *Service) Register(r grpc.ServiceRegistrar) {

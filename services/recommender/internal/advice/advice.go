@@ -4,7 +4,6 @@
 package advice
 
 import (
-	"cmp"
 	"context"
 	"time"
 
@@ -12,6 +11,7 @@ import (
 	"github.com/redrive-io/redrive/pkg/errs"
 	"github.com/redrive-io/redrive/pkg/failure"
 	"github.com/redrive-io/redrive/services/recommender/internal/history"
+	"github.com/redrive-io/redrive/services/recommender/internal/model"
 	"github.com/redrive-io/redrive/services/recommender/internal/need"
 	"github.com/redrive-io/redrive/services/recommender/internal/search"
 )
@@ -36,6 +36,9 @@ type Request struct {
 // Knowledge is what there is to go by besides the request.
 type Knowledge struct {
 	History history.History // of the job type
+	// Estimator has learnt all runs of History; nil when there are none.
+	Estimator *need.Estimator
+	Model     model.Model // the one that serves; the zero Model is the built-in one
 	// Uses are the shares of its requested memory that each other type of the
 	// workflow used at most, 0 to 1: all there is for the first run of a type.
 	Uses []float64
@@ -107,7 +110,7 @@ func (r Request) Validate() error {
 }
 
 func (r Request) validateEvidence() error {
-	var peak, limit, duration error
+	var peak, limit, duration, input error
 	if r.Evidence.PeakBytes != nil && *r.Evidence.PeakBytes < 0 {
 		peak = errs.Field("evidence.peak_memory_bytes", "%d is negative", *r.Evidence.PeakBytes)
 	}
@@ -117,37 +120,10 @@ func (r Request) validateEvidence() error {
 	if r.Evidence.Duration < 0 {
 		duration = errs.Field("evidence.duration", "%v is negative", r.Evidence.Duration)
 	}
-	return errs.Fields(peak, limit, duration)
-}
-
-// Prepare gathers what a search is to see. The request must be valid.
-func Prepare(r Request, k Knowledge, s search.Settings) (Record, error) {
-	// The failed attempt is known from the request. Whether its own event has
-	// been heard already must make no difference.
-	h := k.History.Without(r.FailureID)
-	setting, question, err := r.question()
-	if err != nil {
-		return Record{}, err
+	if r.Evidence.InputBytes < 0 {
+		input = errs.Field("evidence.input_bytes", "%d is negative; 0 is unknown", r.Evidence.InputBytes)
 	}
-	ended, _, _ := h.Count()
-	rec := Record{
-		Settings: s, Permanent: r.permanent(h, question), Seconds: r.seconds(h),
-		Observations: max(ended, r.SameFailures-1) + 1, FailedShare: 1, Time: k.Now,
-	}
-	if question != search.MoreMemory {
-		return rec, nil
-	}
-	profile, err := engine.Lookup(r.Type.Engine)
-	if err != nil {
-		return Record{}, err
-	}
-	rec.Part, rec.Proven = setting.Part, r.proven(setting)
-	seen := h.Needs(profile, setting.Part)
-	for _, o := range seen {
-		rec.Seen = max(rec.Seen, o.Low, o.High)
-	}
-	rec.Need = need.After(seen, rec.Proven).Above(rec.Proven)
-	return rec, nil
+	return errs.Fields(peak, limit, duration, input)
 }
 
 // Search answers a request from its record. A configuration that cannot be read
@@ -157,7 +133,14 @@ func Search(ctx context.Context, r Request, rec Record) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
+	unknown := rec.First && len(rec.Need) == 0
+	if unknown {
+		in.Question = search.KeepAlways
+	}
 	a := Answer{Answer: search.Find(ctx, in)}
+	if unknown {
+		a.Reason = "nothing is known yet of what the job needs"
+	}
 	if a.Outcome != search.Change {
 		return a, nil
 	}
@@ -233,27 +216,4 @@ func (r Request) ranOut() bool {
 	killed := e.Signal == sigkill || e.ExitCode != nil && *e.ExitCode == 128+sigkill
 	stopped := e.Reason == failure.TimedOut || e.Reason == failure.WasCancelled
 	return killed && !stopped && e.PeakBytes != nil && e.LimitBytes > 0 && float64(*e.PeakBytes) >= nearLimit*float64(e.LimitBytes)
-}
-
-// proven returns the bytes of the part that are known not to suffice: what it
-// had, or what was measured beyond it.
-func (r Request) proven(s engine.Setting) int64 {
-	if s.Part != engine.Tree {
-		return s.Memory
-	}
-	had := cmp.Or(r.Evidence.LimitBytes, s.Memory)
-	if r.Evidence.PeakBytes != nil {
-		had = max(had, *r.Evidence.PeakBytes)
-	}
-	return had
-}
-
-// defaultSeconds is the run time of an attempt of which nothing is known.
-const defaultSeconds = 60
-
-// seconds returns the expected run time: the mean of the successes, and not
-// less than what this attempt took to fail: what is killed for its memory is
-// heavier than the rest.
-func (r Request) seconds(h history.History) float64 {
-	return cmp.Or(max(h.Seconds(), r.Evidence.Duration.Seconds()), defaultSeconds)
 }

@@ -13,7 +13,9 @@ import (
 	"github.com/redrive-io/redrive/pkg/errs"
 	"github.com/redrive-io/redrive/pkg/failure"
 	"github.com/redrive-io/redrive/services/recommender/internal/advice"
+	"github.com/redrive-io/redrive/services/recommender/internal/estimate"
 	"github.com/redrive-io/redrive/services/recommender/internal/history"
+	"github.com/redrive-io/redrive/services/recommender/internal/need"
 	"github.com/redrive-io/redrive/services/recommender/internal/search"
 )
 
@@ -40,12 +42,18 @@ func unexplained(n int) advice.Request {
 	}
 }
 
+// known is what there is to go by with a history and the built-in model.
+func known(h history.History) advice.Knowledge {
+	p := need.Prices{Weight: settings.Weight, PerGiBHour: settings.PerGiBHour, FailedShare: 1}
+	return advice.Knowledge{History: h, Estimator: estimate.New().Of(h, p)}
+}
+
 func ask(t *testing.T, r advice.Request, h history.History) (advice.Answer, advice.Record) {
 	t.Helper()
 	if err := r.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	rec, err := advice.Prepare(r, advice.Knowledge{History: h}, settings)
+	rec, err := advice.Prepare(r, known(h), settings)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,25 +2,8 @@ package advice
 
 import (
 	"github.com/redrive-io/redrive/pkg/failure"
-	"github.com/redrive-io/redrive/services/recommender/internal/history"
+	"github.com/redrive-io/redrive/services/recommender/internal/model"
 	"github.com/redrive-io/redrive/services/recommender/internal/search"
-)
-
-// beta counts retries that failed and that succeeded; the prior's counts need
-// not be whole.
-type beta struct{ failed, succeeded float64 }
-
-func (b beta) mean() float64 { return b.failed / (b.failed + b.succeeded) }
-
-// The priors, before any retry.
-var (
-	// A failure that nobody can explain mostly either always comes back or never
-	// does: a U-shaped prior, with the mean one half.
-	unexplained = beta{0.2, 0.2}
-	// A kill for memory with proof is mended by memory, 1 in 20 excepted.
-	provenMemory = beta{0.2, 4}
-	// A rule that read it in a log may be mistaken a little more often.
-	readMemory = beta{0.5, 4}
 )
 
 // memoryRepeat is what one more failure of a memory class counts. Each retry
@@ -29,17 +12,28 @@ var (
 const memoryRepeat = 0.5
 
 // permanent returns the probability that a retry fails whatever its
-// configuration. The retries that this job has had already and those that the
+// configuration: what the model says of such failures, and the retries after
+// this fingerprint. Those that this job has had already and those that the
 // history tells are partly the same ones: the larger number counts.
-func (r Request) permanent(h history.History, q search.Question) float64 {
-	failed, succeeded := h.Retries(r.Fingerprint)
+func (r Request) permanent(k Knowledge, q search.Question) float64 {
+	failed, succeeded := k.History.Retries(r.Fingerprint)
 	repeats := float64(max(failed, r.SameFailures-1, 0))
-	p := unexplained
-	if q == search.MoreMemory {
-		p, repeats = readMemory, repeats*memoryRepeat
-		if r.Evidence.Reason == failure.OutOfMemory && r.Evidence.Proof != "" {
-			p = provenMemory
+	class, proof := r.Class, false
+	switch {
+	case q == search.MoreMemory:
+		repeats *= memoryRepeat
+		proof = r.Evidence.Reason == failure.OutOfMemory && r.Evidence.Proof != ""
+		if !class.Memory() { // the evidence alone shows it
+			class = failure.MemoryContainer
 		}
+	case class.Memory(): // there is nothing to change: memory is no remedy
+		class = failure.Unknown
 	}
-	return beta{p.failed + repeats, p.succeeded + float64(succeeded)}.mean()
+	var exit *int32
+	if r.Evidence.ExitCode != nil {
+		code := int32(*r.Evidence.ExitCode)
+		exit = &code
+	}
+	prior := k.Model.Permanent(class, exit, r.Owner, proof)
+	return model.Beta{Failed: prior.Failed + repeats, Succeeded: prior.Succeeded + float64(succeeded)}.Mean()
 }

@@ -15,21 +15,39 @@ func Size(r Request, k Knowledge, s search.Settings) (Record, error) {
 	if err != nil {
 		return Record{}, err
 	}
+	rec := k.record(r, s)
+	rec.First, rec.Part, rec.Permanent = true, setting.Part, 1-need.Certain
+	switch {
+	case setting.Part == engine.NoPart:
+		return rec, nil
+	case k.Estimator != nil && setting.Part == k.History.Measured():
+		f := k.Estimator.First(r.Evidence.InputBytes)
+		rec.Need, rec.Reach, rec.Seconds = f.Need, f.Reach, max(f.Seconds, 1)
+		return rec, nil
+	}
 	profile, err := engine.Lookup(r.Type.Engine)
 	if err != nil {
 		return Record{}, err
 	}
-	ended, _, _ := k.History.Count()
-	rec := Record{
-		Settings: s, Seconds: r.seconds(k.History), Observations: ended, FailedShare: 1, First: true, Part: setting.Part, Time: k.Now,
-		Permanent: 1 - need.Certain,
+	rec.Seen = k.seen(profile, setting.Part)
+	seen := enough(k.History.Needs(profile, setting.Part))
+	if len(seen) == 0 {
+		rec.Need = need.FirstRun(k.Uses, setting.Memory)
+		return rec, nil
 	}
-	seen := k.History.Needs(profile, setting.Part)
-	for _, o := range seen {
-		rec.Seen = max(rec.Seen, o.Low, o.High)
-	}
-	rec.Need = need.After(seen, setting.Memory).Above(0)
+	rec.Need = need.After(seen, 0).Above(0)
 	return rec, nil
+}
+
+// enough returns what was only bounded from above as if all of it had been
+// needed: less than what an attempt had or used was not tried.
+func enough(seen []need.Observation) []need.Observation {
+	for i, o := range seen {
+		if o.Low < o.High {
+			seen[i] = need.Exactly(o.High)
+		}
+	}
+	return seen
 }
 
 // sized returns what a first attempt is sized by: the process tree, the heap

@@ -71,7 +71,7 @@ func TestWhatWasAskedBeforeIsOfNoAccount(t *testing.T) {
 			}
 		}
 	}
-	if e.Of(h, prices) != e.Of(h, prices) {
+	if once, again := e.Of(h, prices), e.Of(h, prices); once != again {
 		t.Error("the same history twice was learnt twice")
 	}
 }

@@ -12,16 +12,25 @@ import (
 	"github.com/redrive-io/redrive/pkg/failure"
 	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
 	"github.com/redrive-io/redrive/services/recommender/internal/advice"
+	"github.com/redrive-io/redrive/services/recommender/internal/estimate"
 	"github.com/redrive-io/redrive/services/recommender/internal/history"
+	"github.com/redrive-io/redrive/services/recommender/internal/model"
 	"github.com/redrive-io/redrive/services/recommender/internal/need"
 	"github.com/redrive-io/redrive/services/recommender/internal/search"
 	"github.com/redrive-io/redrive/services/recommender/internal/wire"
 )
 
-// Histories is what is known of job types; Get is errs.NotFound for one of
-// which nothing is.
+// Histories is what is known of job types.
 type Histories interface {
+	// Get is errs.NotFound for a type of which nothing is known.
 	Get(ctx context.Context, t failure.Type) (history.History, error)
+	// Uses returns which shares of their requests other types of the workflow used.
+	Uses(ctx context.Context, t failure.Type) ([]float64, error)
+}
+
+// Serving is the model that serves.
+type Serving interface {
+	Serving() model.Model
 }
 
 // Observe is told of every recommendation: its outcome and how long it took.
@@ -30,9 +39,11 @@ type Observe func(outcome string, took time.Duration)
 // Server implements redrivev1.RecommenderServiceServer.
 type Server struct {
 	redrivev1.UnimplementedRecommenderServiceServer
-	histories Histories
-	settings  Settings
-	observe   Observe
+	histories  Histories
+	estimators *estimate.Estimators
+	models     Serving
+	settings   Settings
+	observe    Observe
 }
 
 // Settings returns the settings for a failure of class c of a job of this type
@@ -40,25 +51,66 @@ type Server struct {
 type Settings func(t failure.Type, owner string, c failure.Class) search.Settings
 
 // New returns a server.
-func New(h Histories, settings Settings, o Observe) *Server {
-	return &Server{histories: h, settings: settings, observe: o}
+func New(h Histories, m Serving, settings Settings, o Observe) *Server {
+	return &Server{histories: h, estimators: estimate.New(), models: m, settings: settings, observe: o}
 }
 
 // Recommend implements redrivev1.RecommenderServiceServer.
 func (s *Server) Recommend(ctx context.Context, req *redrivev1.RecommendRequest) (*redrivev1.Recommendation, error) {
-	start := time.Now()
 	r, err := wire.Request(req)
 	if err != nil {
 		return nil, err
 	}
-	h, err := s.histories.Get(ctx, r.Type)
-	if err != nil && !errs.Is(err, errs.NotFound) {
-		return nil, err
-	}
-	rec, err := advice.Prepare(r, advice.Knowledge{History: h, Now: start.UTC()}, s.settings(r.Type, r.Owner, r.Class))
+	start := time.Now()
+	k, err := s.knowledge(ctx, r.Type, start)
 	if err != nil {
 		return nil, err
 	}
+	rec, err := advice.Prepare(r, k, s.settings(r.Type, r.Owner, r.Class))
+	if err != nil {
+		return nil, err
+	}
+	return s.answer(ctx, req, r, rec, start)
+}
+
+// RecommendSize implements redrivev1.RecommenderServiceServer.
+func (s *Server) RecommendSize(ctx context.Context, req *redrivev1.RecommendSizeRequest) (*redrivev1.Recommendation, error) {
+	asked := wire.SizeRequest(req)
+	r, err := wire.Request(asked)
+	if err != nil {
+		return nil, err
+	}
+	start := time.Now()
+	k, err := s.knowledge(ctx, r.Type, start)
+	if err == nil && k.Estimator == nil {
+		k.Uses, err = s.histories.Uses(ctx, r.Type)
+	}
+	if err != nil {
+		return nil, err
+	}
+	rec, err := advice.Size(r, k, s.settings(r.Type, r.Owner, ""))
+	if err != nil {
+		return nil, err
+	}
+	return s.answer(ctx, asked, r, rec, start)
+}
+
+// knowledge returns what is known of a job type. What estimators have learnt
+// depends on no owner and no class, so that it is learnt once for all.
+func (s *Server) knowledge(ctx context.Context, t failure.Type, now time.Time) (advice.Knowledge, error) {
+	h, err := s.histories.Get(ctx, t)
+	if err != nil && !errs.Is(err, errs.NotFound) {
+		return advice.Knowledge{}, err
+	}
+	h.Type = t
+	k := advice.Knowledge{History: h, Model: s.models.Serving(), Now: now.UTC()}
+	base := s.settings(t, "", "")
+	k.Estimator = s.estimators.Of(h, need.Prices{Weight: base.Weight, PerGiBHour: base.PerGiBHour, FailedShare: k.Model.FailedShare()})
+	return k, nil
+}
+
+// answer searches, and tells how it went and how long it took.
+func (s *Server) answer(ctx context.Context, req *redrivev1.RecommendRequest, r advice.Request, rec advice.Record, start time.Time) (*redrivev1.Recommendation, error) {
 	answer, err := answer(ctx, req, r, rec)
 	if err == nil {
 		s.observe(answer.GetOutcome().String(), time.Since(start))

@@ -16,6 +16,7 @@ import (
 	"github.com/redrive-io/redrive/pkg/failure"
 	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
 	"github.com/redrive-io/redrive/services/recommender/internal/history"
+	"github.com/redrive-io/redrive/services/recommender/internal/model"
 	"github.com/redrive-io/redrive/services/recommender/internal/record"
 	"github.com/redrive-io/redrive/services/recommender/internal/search"
 	"github.com/redrive-io/redrive/services/recommender/internal/server"
@@ -30,9 +31,13 @@ func settings(failure.Type, string, failure.Class) search.Settings {
 	return search.Settings{Weight: 0.001, PerGiBHour: 0.005, PerCoreHour: 0.04, NotFeasible: 0.9, MinObservations: 3, MaxMemory: 8 * gib}
 }
 
+type builtin struct{}
+
+func (builtin) Serving() model.Model { return model.Builtin() }
+
 func newServer(t testing.TB) (*server.Server, *store.Histories, map[string]int) {
 	histories, outcomes := store.New(storetest.Open(t), 0), map[string]int{}
-	return server.New(histories, settings, func(outcome string, _ time.Duration) { outcomes[outcome]++ }), histories, outcomes
+	return server.New(histories, builtin{}, settings, func(outcome string, _ time.Duration) { outcomes[outcome]++ }), histories, outcomes
 }
 
 func killed(t testing.TB, memory float64) *redrivev1.RecommendRequest {

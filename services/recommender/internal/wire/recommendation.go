@@ -37,6 +37,15 @@ func Request(p *redrivev1.RecommendRequest) (advice.Request, error) {
 	return r, r.Validate()
 }
 
+// SizeRequest writes a question about a first attempt as one about a failure of
+// which nothing but the size of the input is known: that is how it is recorded.
+func SizeRequest(p *redrivev1.RecommendSizeRequest) *redrivev1.RecommendRequest {
+	return &redrivev1.RecommendRequest{
+		Type: p.GetType(), Config: p.GetConfig(), Owner: p.GetOwner(), Class: string(failure.Unknown),
+		Evidence: &redrivev1.Evidence{InputBytes: p.GetInputBytes()},
+	}
+}
+
 // Config reads a configuration; it is nil when nothing is set in it.
 func Config(p *structpb.Struct) map[string]any {
 	if len(p.GetFields()) == 0 {
