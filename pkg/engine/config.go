@@ -19,7 +19,7 @@ func (p Profile) Config(sizes map[Part]int64, cores float64) map[string]any {
 		if part != DriverHeap && part != DriverResult {
 			to.Cores = cores
 		}
-		v = p.shape.write(v, part, to)
+		p.shape.write(&v, part, to)
 	}
 	config := map[string]any{}
 	for _, k := range p.keys {

@@ -57,18 +57,18 @@ type Profile struct {
 // shape is how the keys of an engine relate.
 type shape interface {
 	// processLimit returns the limit in bytes of the whole process tree.
-	processLimit(v values) int64
+	processLimit(v *values) int64
 	// part returns what runs out in a failure of class c. bounded says whether
 	// the configuration gives an amount of memory to a part.
 	part(c failure.Class, bounded func(Part) bool) Part
 	// parts lists the parts that v gives memory to.
-	parts(v values) []Part
+	parts(v *values) []Part
 	// size returns what v gives to a part.
-	size(v values, p Part) Size
+	size(v *values, p Part) Size
 	// total returns the bytes that are paid for: the part's whole container.
-	total(v values, p Part) int64
-	// write returns v so that part p has the size to. Memory is in bytes.
-	write(v values, p Part, to Size) values
+	total(v *values, p Part) int64
+	// write changes v so that part p has the size to. Memory is in bytes.
+	write(v *values, p Part, to Size)
 }
 
 var profiles = []Profile{
@@ -115,7 +115,7 @@ func (p Profile) ProcessLimit(config map[string]any) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return p.shape.processLimit(v), nil
+	return p.shape.processLimit(&v), nil
 }
 
 // Sizes returns what config gives to each part that it bounds, by default or by
@@ -126,8 +126,8 @@ func (p Profile) Sizes(config map[string]any) (map[Part]Size, error) {
 		return nil, err
 	}
 	sizes := map[Part]Size{}
-	for _, part := range p.shape.parts(v) {
-		sizes[part] = p.shape.size(v, part)
+	for _, part := range p.shape.parts(&v) {
+		sizes[part] = p.shape.size(&v, part)
 	}
 	return sizes, nil
 }

@@ -44,12 +44,12 @@ const perOctave = 128
 // Grid returns the candidates after a failure with this setting: from the
 // present amount upwards by less than 1 %, to the largest that the limits allow.
 // It is empty when no memory is set or no key bears on it.
-func (s Setting) Grid(l Limits) Grid {
+func (s *Setting) Grid(l Limits) Grid {
 	if s.Part == NoPart || s.Memory <= 0 && !l.First {
 		return Grid{}
 	}
 	g := Grid{Ways: s.ways(l)}
-	b := bounds{s, l}
+	b := bounds{s, l, new(values)}
 	switch {
 	case len(l.Allowed) > 0:
 		b.allowed(&g)
@@ -65,8 +65,9 @@ func (s Setting) Grid(l Limits) Grid {
 
 // bounds are the limits of one setting.
 type bounds struct {
-	setting Setting
+	setting *Setting
 	limits  Limits
+	scratch *values
 }
 
 // total returns the bytes in all with an amount of the part, and whether that
@@ -74,7 +75,7 @@ type bounds struct {
 func (b *bounds) total(memory int64) (total int64, fits bool) {
 	to := b.setting.Size
 	to.Memory = memory
-	total = b.setting.Total(to)
+	total = b.setting.total(to, b.scratch)
 	return total, (b.limits.Memory <= 0 || total <= b.limits.Memory) && (b.limits.Part <= 0 || memory <= b.limits.Part) && memory <= maxMemory
 }
 

@@ -20,7 +20,7 @@ const (
 // is set) the limit of the process tree.
 type jvmShape struct{}
 
-func (jvmShape) processLimit(v values) int64 { return int64(v.of(memoryMB)) }
+func (jvmShape) processLimit(v *values) int64 { return int64(v.of(memoryMB)) }
 
 // part: a full heap is about the heap where it is set; the JVM's default heap
 // follows the limit of the tree.
@@ -31,7 +31,7 @@ func (jvmShape) part(c failure.Class, bounded func(Part) bool) Part {
 	return processShape{}.part(c, bounded)
 }
 
-func (jvmShape) parts(v values) []Part {
+func (jvmShape) parts(v *values) []Part {
 	parts := processShape{}.parts(v)
 	if v.of(heapMB) > 0 {
 		parts = append(parts, Heap)
@@ -39,7 +39,7 @@ func (jvmShape) parts(v values) []Part {
 	return parts
 }
 
-func (jvmShape) size(v values, p Part) Size {
+func (jvmShape) size(v *values, p Part) Size {
 	if p == Heap {
 		return Size{Memory: int64(v.of(heapMB)), Cores: v.of(cores)}
 	}
@@ -48,14 +48,14 @@ func (jvmShape) size(v values, p Part) Size {
 
 // overhead returns what a heap of this size leaves to the rest: what the
 // configuration left so far where it says so, and never less than a tenth.
-func (jvmShape) overhead(v values, heap float64) float64 {
+func (jvmShape) overhead(v *values, heap float64) float64 {
 	if limit, now := v.of(memoryMB), v.of(heapMB); limit > now && now > 0 {
 		return max(limit-now, overheadShare*heap)
 	}
 	return max(overheadShare*heap, overheadFloor)
 }
 
-func (j jvmShape) total(v values, p Part) int64 {
+func (j jvmShape) total(v *values, p Part) int64 {
 	if limit := v.of(memoryMB); limit > 0 || p == Tree {
 		return int64(limit)
 	}
@@ -65,16 +65,17 @@ func (j jvmShape) total(v values, p Part) int64 {
 // write: a kill at the limit of the tree raises that limit alone, the heap was
 // not what ran out. A full heap raises the heap, and the limit with it where one
 // is set, so that the overhead stays what it was.
-func (j jvmShape) write(v values, p Part, to Size) values {
+func (j jvmShape) write(v *values, p Part, to Size) {
 	if p == Tree {
-		return processShape{}.write(v, p, to)
+		processShape{}.write(v, p, to)
+		return
 	}
 	heap := ceilMiB(float64(to.Memory))
-	w := v.share(cores, to.Cores).with(heapMB, heap)
+	v.share(cores, to.Cores)
 	if limit := v.of(memoryMB); limit > 0 {
-		w = w.with(memoryMB, max(limit, ceilMiB(heap+j.overhead(v, heap))))
+		v.set(memoryMB, max(limit, ceilMiB(heap+j.overhead(v, heap))))
 	}
-	return w
+	v.set(heapMB, heap)
 }
 
 // heapClass reports whether it was the heap that ran out.

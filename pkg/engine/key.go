@@ -44,30 +44,25 @@ type values struct {
 	isSet  [members]bool
 }
 
-func (v values) of(m member) float64 { return v.amount[m] }
+func (v *values) of(m member) float64 { return v.amount[m] }
 
 // or returns the value of a member, or what holds when it is not set.
-func (v values) or(m member, otherwise float64) float64 {
+func (v *values) or(m member, otherwise float64) float64 {
 	if v.isSet[m] {
 		return v.amount[m]
 	}
 	return otherwise
 }
 
-// share returns v with the cores that share a part; it does not set 0 cores
-// where none are set.
-func (v values) share(m member, cores float64) values {
-	if v.of(m) == cores {
-		return v
+// share sets what shares a part; it does not set 0 where nothing is set.
+func (v *values) share(m member, amount float64) {
+	if v.amount[m] != amount {
+		v.set(m, amount)
 	}
-	return v.with(m, cores)
 }
 
-// with returns v with the amount of one member.
-func (v values) with(m member, amount float64) values {
-	v.amount[m], v.isSet[m] = amount, true
-	return v
-}
+// set sets the amount of one member.
+func (v *values) set(m member, amount float64) { v.amount[m], v.isSet[m] = amount, true }
 
 func (p Profile) key(name string) (key, bool) {
 	for _, k := range p.keys {
@@ -94,7 +89,7 @@ func (p Profile) parse(config map[string]any) (values, error) {
 			_, err := k.parse("config."+k.name, written)
 			wrong = append(wrong, err)
 		}
-		v = v.with(k.member, amount)
+		v.set(k.member, amount)
 	}
 	return v, errs.Fields(wrong...)
 }

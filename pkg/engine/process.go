@@ -42,7 +42,7 @@ var processKeys = []key{
 
 type processShape struct{}
 
-func (processShape) processLimit(v values) int64 { return int64(v.of(memoryMB)) }
+func (processShape) processLimit(v *values) int64 { return int64(v.of(memoryMB)) }
 
 // part: whatever ran out of memory in a process tree, the tree's limit is the
 // one setting that bears on it. The memory of a GPU is none of it.
@@ -53,19 +53,20 @@ func (processShape) part(c failure.Class, _ func(Part) bool) Part {
 	return Tree
 }
 
-func (processShape) parts(v values) []Part {
+func (processShape) parts(v *values) []Part {
 	if v.of(memoryMB) == 0 {
 		return nil
 	}
 	return []Part{Tree}
 }
 
-func (processShape) size(v values, _ Part) Size {
+func (processShape) size(v *values, _ Part) Size {
 	return Size{Memory: int64(v.of(memoryMB)), Cores: v.of(cores)}
 }
 
-func (processShape) total(v values, _ Part) int64 { return int64(v.of(memoryMB)) }
+func (processShape) total(v *values, _ Part) int64 { return int64(v.of(memoryMB)) }
 
-func (processShape) write(v values, _ Part, to Size) values {
-	return v.share(cores, to.Cores).with(memoryMB, ceilMiB(float64(to.Memory)))
+func (processShape) write(v *values, _ Part, to Size) {
+	v.share(cores, to.Cores)
+	v.set(memoryMB, ceilMiB(float64(to.Memory)))
 }

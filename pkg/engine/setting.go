@@ -21,10 +21,10 @@ func (p Profile) Setting(config map[string]any, c Cause, limit int64) (Setting, 
 	if err != nil {
 		return Setting{}, err
 	}
-	part := p.PartOf(c, func(part Part) bool { return p.shape.size(v, part).Memory > 0 })
+	part := p.PartOf(c, func(part Part) bool { return p.shape.size(&v, part).Memory > 0 })
 	s := Setting{Part: part, profile: p, config: config, values: v}
 	if s.Part != NoPart {
-		s.Size = p.shape.size(v, s.Part)
+		s.Size = p.shape.size(&v, s.Part)
 	}
 	if s.Part == Tree && s.Memory == 0 {
 		s.Memory = limit
@@ -34,14 +34,21 @@ func (p Profile) Setting(config map[string]any, c Cause, limit int64) (Setting, 
 
 // Total returns the bytes that are paid for when the part has the size to: the
 // whole process tree or container.
-func (s Setting) Total(to Size) int64 {
+func (s *Setting) Total(to Size) int64 {
 	if s.Part == NoPart {
 		return 0
 	}
+	return s.total(to, new(values))
+}
+
+// total is Total in the room of scratch, of which nothing is kept.
+func (s *Setting) total(to Size, scratch *values) int64 {
 	if to == s.Size {
-		return max(s.profile.shape.total(s.values, s.Part), s.Memory)
+		return max(s.profile.shape.total(&s.values, s.Part), s.Memory)
 	}
-	return s.profile.shape.total(s.profile.shape.write(s.values, s.Part, to), s.Part)
+	*scratch = s.values
+	s.profile.shape.write(scratch, s.Part, to)
+	return s.profile.shape.total(scratch, s.Part)
 }
 
 // Apply returns a copy of the configuration in which the part has the size to.
@@ -54,7 +61,8 @@ func (s Setting) Apply(to Size) map[string]any {
 	if to == s.Size || s.Part == NoPart {
 		return changed
 	}
-	w := s.profile.shape.write(s.values, s.Part, to)
+	w := s.values
+	s.profile.shape.write(&w, s.Part, to)
 	for _, k := range s.profile.keys {
 		m := k.member
 		if w.isSet[m] && (!s.values.isSet[m] || s.values.of(m) != w.of(m)) {

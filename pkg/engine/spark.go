@@ -46,7 +46,7 @@ var sparkKeys = []key{
 type sparkShape struct{}
 
 // processLimit is 0: the manager of the containers enforces Spark's limits.
-func (sparkShape) processLimit(values) int64 { return 0 }
+func (sparkShape) processLimit(*values) int64 { return 0 }
 
 func (sparkShape) part(c failure.Class, bounded func(Part) bool) Part {
 	switch {
@@ -62,7 +62,7 @@ func (sparkShape) part(c failure.Class, bounded func(Part) bool) Part {
 	return Overhead
 }
 
-func (sparkShape) parts(v values) []Part {
+func (sparkShape) parts(v *values) []Part {
 	parts := []Part{DriverHeap, ExecutorHeap, Overhead}
 	if v.or(maxResultSize, sparkMaxResult) > 0 { // 0 is no limit
 		parts = append(parts, DriverResult)
@@ -73,7 +73,7 @@ func (sparkShape) parts(v values) []Part {
 	return parts
 }
 
-func (s sparkShape) size(v values, p Part) Size {
+func (s sparkShape) size(v *values, p Part) Size {
 	switch p {
 	case DriverHeap:
 		return Size{Memory: int64(v.or(driverMemory, sparkMemory)), Cores: v.of(driverCores)}
@@ -90,7 +90,7 @@ func (s sparkShape) size(v values, p Part) Size {
 
 // executor returns the size of a part of an executor. With dynamic allocation
 // the number of executors is only what the job begins with (SPARK-13723).
-func executor(v values, memory float64) Size {
+func executor(v *values, memory float64) Size {
 	s := Size{Memory: int64(memory), Cores: v.of(executorCores), TaskCPUs: v.of(taskCPUs), Partitions: v.of(partitions)}
 	if v.of(dynamic) == 0 {
 		s.Instances = v.of(instances)
@@ -100,14 +100,14 @@ func executor(v values, memory float64) Size {
 
 // overhead returns what a container has beside the heap, by default a share of
 // it in whole MiB.
-func overhead(v values, memory, fixed, share member) float64 {
+func overhead(v *values, memory, fixed, share member) float64 {
 	if v.isSet[fixed] {
 		return v.of(fixed)
 	}
 	return max(math.Floor(v.or(share, overheadShare)*v.or(memory, sparkMemory)/mib)*mib, overheadFloor)
 }
 
-func (sparkShape) total(v values, p Part) int64 {
+func (sparkShape) total(v *values, p Part) int64 {
 	if p == DriverHeap || p == DriverResult {
 		return int64(v.or(driverMemory, sparkMemory) + overhead(v, driverMemory, driverOverhead, driverFactor))
 	}
@@ -118,24 +118,31 @@ func (sparkShape) total(v values, p Part) int64 {
 // write raises the part that ran out, and that alone: a driver with more heap
 // takes no larger results. With the limit of the results the heap that must hold
 // them grows by as much, so that what the driver has beside them stays.
-func (sparkShape) write(v values, p Part, to Size) values {
+func (sparkShape) write(v *values, p Part, to Size) {
 	memory := ceilMiB(float64(to.Memory))
 	switch p {
 	case DriverHeap:
-		return v.share(driverCores, to.Cores).with(driverMemory, memory)
+		v.share(driverCores, to.Cores)
+		v.set(driverMemory, memory)
+		return
 	case DriverResult:
 		more := max(memory-v.or(maxResultSize, sparkMaxResult), 0)
-		return v.with(maxResultSize, memory).with(driverMemory, min(ceilMiB(v.or(driverMemory, sparkMemory)+more), maxMemory))
+		v.set(maxResultSize, memory)
+		v.set(driverMemory, min(ceilMiB(v.or(driverMemory, sparkMemory)+more), maxMemory))
+		return
 	}
-	v = v.share(executorCores, to.Cores).share(taskCPUs, to.TaskCPUs).share(partitions, to.Partitions)
+	v.share(executorCores, to.Cores)
+	v.share(taskCPUs, to.TaskCPUs)
+	v.share(partitions, to.Partitions)
 	if to.Instances > 0 { // else their number is not the configuration's to say
-		v = v.share(instances, to.Instances)
+		v.share(instances, to.Instances)
 	}
 	switch p {
 	case Overhead:
-		return v.with(executorOverhead, memory)
+		v.set(executorOverhead, memory)
 	case Python:
-		return v.with(pythonMemory, memory)
+		v.set(pythonMemory, memory)
+	default:
+		v.set(executorMemory, memory)
 	}
-	return v.with(executorMemory, memory)
 }

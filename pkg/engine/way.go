@@ -37,7 +37,7 @@ const partitionSteps = 2
 // at once: by fewer cores, by fewer cores in more executors, by more cores for
 // each task. All of these also with more partitions, where the job sets them and
 // so is known to shuffle by SQL. There are at most 100.
-func (s Setting) ways(l Limits) []Way {
+func (s *Setting) ways(l Limits) []Way {
 	present := s.Size
 	present.Memory = 0
 	ways := []Way{s.Way(present)}
@@ -80,7 +80,7 @@ func (s Setting) ways(l Limits) []Way {
 
 // Way returns what sharing a part so does. Twice the tasks at once, in one or in
 // twice the executors, take half the time.
-func (s Setting) Way(to Size) Way {
+func (s *Setting) Way(to Size) Way {
 	to.Memory = 0
 	w := Way{Size: to, Need: 1, Time: 1}
 	if !s.ofExecutor() {
@@ -104,7 +104,7 @@ func (s Setting) Way(to Size) Way {
 
 // tasks returns how many tasks run in an executor at once; 0 when its cores are
 // not known. Spark starts none where a task takes more cores than there are.
-func (s Setting) tasks(of Size) float64 {
+func (s *Setting) tasks(of Size) float64 {
 	if of.Cores == 0 {
 		return 0
 	}
@@ -112,6 +112,6 @@ func (s Setting) tasks(of Size) float64 {
 }
 
 // ofExecutor reports whether tasks that run at the same time share the part.
-func (s Setting) ofExecutor() bool {
+func (s *Setting) ofExecutor() bool {
 	return s.Part == ExecutorHeap || s.Part == Overhead || s.Part == Python
 }

@@ -89,13 +89,14 @@ type lane struct {
 	run, failing float64 // hours of an attempt that succeeds and of one that fails
 	rate         rate
 	walk         walk
+	short, fail  float64 // of the last amount: too little, and failing
 }
 
 func (b *batch) lane(w int) lane {
 	in, way := b.in, &b.grid.Ways[w]
 	return lane{
 		batch: b, way: w, need: way.Need, proven: float64(in.Proven) * way.Need, rate: in.rate(way.Size), walk: walk{need: in.Need},
-		run: in.hours(in.Seconds * way.Time), failing: in.hours(in.Seconds * way.Time * in.FailedShare),
+		short: -1, run: in.hours(in.Seconds * way.Time), failing: in.hours(in.Seconds * way.Time * in.FailedShare),
 	}
 }
 
@@ -110,10 +111,23 @@ func (l *lane) score(m int) (c scored, ok bool) {
 // predict is score for what costs so much an hour.
 func (l *lane) predict(m int, hour float64) scored {
 	short := l.walk.exceeds(float64(l.grid.Memory[m]) / l.need)
-	c := scored{memory: m, way: l.way, fail: 1 - (1-l.in.Permanent)*(1-short)}
+	if short != l.short { // between two points it stays
+		l.short, l.fail = short, l.in.fails(short)
+	}
+	c := scored{memory: m, way: l.way, fail: l.fail}
 	c.cost = (1-c.fail)*l.run*hour + c.fail*(l.failing*hour+l.second[m])
 	c.objective = l.in.Settings.Weight*c.fail + c.cost
 	return c
+}
+
+// fails returns the probability that a retry fails which has too little memory
+// with probability short.
+func (in *Inputs) fails(short float64) float64 {
+	p := 1 - (1-in.Permanent)*(1-short)
+	if in.Calibrate != nil {
+		p = min(max(in.Calibrate(p), 1-need.Certain), need.Certain)
+	}
+	return p
 }
 
 // keep puts a candidate among the best, if it is one of them.
@@ -196,7 +210,7 @@ func (in *Inputs) current() Candidate {
 	if in.Question == MoreMemory {
 		return in.along(in.Setting.Size, in.Setting.Memory)[0]
 	}
-	p, r := in.Permanent, in.rate(in.Setting.Size)
+	p, r := in.fails(0), in.rate(in.Setting.Size)
 	c := Candidate{Size: in.Setting.Size, Total: in.Setting.Total(in.Setting.Size), Seconds: in.Seconds, FailProbability: p}
 	run, failing := in.hours(in.Seconds), in.hours(in.Seconds*in.FailedShare)
 	c.ExpectedCost = r.beyond(c.Total) * (run + p*failing)

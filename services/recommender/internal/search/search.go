@@ -53,6 +53,11 @@ type Inputs struct {
 	// Beyond is the probability that an attempt needs more than may be given; it
 	// is for Reach > 0.
 	Beyond float64
+	// Least and Most bound the memory of the part, in bytes; 0 is no bound.
+	Least, Most int64
+	// Calibrate returns what came true of a predicted probability of failing. It
+	// never falls; nil is the identity.
+	Calibrate func(float64) float64
 	// Dice, from 0 up to but not 1, chooses among near equals where that is
 	// switched on.
 	Dice float64
@@ -161,7 +166,7 @@ func (in *Inputs) moreMemory(ctx context.Context, a Answer) Answer {
 // candidate that fails least.
 func (in *Inputs) hopeless(least float64) float64 {
 	if in.Reach > 0 {
-		return 1 - (1-in.Permanent)*(1-in.Beyond)
+		return in.fails(in.Beyond)
 	}
 	return least
 }
@@ -172,10 +177,34 @@ func (in *Inputs) grid() engine.Grid {
 	for i, q := range in.Need {
 		points[i] = q.Bytes
 	}
-	return in.Setting.Grid(engine.Limits{
-		Memory: in.Settings.MaxMemory, Part: in.reach(), Cores: in.Settings.MaxCores, Step: in.Settings.Step,
+	far := max(in.reach(), in.Least)
+	if in.Most > 0 {
+		far = min(far, in.Most)
+	}
+	g := in.Setting.Grid(engine.Limits{
+		Memory: in.Settings.MaxMemory, Part: far, Cores: in.Settings.MaxCores, Step: in.Settings.Step,
 		Allowed: in.Settings.Allowed, Points: points, First: in.First,
 	})
+	return in.bounded(g)
+}
+
+// bounded returns the candidates between Least and Most; the most where there is
+// none.
+func (in *Inputs) bounded(g engine.Grid) engine.Grid {
+	from, to := 0, len(g.Memory)
+	for from < to && g.Memory[from] < in.Least {
+		from++
+	}
+	for to > from && in.Most > 0 && g.Memory[to-1] > in.Most {
+		to--
+	}
+	g.Memory, g.Total = g.Memory[from:to], g.Total[from:to]
+	if len(g.Ways) > 0 && len(g.Memory) == 0 && in.Most > 0 {
+		at := in.Setting.Size
+		at.Memory = in.Most
+		g.Memory, g.Total = []int64{at.Memory}, []int64{in.Setting.Total(at)}
+	}
+	return g
 }
 
 // reach returns the largest memory of the part that one step may go to.

@@ -80,3 +80,36 @@ func TestExplorationIsRareAndKnown(t *testing.T) {
 		t.Errorf("switched off: explored %v with %v", a.Explored, a.Propensity)
 	}
 }
+
+func TestAnAttemptMayBeBounded(t *testing.T) {
+	for _, tc := range []struct{ least, most, low, high int64 }{
+		{0, 1500 * mib, 1024, 1500},
+		{6 * gib, 6 * gib, 6144, 6144},
+		{3 * gib, 0, 3072, 4096},
+		{0, 512 * mib, 0, 0},
+	} {
+		got := search.Find(t.Context(), killed(t, func(in *search.Inputs) { in.Least, in.Most = tc.least, tc.most }))
+		if tc.high == 0 {
+			if got.Outcome != search.NotFeasible {
+				t.Errorf("at most %d: %v, want NotFeasible", tc.most, got.Outcome)
+			}
+			continue
+		}
+		if got.Outcome != search.Change || got.Chosen.Memory < tc.low*mib || got.Chosen.Memory > tc.high*mib {
+			t.Errorf("from %d to %d: %v %+v", tc.least, tc.most, got.Outcome, got.Chosen)
+		}
+	}
+}
+
+func TestProbabilitiesAreCalibrated(t *testing.T) {
+	plain := search.Find(t.Context(), killed(t, nil))
+	half := search.Find(t.Context(), killed(t, func(in *search.Inputs) {
+		in.Calibrate = func(p float64) float64 { return p / 2 }
+	}))
+	if got, want := half.Current.FailProbability, plain.Current.FailProbability/2; math.Abs(got-want) > 1e-12 {
+		t.Errorf("P = %v, want %v", got, want)
+	}
+	if half.Chosen.Memory > plain.Chosen.Memory {
+		t.Errorf("chosen = %d MiB where half as much fails, %d MiB else", half.Chosen.Memory/mib, plain.Chosen.Memory/mib)
+	}
+}
