@@ -47,6 +47,7 @@ var candidateColumns = []column{
 	{"TASK CPUS", false, func(c *redrivev1.Candidate) string {
 		return ifSet(c.GetTaskCpus() > 0, fmt.Sprintf("%g", c.GetTaskCpus()))
 	}},
+	{"EXECUTORS", false, func(c *redrivev1.Candidate) string { return ifSet(c.GetInstances() > 0, fmt.Sprint(c.GetInstances())) }},
 	{"PARTITIONS", false, func(c *redrivev1.Candidate) string {
 		return ifSet(c.GetShufflePartitions() > 0, fmt.Sprint(c.GetShufflePartitions()))
 	}},

@@ -3,7 +3,9 @@ package advice
 import (
 	"context"
 	"fmt"
+	"strings"
 
+	"github.com/redrive-io/redrive/pkg/engine"
 	"github.com/redrive-io/redrive/pkg/errs"
 	"github.com/redrive-io/redrive/services/recommender/internal/plot"
 	"github.com/redrive-io/redrive/services/recommender/internal/search"
@@ -66,6 +68,25 @@ func span(f plot.Figure, farthest int64) (low, high int64) {
 
 func point(c search.Candidate) plot.Point {
 	return plot.Point{
-		Memory: c.Memory, Cores: c.Cores, FailProbability: c.FailProbability, ExpectedCost: c.ExpectedCost, Objective: c.Objective,
+		Memory: c.Memory, With: sharedBy(c.Size), FailProbability: c.FailProbability, ExpectedCost: c.ExpectedCost, Objective: c.Objective,
 	}
+}
+
+// sharedBy says what shares the memory, as far as the configuration does.
+func sharedBy(s engine.Size) string {
+	var all []string
+	for _, n := range []struct {
+		amount    float64
+		one, many string
+	}{
+		{s.Cores, "core", "cores"}, {s.TaskCPUs, "CPU a task", "CPUs a task"}, {s.Instances, "executor", "executors"}, {s.Partitions, "partition", "partitions"},
+	} {
+		switch {
+		case n.amount == 1:
+			all = append(all, "1 "+n.one)
+		case n.amount > 0:
+			all = append(all, fmt.Sprintf("%g %s", n.amount, n.many))
+		}
+	}
+	return strings.Join(all, ", ")
 }

@@ -2,7 +2,6 @@ package plot
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 )
 
@@ -86,27 +85,19 @@ func (d *drawing) dot(p Point, line, fill string, radius float64) {
 
 // table lists the best few in numbers.
 func (d *drawing) table() {
-	const top = tableTop
-	columns := []float64{left + 110, left + 200, left + 320, left + 450, left + 580}
+	columns := []float64{left + 100, left + 320, left + 400, left + 500, left + 590}
 	row := func(class string, y float64, cells ...string) {
 		for i, cell := range cells {
 			d.text(class, "end", columns[i], y, 12, cell)
 		}
 	}
-	row("faint", top, d.f.Part, "cores", "P(it fails)", "expected cost", "objective")
+	row("faint", tableTop, cut(d.f.Part, 24), "with", "P(it fails)", "expected cost", "objective")
 	for i, p := range d.f.Best[:min(len(d.f.Best), maxRows)] {
-		class, y := "ink", top+rowHeight*float64(i+1)
+		class, y := "ink", tableTop+rowHeight*float64(i+1)
 		if d.f.Chosen != nil && p == *d.f.Chosen {
 			class = "choice"
-			d.text(class, "start", columns[4]+12, y, 12, "← chosen")
+			d.text(class, "start", columns[4]+8, y, 12, "← chosen")
 		}
-		row(class, y, Bytes(p.Memory), cores(p.Cores), percent(p.FailProbability), dollars(p.ExpectedCost), dollars(p.Objective))
+		row(class, y, Bytes(p.Memory), cut(p.With, 34), percent(p.FailProbability), dollars(p.ExpectedCost), dollars(p.Objective))
 	}
-}
-
-func cores(n float64) string {
-	if n <= 0 {
-		return "–"
-	}
-	return strconv.FormatFloat(n, 'g', 4, 64)
 }

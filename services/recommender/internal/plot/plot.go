@@ -17,8 +17,8 @@ import (
 
 // Point is a size of the retry's memory and its prediction.
 type Point struct {
-	Memory          int64   // bytes of the part that ran out
-	Cores           float64 // 0 when not set
+	Memory          int64  // bytes of the part that ran out
+	With            string // what shares it, in words, such as "4 cores"
 	FailProbability float64
 	ExpectedCost    float64 // US dollars
 	Objective       float64 // US dollars
@@ -144,12 +144,12 @@ func (f Figure) drawable() Figure {
 // drawable sets what is beyond the bounds to the bound.
 func (p Point) drawable() Point {
 	p.Memory = max(p.Memory, 1)
-	p.Cores, p.ExpectedCost, p.Objective = amount(p.Cores), amount(p.ExpectedCost), amount(p.Objective)
+	p.ExpectedCost, p.Objective = amount(p.ExpectedCost), amount(p.Objective)
 	p.FailProbability = min(amount(p.FailProbability), 1)
 	return p
 }
 
-// amount makes a number of dollars or cores that can be drawn of any.
+// amount makes a number of dollars that can be drawn of any.
 func amount(v float64) float64 {
 	if math.IsNaN(v) {
 		return 0

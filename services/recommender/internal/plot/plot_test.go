@@ -36,7 +36,7 @@ func doubling() plot.Figure {
 }
 
 func at(bytes float64) plot.Point {
-	p := plot.Point{Memory: int64(bytes), Cores: 1, FailProbability: min(1-0.95*(1-gib/bytes), 0.999)}
+	p := plot.Point{Memory: int64(bytes), With: "1 core", FailProbability: min(1-0.95*(1-gib/bytes), 0.999)}
 	p.ExpectedCost = (bytes/gib*0.005 + 0.04) / 6 / (1 - p.FailProbability)
 	p.Objective = 0.001*p.FailProbability + p.ExpectedCost
 	return p
@@ -50,6 +50,7 @@ func figures() map[string]plot.Figure {
 	hopeless.Reason = "memory of more than 1 GiB is needed, and at most 1 GiB in all may be given"
 	far := doubling()
 	far.Ceiling, far.Part = 2048*gib, "the executors' memory"
+	far.Best[1].With = "2 cores, 20 executors, 400 partitions, and more"
 	return map[string]plot.Figure{"chosen": doubling(), "hopeless": hopeless, "far-ceiling": far}
 }
 
@@ -156,7 +157,7 @@ func FuzzSVG(f *testing.F) {
 	f.Add("", "", "", int64(0), int64(-1), int64(math.MaxInt64), math.NaN(), math.Inf(1), -1.0)
 	f.Fuzz(func(t *testing.T, title, part, reason string, low, high, ceiling int64, p, cost, objective float64) {
 		a := plot.Point{Memory: low, FailProbability: p, ExpectedCost: cost, Objective: objective}
-		b := plot.Point{Memory: high, Cores: cost, FailProbability: 1 - p, ExpectedCost: objective, Objective: cost}
+		b := plot.Point{Memory: high, With: part, FailProbability: 1 - p, ExpectedCost: objective, Objective: cost}
 		elements(t, plot.SVG(plot.Figure{
 			Title: title, Part: part, Reason: reason, Curve: []plot.Point{a, b}, Best: []plot.Point{b, a}, Chosen: &b,
 			Failed: low, Proven: high, Ceiling: ceiling, NotFeasible: p, Weight: cost,
