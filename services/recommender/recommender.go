@@ -65,11 +65,13 @@ func New(o Options, d Deps) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	histories := store.New(d.Store, learnEvery)
+	histories, records := store.New(d.Store, learnEvery), store.NewRecords(d.Store)
 	return &Service{
-		bus: d.Bus, histories: histories, records: store.NewRecords(d.Store), handler: events.New(histories), log: d.Log.With("service", "recommender"),
+		bus: d.Bus, histories: histories, records: records, handler: events.New(histories), log: d.Log.With("service", "recommender"),
 		leases: lease.New(d.Store, store.Service, d.Replica, lease.Options{Log: d.Log, Metrics: d.Metrics}),
-		server: server.New(histories, builtin{}, o.withDefaults(hostMemory()).settings, m.observe),
+		server: server.New(histories, builtin{}, o.withDefaults(hostMemory()).settings, m.observe).With(server.Parts{
+			Records: server.NewRecords(records, rebuild(d.Bus, records)),
+		}),
 	}, nil
 }
 

@@ -30,17 +30,27 @@ func New(l Learner) *Handler { return &Handler{l} }
 
 // Handle implements bus.Handler.
 func (h *Handler) Handle(ctx context.Context, e bus.Event) error {
+	r, ok, err := read(e)
+	if err != nil || !ok {
+		return err
+	}
+	return h.learner.Learn(ctx, r, time.Now())
+}
+
+// read returns the record of what an event tells; none for an attempt that
+// nothing is learnt from.
+func read(e bus.Event) (record.Record, bool, error) {
 	o, err := decode(e)
 	if err != nil {
-		return err
+		return record.Record{}, false, err
 	}
 	if err := errs.Fields(o.attempt.Validate("attempt"), o.kind.Validate("type")); err != nil {
-		return err
+		return record.Record{}, false, err
 	}
 	if _, err := engine.Lookup(o.kind.Engine); err != nil {
-		return nil // nothing is ever recommended for an engine without a profile
+		return record.Record{}, false, nil // nothing is ever recommended for an engine without a profile
 	}
-	return h.learner.Learn(ctx, o.record(o.observed(e.Time), e.Time), time.Now())
+	return o.record(o.observed(e.Time), e.Time), true, nil
 }
 
 // observation is what an event tells.

@@ -1,6 +1,8 @@
 package events_test
 
 import (
+	"context"
+	"fmt"
 	"math/rand/v2"
 	"reflect"
 	"testing"
@@ -79,5 +81,51 @@ func TestARecordIsNeverChanged(t *testing.T) {
 	later[0].Time = start.Add(time.Hour)
 	if got, want := recorded(t, append(first, later...)), recorded(t, first); !reflect.DeepEqual(got, want) {
 		t.Errorf("the same attempt told again changed its record:\n%+v\nwant\n%+v", got, want)
+	}
+}
+
+// stream is a stream that has these events.
+type stream []bus.Event
+
+func (s stream) Replay(ctx context.Context, _ []bus.Type, do func(context.Context, bus.Event) error) (int64, error) {
+	for i, e := range s {
+		if err := do(ctx, e); err != nil {
+			return int64(i + 1), err
+		}
+	}
+	return int64(len(s)), nil
+}
+
+func TestRecordsAreRebuiltAsTheyWere(t *testing.T) {
+	var all []bus.Event
+	for i := range 300 {
+		all = append(all, story(t, fmt.Sprint("job", i))...)
+	}
+	want := recorded(t, all)
+	malformed := all[0]
+	malformed.Data = []byte{0xff}
+	for seed := range uint64(3) {
+		random := rand.New(rand.NewPCG(seed, 1))
+		s := storetest.Open(t)
+		records := store.NewRecords(s)
+		if _, err := records.Add(t.Context(), want[:100]...); err != nil {
+			t.Fatal(err)
+		}
+		told := append(stream{malformed, event(t, bus.JobFinished, failure.Attempt{Source: failure.Own, Job: "x", Number: 1}, &redrivev1.JobFinished{})}, all...)
+		random.Shuffle(len(told), func(i, j int) { told[i], told[j] = told[j], told[i] })
+		events, added, err := events.Rebuild(t.Context(), told, records)
+		if err != nil || events != int64(len(told)) || added != int64(len(want)-100) {
+			t.Fatalf("rebuilt %d records of %d events, %v; want %d of %d", added, events, err, len(want)-100, len(told))
+		}
+		var got []record.Record
+		for r, err := range records.ByType(t.Context()) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, r)
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Fatalf("%d records, not the %d that were there", len(got), len(want))
+		}
 	}
 }

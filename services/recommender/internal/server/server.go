@@ -38,12 +38,32 @@ type Observe func(outcome string, took time.Duration)
 
 // Server implements redrivev1.RecommenderServiceServer.
 type Server struct {
-	redrivev1.UnimplementedRecommenderServiceServer
+	rest
+	Parts
 	histories  Histories
 	estimators *estimate.Estimators
 	models     Serving
 	settings   Settings
 	observe    Observe
+}
+
+// Parts answer calls that have little to do with recommendations.
+type Parts struct {
+	*Records
+}
+
+// rest holds what answers calls that nothing else answers, so far down that
+// Parts come before it.
+type rest struct{ lowest }
+
+type lowest struct {
+	redrivev1.UnimplementedRecommenderServiceServer
+}
+
+// With adds the parts and returns s.
+func (s *Server) With(p Parts) *Server {
+	s.Parts = p
+	return s
 }
 
 // Settings returns the settings for a failure of class c of a job of this type

@@ -43,7 +43,11 @@ func benchmark(b *testing.B, n int) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer documents.Close()
+	defer func() {
+		if err := documents.Close(); err != nil {
+			b.Error(err)
+		}
+	}()
 	s := store.NewRecords(documents)
 	random := rand.New(rand.NewPCG(1, 2))
 	write := func(from, until int) time.Duration {
