@@ -27,13 +27,23 @@ func (x expert) String() string {
 	return predictorNames[x.predictor]
 }
 
-// question is what is asked of all experts about one input.
+// question is what all experts are asked about one input.
 type question struct {
 	predicted [predictors]float64
-	// from and to bound the near inputs, in logarithms.
-	from, to float64
-	// first is the number of the first run whose errors count.
-	first int
+	all, near selection
+}
+
+// selection is which runs have errors that count.
+type selection struct {
+	slots   [MaxRuns]bool
+	whole   bool // every run
+	n       int
+	seconds float64 // of all of them
+}
+
+func (s *selection) add(slot int, r *run) {
+	s.slots[slot] = true
+	s.n, s.seconds = s.n+1, s.seconds+r.seconds
 }
 
 // Errors of the first predictions count as long as there are no others: they
@@ -50,15 +60,30 @@ func (e *Estimator) ask(x, log float64) question {
 
 func (e *Estimator) about(predicted [predictors]float64, log float64) question {
 	q := question{predicted: predicted}
+	first := 1 // run 0 was not predicted
 	if e.learnt >= manyRuns {
-		q.first = earlyRuns
+		first = earlyRuns
 	}
+	for slot := range e.peaks {
+		if e.number(slot) >= first {
+			q.all.add(slot, &e.runs[slot])
+		}
+	}
+	q.all.whole = q.all.n == len(e.peaks)
 	// The root of the number of runs is the usual rate for estimates from nearest
 	// neighbours: their number grows, and their part of all shrinks. Twice that is
 	// as many on either side.
-	n := int(math.Ceil(2 * math.Sqrt(float64(len(e.peaks)))))
-	if low, high := e.inputs.around(log, n); high > low {
-		q.from, q.to = e.inputs[low].log, e.inputs[high-1].log
+	low, high := e.inputs.around(log, int(math.Ceil(2*math.Sqrt(float64(len(e.peaks))))))
+	for low > 0 && low < high && e.inputs[low-1].log == e.inputs[low].log {
+		low--
+	}
+	for high > low && high < len(e.inputs) && e.inputs[high].log == e.inputs[high-1].log {
+		high++
+	}
+	for _, a := range e.inputs[low:high] {
+		if q.all.slots[a.slot] {
+			q.near.add(a.slot, &e.runs[a.slot])
+		}
 	}
 	return q
 }
@@ -92,23 +117,31 @@ func (o opinion) weight(i int) float64 {
 	return 1.0 / tailParts
 }
 
+// atMost returns the weight of the first peaks up to i.
+func (o opinion) atMost(i int) float64 {
+	if n := o.seen(); i >= n {
+		return float64(n) + float64(i-n+1)/tailParts
+	}
+	return float64(i + 1)
+}
+
 // opinion returns the distribution of an expert, in the memory of into.
 func (e *Estimator) opinion(x expert, q *question, into []float64) opinion {
 	o := opinion{peaks: into[:0]}
-	predicted := q.predicted[x.predictor]
-	skip := q.first > 0 && e.learnt <= MaxRuns+q.first // later the early runs are forgotten
-	for _, r := range e.errors[x.predictor] {
-		past := &e.runs[r.slot]
-		if x.near && (past.log < q.from || past.log > q.to) || skip && e.number(r.slot) < q.first {
-			continue
-		}
-		o.peaks = append(o.peaks, x.predictor.peakOf(predicted, r.err))
-		o.seconds += past.seconds
+	predicted, s := q.predicted[x.predictor], &q.all
+	if x.near {
+		s = &q.near
 	}
-	if len(o.peaks) == 0 {
+	for _, r := range e.errors[x.predictor] {
+		if s.whole || s.slots[r.slot] {
+			o.peaks = append(o.peaks, x.predictor.peakOf(predicted, r.err))
+		}
+	}
+	if s.n > 0 {
+		o.seconds = s.seconds / float64(s.n)
+	} else {
 		o.peaks, o.seconds = append(o.peaks, max(predicted, 1)), e.meanSeconds()
 	}
-	o.seconds /= float64(len(o.peaks))
 	o.peaks = appendTail(o.peaks)
 	return o
 }
@@ -153,12 +186,12 @@ func (o opinion) choose(p Prices) float64 {
 	most := o.peaks[len(o.peaks)-1]
 	total := float64(o.seen() + 1)
 	memory := p.PerGiBHour / (1 << 30) / 3600 * o.seconds
+	failed := memory*most + p.Weight
 	best, least := most, math.Inf(1)
-	below := 0.0
 	for i, m := range o.peaks {
-		below += o.weight(i)
-		above := max(total-below, 0)
-		if cost := memory*(below*m+above*(p.FailedShare*m+most)) + p.Weight*above; cost < least {
+		below := o.atMost(i)
+		above := total - below
+		if cost := memory*m*(below+above*p.FailedShare) + failed*above; cost < least {
 			best, least = m, cost
 		}
 	}

@@ -176,5 +176,7 @@ func (r *residuals) insert(a residual) {
 }
 
 func (r *residuals) remove(slot int) {
-	*r = slices.DeleteFunc(*r, func(a residual) bool { return a.slot == slot })
+	if i := slices.IndexFunc(*r, func(a residual) bool { return a.slot == slot }); i >= 0 {
+		*r = slices.Delete(*r, i, i+1)
+	}
 }
