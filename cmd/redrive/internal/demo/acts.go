@@ -68,6 +68,9 @@ func memory(ctx context.Context, s *stage) (outcome, error) {
 	if len(last.GetAppliedPatches()) == 0 {
 		return out, errors.New("no patch was applied")
 	}
+	if err := s.draw(ctx, attempts[0].GetFailure()); err != nil {
+		return out, err
+	}
 	patch := last.GetAppliedPatches()[0]
 	s.say("an engineer promotes %s to all jobs of this type: redrive patches promote", patch)
 	if _, err := s.call.config.PromotePatch(ctx, &redrivev1.PromotePatchRequest{Name: patch, Reason: "proven in the demo"}); err != nil {
