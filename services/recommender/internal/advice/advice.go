@@ -10,6 +10,7 @@ import (
 	"github.com/redrive-io/redrive/pkg/engine"
 	"github.com/redrive-io/redrive/pkg/errs"
 	"github.com/redrive-io/redrive/pkg/failure"
+	"github.com/redrive-io/redrive/services/recommender/internal/features"
 	"github.com/redrive-io/redrive/services/recommender/internal/history"
 	"github.com/redrive-io/redrive/services/recommender/internal/model"
 	"github.com/redrive-io/redrive/services/recommender/internal/need"
@@ -69,12 +70,20 @@ type Record struct {
 	Dice  float64
 	Model string // the model that it rests on, by its name
 	Time  time.Time
+	// Calibration is how the model corrects the probabilities that follow from Need
+	// and Permanent.
+	Calibration model.Calibration
+	Features    features.Features // what was known, without what was chosen
+	// Factors are worked out when there is an answer, from more than a record has.
+	// They are in it so that they are told with the answer when it is made again.
+	Factors []Factor
 }
 
 // Answer is the answer of a search with the change that it asks for.
 type Answer struct {
 	search.Answer
 	Operations []engine.Operation
+	Features   features.Features // with what was chosen
 }
 
 // Bounds on a request.
@@ -141,6 +150,7 @@ func Search(ctx context.Context, r Request, rec Record) (Answer, error) {
 	if unknown {
 		a.Reason = "nothing is known yet of what the job needs"
 	}
+	a.Features = rec.chosen(r, a.Answer)
 	if a.Outcome != search.Change {
 		return a, nil
 	}
@@ -159,6 +169,13 @@ func Search(ctx context.Context, r Request, rec Record) (Answer, error) {
 
 // inputs returns all that a search on a record looks at.
 func (r Request) inputs(rec Record) (search.Inputs, error) {
+	in, err := r.uncorrected(rec)
+	return calibrated(in, rec.Calibration), err
+}
+
+// uncorrected returns the inputs as they are before the model corrects their
+// probabilities.
+func (r Request) uncorrected(rec Record) (search.Inputs, error) {
 	setting, question, err := r.question()
 	if rec.First {
 		setting, question, err = r.sized()

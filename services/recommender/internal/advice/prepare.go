@@ -23,31 +23,48 @@ func Prepare(r Request, k Knowledge, s search.Settings) (Record, error) {
 	rec := k.record(r, s)
 	rec.Permanent = r.permanent(k, question)
 	rec.Observations = max(rec.Observations, r.SameFailures-1) + 1
-	if question != search.MoreMemory {
-		return rec, nil
+	if s.Exploration > 0 {
+		rec.Dice = dice(r.FailureID)
 	}
+	predictor := ""
+	if question == search.MoreMemory {
+		if predictor, err = rec.need(r, k, setting); err != nil {
+			return Record{}, err
+		}
+	}
+	rec.Features = k.known(r, rec, predictor)
+	return rec, nil
+}
+
+// need sets what is known of the need of the part that ran out, and returns
+// what predicted it.
+func (rec *Record) need(r Request, k Knowledge, setting engine.Setting) (predictor string, err error) {
 	profile, err := engine.Lookup(r.Type.Engine)
 	if err != nil {
-		return Record{}, err
+		return "", err
 	}
 	rec.Part, rec.Proven = setting.Part, r.proven(setting)
 	rec.Seen = k.seen(profile, setting.Part)
 	if k.Estimator == nil || setting.Part != k.History.Measured() {
 		rec.Need = need.After(k.History.Needs(profile, setting.Part), rec.Proven).Above(rec.Proven)
-		return rec, nil
+		return "", nil
 	}
-	f := k.Estimator.After(r.Evidence.InputBytes, rec.Proven, ceiling(setting, s), k.History.Short(profile, setting.Part))
+	f := k.Estimator.After(r.Evidence.InputBytes, rec.Proven, ceiling(setting, rec.Settings), k.History.Short(profile, setting.Part))
 	rec.Need, rec.Reach, rec.Beyond = f.Need, f.Reach, f.Beyond
 	rec.Seconds = max(f.Seconds, r.Evidence.Duration.Seconds(), 1)
-	return rec, nil
+	return f.Predictor, nil
 }
 
 // record begins a record with what does not depend on what is asked.
 func (k Knowledge) record(r Request, s search.Settings) Record {
 	ended, _, _ := k.History.Count()
+	var corrected model.Calibration
+	if c := k.Model.Calibration(); len(c) > 0 {
+		corrected = c
+	}
 	return Record{
 		Settings: s, Seconds: r.seconds(k.History), Observations: ended, FailedShare: min(k.Model.FailedShare(), 1), Time: k.Now,
-		Model: cmp.Or(k.Model.Name, model.BuiltinName),
+		Model: cmp.Or(k.Model.Name, model.BuiltinName), Calibration: corrected,
 	}
 }
 

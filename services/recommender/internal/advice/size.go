@@ -17,26 +17,36 @@ func Size(r Request, k Knowledge, s search.Settings) (Record, error) {
 	}
 	rec := k.record(r, s)
 	rec.First, rec.Part, rec.Permanent = true, setting.Part, 1-need.Certain
-	switch {
-	case setting.Part == engine.NoPart:
-		return rec, nil
-	case k.Estimator != nil && setting.Part == k.History.Measured():
-		f := k.Estimator.First(r.Evidence.InputBytes)
-		rec.Need, rec.Reach, rec.Seconds = f.Need, f.Reach, max(f.Seconds, 1)
-		return rec, nil
-	}
-	profile, err := engine.Lookup(r.Type.Engine)
+	predictor, err := rec.first(r, k, setting)
 	if err != nil {
 		return Record{}, err
 	}
-	rec.Seen = k.seen(profile, setting.Part)
-	seen := enough(k.History.Needs(profile, setting.Part))
-	if len(seen) == 0 {
-		rec.Need = need.FirstRun(k.Uses, setting.Memory)
-		return rec, nil
-	}
-	rec.Need = need.After(seen, 0).Above(0)
+	rec.Features = k.known(r, rec, predictor)
 	return rec, nil
+}
+
+// first sets what is known of the need of a first attempt, and returns what
+// predicted it.
+func (rec *Record) first(r Request, k Knowledge, setting engine.Setting) (predictor string, err error) {
+	if setting.Part == engine.NoPart {
+		return "", nil
+	}
+	if k.Estimator != nil && setting.Part == k.History.Measured() {
+		f := k.Estimator.First(r.Evidence.InputBytes)
+		rec.Need, rec.Reach, rec.Seconds = f.Need, f.Reach, max(f.Seconds, 1)
+		return f.Predictor, nil
+	}
+	profile, err := engine.Lookup(r.Type.Engine)
+	if err != nil {
+		return "", err
+	}
+	rec.Seen = k.seen(profile, setting.Part)
+	if seen := enough(k.History.Needs(profile, setting.Part)); len(seen) > 0 {
+		rec.Need = need.After(seen, 0).Above(0)
+	} else {
+		rec.Need = need.FirstRun(k.Uses, setting.Memory)
+	}
+	return "", nil
 }
 
 // enough returns what was only bounded from above as if all of it had been

@@ -16,14 +16,17 @@ func BinOf(p float64) int {
 
 func clamp(p float64) float64 { return min(max(p, leastProbability), 1-leastProbability) }
 
-// point says that what was predicted with log-odds x came with log-odds y.
-type point struct{ x, y float64 }
+// Calibration corrects predicted probabilities: ascending points. Without any it
+// changes none.
+type Calibration []Point
 
-// points returns the calibration as ascending points: in each bin what was
+// Point says how often what was predicted with one probability came true.
+type Point struct{ Predicted, Observed float64 }
+
+// points returns the calibration that Content.Bins tell: in each bin what was
 // predicted counts as one observation of itself, and neighbours that would be
-// out of order are taken together (pool adjacent violators). None is the
-// identity.
-func (c Content) points() []point {
+// out of order are taken together (pool adjacent violators).
+func (c Content) points() Calibration {
 	type pool struct{ predicted, observed, count float64 }
 	var pools []pool
 	for _, b := range c.Bins {
@@ -39,36 +42,44 @@ func (c Content) points() []point {
 		}
 		pools = append(pools, next)
 	}
-	points := make([]point, 0, len(pools))
+	points := make(Calibration, 0, len(pools))
 	for _, p := range pools {
-		points = append(points, point{logit(clamp(p.predicted / p.count)), logit(clamp(p.observed / p.count))})
+		points = append(points, Point{clamp(p.predicted / p.count), clamp(p.observed / p.count)})
 	}
 	return points
 }
 
-// Calibrated returns how often what is predicted with probability p came true.
-// It never falls with p, and is between 0.001 and 0.999. Between two points it
-// is straight in log-odds; beyond the outermost the log-odds are moved by as
-// much as there.
-func (m Model) Calibrated(p float64) float64 {
-	points := m.calibration
-	if points == nil {
-		points = m.points()
+// Calibration returns how the model corrects probabilities. It must not be
+// changed.
+func (m Model) Calibration() Calibration {
+	if m.calibration == nil {
+		return m.points()
 	}
-	if len(points) == 0 {
+	return m.calibration
+}
+
+// Calibrated returns how often what is predicted with probability p comes true.
+func (m Model) Calibrated(p float64) float64 { return m.Calibration().At(p) }
+
+// At returns how often what is predicted with probability p comes true. It never
+// falls with p, and is between 0.001 and 0.999. Between two points it is straight
+// in log-odds; beyond the outermost the log-odds are moved by as much as there.
+func (c Calibration) At(p float64) float64 {
+	if len(c) == 0 {
 		return clamp(p)
 	}
 	x := logit(clamp(p))
-	first, last := points[0], points[len(points)-1]
+	first, last := c[0], c[len(c)-1]
 	switch {
-	case x <= first.x:
-		return clamp(logistic(x + first.y - first.x))
-	case x >= last.x:
-		return clamp(logistic(x + last.y - last.x))
+	case x <= logit(first.Predicted):
+		return clamp(logistic(x + logit(first.Observed) - logit(first.Predicted)))
+	case x >= logit(last.Predicted):
+		return clamp(logistic(x + logit(last.Observed) - logit(last.Predicted)))
 	}
 	for i := 1; ; i++ {
-		if a, b := points[i-1], points[i]; x <= b.x {
-			return clamp(logistic(a.y + (b.y-a.y)*(x-a.x)/(b.x-a.x)))
+		if low, high := logit(c[i-1].Predicted), logit(c[i].Predicted); x <= high {
+			from, to := logit(c[i-1].Observed), logit(c[i].Observed)
+			return clamp(logistic(from + (to-from)*(x-low)/(high-low)))
 		}
 	}
 }

@@ -19,7 +19,7 @@ const BuiltinName = "builtin"
 type Model struct {
 	Name string
 	Content
-	calibration []point // of New; without it Calibrated works it out at each call
+	calibration Calibration // of New; without it Calibrated works it out at each call
 }
 
 // Builtin returns the model of a new installation: priors alone.

@@ -41,6 +41,14 @@ func (in Inputs) Curve(at engine.Size, low, high int64, n int) []Candidate {
 	return in.along(at, memory...)
 }
 
+// Score predicts one size, whether it may be given or not.
+func (in Inputs) Score(size engine.Size) Candidate {
+	if in.Question == MoreMemory {
+		return in.along(size, size.Memory)[0]
+	}
+	return in.current()
+}
+
 // Twice returns twice as many bytes, or as many as there can be.
 func Twice(bytes int64) int64 { return times(bytes, 2) }
 
