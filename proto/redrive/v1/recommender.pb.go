@@ -733,8 +733,14 @@ type RecommendationInputs struct {
 	// The probability that an attempt needs more than may be given, by the same
 	// estimate.
 	BeyondProbability float64 `protobuf:"fixed64,19,opt,name=beyond_probability,json=beyondProbability,proto3" json:"beyond_probability,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// How the model corrects the probabilities that follow from memory_need and
+	// permanent_probability: ascending points, at most 100, without counts.
+	Calibration []*CalibrationBin `protobuf:"bytes,20,rep,name=calibration,proto3" json:"calibration,omitempty"`
+	// What moved the answer. It follows from more than is recorded here; a replay
+	// tells it again.
+	Factors       []*Factor `protobuf:"bytes,21,rep,name=factors,proto3" json:"factors,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *RecommendationInputs) Reset() {
@@ -898,6 +904,20 @@ func (x *RecommendationInputs) GetBeyondProbability() float64 {
 		return x.BeyondProbability
 	}
 	return 0
+}
+
+func (x *RecommendationInputs) GetCalibration() []*CalibrationBin {
+	if x != nil {
+		return x.Calibration
+	}
+	return nil
+}
+
+func (x *RecommendationInputs) GetFactors() []*Factor {
+	if x != nil {
+		return x.Factors
+	}
+	return nil
 }
 
 // ShapeKnowledge is what was learnt of run times on clusters.
@@ -2060,7 +2080,7 @@ const file_redrive_v1_recommender_proto_rawDesc = "" +
 	"\x05shape\x18\t \x01(\v2\x18.redrive.v1.ClusterShapeR\x05shape\x12\x18\n" +
 	"\aseconds\x18\n" +
 	" \x01(\x01R\aseconds\x12\x1c\n" +
-	"\tinstances\x18\v \x01(\x05R\tinstances\"\x85\x06\n" +
+	"\tinstances\x18\v \x01(\x05R\tinstances\"\xf1\x06\n" +
 	"\x14RecommendationInputs\x126\n" +
 	"\arequest\x18\x01 \x01(\v2\x1c.redrive.v1.RecommendRequestR\arequest\x125\n" +
 	"\vmemory_need\x18\x02 \x03(\v2\x14.redrive.v1.QuantileR\n" +
@@ -2086,7 +2106,9 @@ const file_redrive_v1_recommender_proto_rawDesc = "" +
 	"\x04dice\x18\x11 \x01(\x01R\x04dice\x12\x1f\n" +
 	"\vreach_bytes\x18\x12 \x01(\x03R\n" +
 	"reachBytes\x12-\n" +
-	"\x12beyond_probability\x18\x13 \x01(\x01R\x11beyondProbability\"v\n" +
+	"\x12beyond_probability\x18\x13 \x01(\x01R\x11beyondProbability\x12<\n" +
+	"\vcalibration\x18\x14 \x03(\v2\x1a.redrive.v1.CalibrationBinR\vcalibration\x12,\n" +
+	"\afactors\x18\x15 \x03(\v2\x12.redrive.v1.FactorR\afactors\"v\n" +
 	"\x0eShapeKnowledge\x12.\n" +
 	"\x06curves\x18\x01 \x03(\v2\x16.redrive.v1.ShapeCurveR\x06curves\x124\n" +
 	"\x16interruptions_per_hour\x18\x02 \x01(\x01R\x14interruptionsPerHour\"\xb5\x01\n" +
@@ -2265,27 +2287,28 @@ var file_redrive_v1_recommender_proto_goTypes = []any{
 	(*PatchOperation)(nil),              // 28: redrive.v1.PatchOperation
 	(*Features)(nil),                    // 29: redrive.v1.Features
 	(*timestamppb.Timestamp)(nil),       // 30: google.protobuf.Timestamp
-	(*ListRightsizingsRequest)(nil),     // 31: redrive.v1.ListRightsizingsRequest
-	(*ProposeRightsizingRequest)(nil),   // 32: redrive.v1.ProposeRightsizingRequest
-	(*ListRecordsRequest)(nil),          // 33: redrive.v1.ListRecordsRequest
-	(*RebuildRecordsRequest)(nil),       // 34: redrive.v1.RebuildRecordsRequest
-	(*TrainModelRequest)(nil),           // 35: redrive.v1.TrainModelRequest
-	(*GetTrainingRequest)(nil),          // 36: redrive.v1.GetTrainingRequest
-	(*ListModelsRequest)(nil),           // 37: redrive.v1.ListModelsRequest
-	(*GetModelRequest)(nil),             // 38: redrive.v1.GetModelRequest
-	(*PromoteModelRequest)(nil),         // 39: redrive.v1.PromoteModelRequest
-	(*RollbackModelRequest)(nil),        // 40: redrive.v1.RollbackModelRequest
-	(*DiffModelsRequest)(nil),           // 41: redrive.v1.DiffModelsRequest
-	(*GetDriftRequest)(nil),             // 42: redrive.v1.GetDriftRequest
-	(*ListRightsizingsResponse)(nil),    // 43: redrive.v1.ListRightsizingsResponse
-	(*Rightsizing)(nil),                 // 44: redrive.v1.Rightsizing
-	(*ListRecordsResponse)(nil),         // 45: redrive.v1.ListRecordsResponse
-	(*RebuildRecordsResponse)(nil),      // 46: redrive.v1.RebuildRecordsResponse
-	(*Training)(nil),                    // 47: redrive.v1.Training
-	(*ListModelsResponse)(nil),          // 48: redrive.v1.ListModelsResponse
-	(*Model)(nil),                       // 49: redrive.v1.Model
-	(*DiffModelsResponse)(nil),          // 50: redrive.v1.DiffModelsResponse
-	(*Drift)(nil),                       // 51: redrive.v1.Drift
+	(*CalibrationBin)(nil),              // 31: redrive.v1.CalibrationBin
+	(*ListRightsizingsRequest)(nil),     // 32: redrive.v1.ListRightsizingsRequest
+	(*ProposeRightsizingRequest)(nil),   // 33: redrive.v1.ProposeRightsizingRequest
+	(*ListRecordsRequest)(nil),          // 34: redrive.v1.ListRecordsRequest
+	(*RebuildRecordsRequest)(nil),       // 35: redrive.v1.RebuildRecordsRequest
+	(*TrainModelRequest)(nil),           // 36: redrive.v1.TrainModelRequest
+	(*GetTrainingRequest)(nil),          // 37: redrive.v1.GetTrainingRequest
+	(*ListModelsRequest)(nil),           // 38: redrive.v1.ListModelsRequest
+	(*GetModelRequest)(nil),             // 39: redrive.v1.GetModelRequest
+	(*PromoteModelRequest)(nil),         // 40: redrive.v1.PromoteModelRequest
+	(*RollbackModelRequest)(nil),        // 41: redrive.v1.RollbackModelRequest
+	(*DiffModelsRequest)(nil),           // 42: redrive.v1.DiffModelsRequest
+	(*GetDriftRequest)(nil),             // 43: redrive.v1.GetDriftRequest
+	(*ListRightsizingsResponse)(nil),    // 44: redrive.v1.ListRightsizingsResponse
+	(*Rightsizing)(nil),                 // 45: redrive.v1.Rightsizing
+	(*ListRecordsResponse)(nil),         // 46: redrive.v1.ListRecordsResponse
+	(*RebuildRecordsResponse)(nil),      // 47: redrive.v1.RebuildRecordsResponse
+	(*Training)(nil),                    // 48: redrive.v1.Training
+	(*ListModelsResponse)(nil),          // 49: redrive.v1.ListModelsResponse
+	(*Model)(nil),                       // 50: redrive.v1.Model
+	(*DiffModelsResponse)(nil),          // 51: redrive.v1.DiffModelsResponse
+	(*Drift)(nil),                       // 52: redrive.v1.Drift
 }
 var file_redrive_v1_recommender_proto_depIdxs = []int32{
 	24, // 0: redrive.v1.RecommendRequest.type:type_name -> redrive.v1.JobType
@@ -2310,65 +2333,67 @@ var file_redrive_v1_recommender_proto_depIdxs = []int32{
 	30, // 19: redrive.v1.RecommendationInputs.time:type_name -> google.protobuf.Timestamp
 	8,  // 20: redrive.v1.RecommendationInputs.shapes:type_name -> redrive.v1.ShapeKnowledge
 	29, // 21: redrive.v1.RecommendationInputs.features:type_name -> redrive.v1.Features
-	9,  // 22: redrive.v1.ShapeKnowledge.curves:type_name -> redrive.v1.ShapeCurve
-	24, // 23: redrive.v1.ShapeCurve.type:type_name -> redrive.v1.JobType
-	12, // 24: redrive.v1.RecommenderSettings.nodes:type_name -> redrive.v1.NodeShape
-	24, // 25: redrive.v1.RecommendSizeRequest.type:type_name -> redrive.v1.JobType
-	25, // 26: redrive.v1.RecommendSizeRequest.config:type_name -> google.protobuf.Struct
-	7,  // 27: redrive.v1.PlotRecommendationRequest.inputs:type_name -> redrive.v1.RecommendationInputs
-	7,  // 28: redrive.v1.ReplayRecommendationRequest.inputs:type_name -> redrive.v1.RecommendationInputs
-	24, // 29: redrive.v1.GetJobTypeModelRequest.type:type_name -> redrive.v1.JobType
-	24, // 30: redrive.v1.JobTypeModel.type:type_name -> redrive.v1.JobType
-	10, // 31: redrive.v1.JobTypeModel.memory_need:type_name -> redrive.v1.Quantile
-	30, // 32: redrive.v1.JobTypeModel.update_time:type_name -> google.protobuf.Timestamp
-	24, // 33: redrive.v1.JobTypeHistory.type:type_name -> redrive.v1.JobType
-	21, // 34: redrive.v1.JobTypeHistory.attempts:type_name -> redrive.v1.ObservedAttempt
-	30, // 35: redrive.v1.JobTypeHistory.update_time:type_name -> google.protobuf.Timestamp
-	20, // 36: redrive.v1.JobTypeHistory.runs:type_name -> redrive.v1.MeasuredRuns
-	1,  // 37: redrive.v1.ObservedAttempt.outcome:type_name -> redrive.v1.ObservedAttempt.Outcome
-	30, // 38: redrive.v1.ObservedAttempt.end_time:type_name -> google.protobuf.Timestamp
-	22, // 39: redrive.v1.ObservedAttempt.part_bytes:type_name -> redrive.v1.ObservedAttempt.PartBytesEntry
-	23, // 40: redrive.v1.ObservedAttempt.part_peak_bytes:type_name -> redrive.v1.ObservedAttempt.PartPeakBytesEntry
-	27, // 41: redrive.v1.ObservedAttempt.shape:type_name -> redrive.v1.ClusterShape
-	2,  // 42: redrive.v1.RecommenderService.Recommend:input_type -> redrive.v1.RecommendRequest
-	16, // 43: redrive.v1.RecommenderService.ReplayRecommendation:input_type -> redrive.v1.ReplayRecommendationRequest
-	17, // 44: redrive.v1.RecommenderService.GetJobTypeModel:input_type -> redrive.v1.GetJobTypeModelRequest
-	13, // 45: redrive.v1.RecommenderService.RecommendSize:input_type -> redrive.v1.RecommendSizeRequest
-	14, // 46: redrive.v1.RecommenderService.PlotRecommendation:input_type -> redrive.v1.PlotRecommendationRequest
-	31, // 47: redrive.v1.RecommenderService.ListRightsizings:input_type -> redrive.v1.ListRightsizingsRequest
-	32, // 48: redrive.v1.RecommenderService.ProposeRightsizing:input_type -> redrive.v1.ProposeRightsizingRequest
-	33, // 49: redrive.v1.RecommenderService.ListRecords:input_type -> redrive.v1.ListRecordsRequest
-	34, // 50: redrive.v1.RecommenderService.RebuildRecords:input_type -> redrive.v1.RebuildRecordsRequest
-	35, // 51: redrive.v1.RecommenderService.TrainModel:input_type -> redrive.v1.TrainModelRequest
-	36, // 52: redrive.v1.RecommenderService.GetTraining:input_type -> redrive.v1.GetTrainingRequest
-	37, // 53: redrive.v1.RecommenderService.ListModels:input_type -> redrive.v1.ListModelsRequest
-	38, // 54: redrive.v1.RecommenderService.GetModel:input_type -> redrive.v1.GetModelRequest
-	39, // 55: redrive.v1.RecommenderService.PromoteModel:input_type -> redrive.v1.PromoteModelRequest
-	40, // 56: redrive.v1.RecommenderService.RollbackModel:input_type -> redrive.v1.RollbackModelRequest
-	41, // 57: redrive.v1.RecommenderService.DiffModels:input_type -> redrive.v1.DiffModelsRequest
-	42, // 58: redrive.v1.RecommenderService.GetDrift:input_type -> redrive.v1.GetDriftRequest
-	4,  // 59: redrive.v1.RecommenderService.Recommend:output_type -> redrive.v1.Recommendation
-	4,  // 60: redrive.v1.RecommenderService.ReplayRecommendation:output_type -> redrive.v1.Recommendation
-	18, // 61: redrive.v1.RecommenderService.GetJobTypeModel:output_type -> redrive.v1.JobTypeModel
-	4,  // 62: redrive.v1.RecommenderService.RecommendSize:output_type -> redrive.v1.Recommendation
-	15, // 63: redrive.v1.RecommenderService.PlotRecommendation:output_type -> redrive.v1.PlotRecommendationResponse
-	43, // 64: redrive.v1.RecommenderService.ListRightsizings:output_type -> redrive.v1.ListRightsizingsResponse
-	44, // 65: redrive.v1.RecommenderService.ProposeRightsizing:output_type -> redrive.v1.Rightsizing
-	45, // 66: redrive.v1.RecommenderService.ListRecords:output_type -> redrive.v1.ListRecordsResponse
-	46, // 67: redrive.v1.RecommenderService.RebuildRecords:output_type -> redrive.v1.RebuildRecordsResponse
-	47, // 68: redrive.v1.RecommenderService.TrainModel:output_type -> redrive.v1.Training
-	47, // 69: redrive.v1.RecommenderService.GetTraining:output_type -> redrive.v1.Training
-	48, // 70: redrive.v1.RecommenderService.ListModels:output_type -> redrive.v1.ListModelsResponse
-	49, // 71: redrive.v1.RecommenderService.GetModel:output_type -> redrive.v1.Model
-	49, // 72: redrive.v1.RecommenderService.PromoteModel:output_type -> redrive.v1.Model
-	49, // 73: redrive.v1.RecommenderService.RollbackModel:output_type -> redrive.v1.Model
-	50, // 74: redrive.v1.RecommenderService.DiffModels:output_type -> redrive.v1.DiffModelsResponse
-	51, // 75: redrive.v1.RecommenderService.GetDrift:output_type -> redrive.v1.Drift
-	59, // [59:76] is the sub-list for method output_type
-	42, // [42:59] is the sub-list for method input_type
-	42, // [42:42] is the sub-list for extension type_name
-	42, // [42:42] is the sub-list for extension extendee
-	0,  // [0:42] is the sub-list for field type_name
+	31, // 22: redrive.v1.RecommendationInputs.calibration:type_name -> redrive.v1.CalibrationBin
+	5,  // 23: redrive.v1.RecommendationInputs.factors:type_name -> redrive.v1.Factor
+	9,  // 24: redrive.v1.ShapeKnowledge.curves:type_name -> redrive.v1.ShapeCurve
+	24, // 25: redrive.v1.ShapeCurve.type:type_name -> redrive.v1.JobType
+	12, // 26: redrive.v1.RecommenderSettings.nodes:type_name -> redrive.v1.NodeShape
+	24, // 27: redrive.v1.RecommendSizeRequest.type:type_name -> redrive.v1.JobType
+	25, // 28: redrive.v1.RecommendSizeRequest.config:type_name -> google.protobuf.Struct
+	7,  // 29: redrive.v1.PlotRecommendationRequest.inputs:type_name -> redrive.v1.RecommendationInputs
+	7,  // 30: redrive.v1.ReplayRecommendationRequest.inputs:type_name -> redrive.v1.RecommendationInputs
+	24, // 31: redrive.v1.GetJobTypeModelRequest.type:type_name -> redrive.v1.JobType
+	24, // 32: redrive.v1.JobTypeModel.type:type_name -> redrive.v1.JobType
+	10, // 33: redrive.v1.JobTypeModel.memory_need:type_name -> redrive.v1.Quantile
+	30, // 34: redrive.v1.JobTypeModel.update_time:type_name -> google.protobuf.Timestamp
+	24, // 35: redrive.v1.JobTypeHistory.type:type_name -> redrive.v1.JobType
+	21, // 36: redrive.v1.JobTypeHistory.attempts:type_name -> redrive.v1.ObservedAttempt
+	30, // 37: redrive.v1.JobTypeHistory.update_time:type_name -> google.protobuf.Timestamp
+	20, // 38: redrive.v1.JobTypeHistory.runs:type_name -> redrive.v1.MeasuredRuns
+	1,  // 39: redrive.v1.ObservedAttempt.outcome:type_name -> redrive.v1.ObservedAttempt.Outcome
+	30, // 40: redrive.v1.ObservedAttempt.end_time:type_name -> google.protobuf.Timestamp
+	22, // 41: redrive.v1.ObservedAttempt.part_bytes:type_name -> redrive.v1.ObservedAttempt.PartBytesEntry
+	23, // 42: redrive.v1.ObservedAttempt.part_peak_bytes:type_name -> redrive.v1.ObservedAttempt.PartPeakBytesEntry
+	27, // 43: redrive.v1.ObservedAttempt.shape:type_name -> redrive.v1.ClusterShape
+	2,  // 44: redrive.v1.RecommenderService.Recommend:input_type -> redrive.v1.RecommendRequest
+	16, // 45: redrive.v1.RecommenderService.ReplayRecommendation:input_type -> redrive.v1.ReplayRecommendationRequest
+	17, // 46: redrive.v1.RecommenderService.GetJobTypeModel:input_type -> redrive.v1.GetJobTypeModelRequest
+	13, // 47: redrive.v1.RecommenderService.RecommendSize:input_type -> redrive.v1.RecommendSizeRequest
+	14, // 48: redrive.v1.RecommenderService.PlotRecommendation:input_type -> redrive.v1.PlotRecommendationRequest
+	32, // 49: redrive.v1.RecommenderService.ListRightsizings:input_type -> redrive.v1.ListRightsizingsRequest
+	33, // 50: redrive.v1.RecommenderService.ProposeRightsizing:input_type -> redrive.v1.ProposeRightsizingRequest
+	34, // 51: redrive.v1.RecommenderService.ListRecords:input_type -> redrive.v1.ListRecordsRequest
+	35, // 52: redrive.v1.RecommenderService.RebuildRecords:input_type -> redrive.v1.RebuildRecordsRequest
+	36, // 53: redrive.v1.RecommenderService.TrainModel:input_type -> redrive.v1.TrainModelRequest
+	37, // 54: redrive.v1.RecommenderService.GetTraining:input_type -> redrive.v1.GetTrainingRequest
+	38, // 55: redrive.v1.RecommenderService.ListModels:input_type -> redrive.v1.ListModelsRequest
+	39, // 56: redrive.v1.RecommenderService.GetModel:input_type -> redrive.v1.GetModelRequest
+	40, // 57: redrive.v1.RecommenderService.PromoteModel:input_type -> redrive.v1.PromoteModelRequest
+	41, // 58: redrive.v1.RecommenderService.RollbackModel:input_type -> redrive.v1.RollbackModelRequest
+	42, // 59: redrive.v1.RecommenderService.DiffModels:input_type -> redrive.v1.DiffModelsRequest
+	43, // 60: redrive.v1.RecommenderService.GetDrift:input_type -> redrive.v1.GetDriftRequest
+	4,  // 61: redrive.v1.RecommenderService.Recommend:output_type -> redrive.v1.Recommendation
+	4,  // 62: redrive.v1.RecommenderService.ReplayRecommendation:output_type -> redrive.v1.Recommendation
+	18, // 63: redrive.v1.RecommenderService.GetJobTypeModel:output_type -> redrive.v1.JobTypeModel
+	4,  // 64: redrive.v1.RecommenderService.RecommendSize:output_type -> redrive.v1.Recommendation
+	15, // 65: redrive.v1.RecommenderService.PlotRecommendation:output_type -> redrive.v1.PlotRecommendationResponse
+	44, // 66: redrive.v1.RecommenderService.ListRightsizings:output_type -> redrive.v1.ListRightsizingsResponse
+	45, // 67: redrive.v1.RecommenderService.ProposeRightsizing:output_type -> redrive.v1.Rightsizing
+	46, // 68: redrive.v1.RecommenderService.ListRecords:output_type -> redrive.v1.ListRecordsResponse
+	47, // 69: redrive.v1.RecommenderService.RebuildRecords:output_type -> redrive.v1.RebuildRecordsResponse
+	48, // 70: redrive.v1.RecommenderService.TrainModel:output_type -> redrive.v1.Training
+	48, // 71: redrive.v1.RecommenderService.GetTraining:output_type -> redrive.v1.Training
+	49, // 72: redrive.v1.RecommenderService.ListModels:output_type -> redrive.v1.ListModelsResponse
+	50, // 73: redrive.v1.RecommenderService.GetModel:output_type -> redrive.v1.Model
+	50, // 74: redrive.v1.RecommenderService.PromoteModel:output_type -> redrive.v1.Model
+	50, // 75: redrive.v1.RecommenderService.RollbackModel:output_type -> redrive.v1.Model
+	51, // 76: redrive.v1.RecommenderService.DiffModels:output_type -> redrive.v1.DiffModelsResponse
+	52, // 77: redrive.v1.RecommenderService.GetDrift:output_type -> redrive.v1.Drift
+	61, // [61:78] is the sub-list for method output_type
+	44, // [44:61] is the sub-list for method input_type
+	44, // [44:44] is the sub-list for extension type_name
+	44, // [44:44] is the sub-list for extension extendee
+	0,  // [0:44] is the sub-list for field type_name
 }
 
 func init() { file_redrive_v1_recommender_proto_init() }

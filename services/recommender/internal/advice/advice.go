@@ -90,6 +90,7 @@ type Answer struct {
 const (
 	maxSameFailures = failure.MaxAttempt
 	maxFingerprint  = history.MaxFingerprint
+	maxOwner        = 128
 )
 
 // Validate names what is wrong with r.
@@ -115,7 +116,11 @@ func (r Request) Validate() error {
 	} else {
 		profile = errs.Fields(p.Validate(r.Config), p.Validate(r.AttemptConfig))
 	}
-	return errs.Fields(r.Type.Validate("type"), class, same, attempt, print, setting, profile, r.validateEvidence())
+	var owner error
+	if len(r.Owner) > maxOwner {
+		owner = errs.Field("owner", "has %d bytes; at most %d are allowed", len(r.Owner), maxOwner)
+	}
+	return errs.Fields(r.Type.Validate("type"), owner, class, same, attempt, print, setting, profile, r.validateEvidence())
 }
 
 func (r Request) validateEvidence() error {

@@ -6,8 +6,11 @@ import (
 	"github.com/redrive-io/redrive/pkg/errs"
 )
 
-// maxPoints bounds the quantiles of a record.
-const maxPoints = 1000
+// Bounds of a record: the points of a distribution and of a calibration.
+const (
+	maxPoints      = 1000
+	maxCorrections = 100
+)
 
 // Validate names what is wrong with a record that came from outside; field is
 // its name in the request.
@@ -32,7 +35,7 @@ func (rec Record) Validate(field string) error {
 		dice = errs.Field(field+".dice", "%v is not at least 0 and less than 1", rec.Dice)
 	}
 	return errs.Fields(
-		rec.validateNeed(field+".memory_need"), share, dice, inside("permanent_probability", rec.Permanent),
+		rec.validateCalibration(field+".calibration"), rec.validateNeed(field+".memory_need"), share, dice, inside("permanent_probability", rec.Permanent),
 		amount("expected_seconds", rec.Seconds), amount("observations", float64(rec.Observations)),
 		amount("considered", float64(rec.Considered)), amount("proven_bytes", float64(rec.Proven)), amount("seen_bytes", float64(rec.Seen)),
 		amount("reach_bytes", float64(rec.Reach)), amount("beyond_probability", rec.Beyond), rec.Settings.Validate(field+".settings"),
@@ -48,6 +51,22 @@ func (rec Record) validateNeed(field string) error {
 		case !(q.Probability >= 0 && q.Probability < 1) || q.Bytes <= 0:
 			return errs.Field(field, "point %d is not a probability of at least 0 and less than 1 with more than 0 bytes", i)
 		case i > 0 && (q.Probability <= rec.Need[i-1].Probability || q.Bytes < rec.Need[i-1].Bytes):
+			return errs.Field(field, "point %d does not come after the one before it", i)
+		}
+	}
+	return nil
+}
+
+func (rec Record) validateCalibration(field string) error {
+	if len(rec.Calibration) > maxCorrections {
+		return errs.Field(field, "has %d points; at most %d are allowed", len(rec.Calibration), maxCorrections)
+	}
+	inside := func(p float64) bool { return p > 0 && p < 1 }
+	for i, c := range rec.Calibration {
+		switch {
+		case !inside(c.Predicted) || !inside(c.Observed):
+			return errs.Field(field, "point %d is not two probabilities of more than 0 and less than 1", i)
+		case i > 0 && (c.Predicted <= rec.Calibration[i-1].Predicted || c.Observed < rec.Calibration[i-1].Observed):
 			return errs.Field(field, "point %d does not come after the one before it", i)
 		}
 	}

@@ -86,17 +86,13 @@ func (s *Server) Recommend(ctx context.Context, req *redrivev1.RecommendRequest)
 	if err != nil {
 		return nil, err
 	}
-	rec, err := advice.Prepare(r, k, s.settings(r.Type, r.Owner, r.Class))
-	if err != nil {
-		return nil, err
-	}
-	return s.answer(ctx, req, r, rec, start)
+	return s.answer(ctx, req, asked{r, k, advice.Prepare, start})
 }
 
 // RecommendSize implements redrivev1.RecommenderServiceServer.
 func (s *Server) RecommendSize(ctx context.Context, req *redrivev1.RecommendSizeRequest) (*redrivev1.Recommendation, error) {
-	asked := wire.SizeRequest(req)
-	r, err := wire.Request(asked)
+	as := wire.SizeRequest(req)
+	r, err := wire.Request(as)
 	if err != nil {
 		return nil, err
 	}
@@ -108,11 +104,7 @@ func (s *Server) RecommendSize(ctx context.Context, req *redrivev1.RecommendSize
 	if err != nil {
 		return nil, err
 	}
-	rec, err := advice.Size(r, k, s.settings(r.Type, r.Owner, ""))
-	if err != nil {
-		return nil, err
-	}
-	return s.answer(ctx, asked, r, rec, start)
+	return s.answer(ctx, as, asked{r, k, advice.Size, start})
 }
 
 // knowledge returns what is known of a job type. What estimators have learnt
@@ -129,11 +121,31 @@ func (s *Server) knowledge(ctx context.Context, t failure.Type, now time.Time) (
 	return k, nil
 }
 
-// answer searches, and tells how it went and how long it took.
-func (s *Server) answer(ctx context.Context, req *redrivev1.RecommendRequest, r advice.Request, rec advice.Record, start time.Time) (*redrivev1.Recommendation, error) {
-	answer, err := answer(ctx, req, r, rec)
+// asked is a question with what there was to answer it.
+type asked struct {
+	request   advice.Request
+	knowledge advice.Knowledge
+	prepare   func(advice.Request, advice.Knowledge, search.Settings) (advice.Record, error)
+	start     time.Time
+}
+
+// answer searches, says what moved the answer, and tells how long it took.
+func (s *Server) answer(ctx context.Context, req *redrivev1.RecommendRequest, q asked) (*redrivev1.Recommendation, error) {
+	r := q.request
+	rec, err := q.prepare(r, q.knowledge, s.settings(r.Type, r.Owner, r.Class))
+	if err != nil {
+		return nil, err
+	}
+	a, err := advice.Search(ctx, r, rec)
+	if err != nil {
+		return nil, err
+	}
+	if rec.Factors, err = advice.Explain(ctx, r, q.knowledge, rec, a, q.prepare); err != nil {
+		return nil, err
+	}
+	answer, err := written(req, rec, a)
 	if err == nil {
-		s.observe(answer.GetOutcome().String(), time.Since(start))
+		s.observe(answer.GetOutcome().String(), time.Since(q.start))
 	}
 	return answer, err
 }
@@ -148,14 +160,15 @@ func (s *Server) ReplayRecommendation(ctx context.Context, req *redrivev1.Replay
 	if err != nil {
 		return nil, err
 	}
-	return answer(ctx, req.GetInputs().GetRequest(), r, rec)
-}
-
-func answer(ctx context.Context, req *redrivev1.RecommendRequest, r advice.Request, rec advice.Record) (*redrivev1.Recommendation, error) {
 	a, err := advice.Search(ctx, r, rec)
 	if err != nil {
 		return nil, err
 	}
+	return written(req.GetInputs().GetRequest(), rec, a)
+}
+
+// written writes an answer, so that a replay comes to as many candidates.
+func written(req *redrivev1.RecommendRequest, rec advice.Record, a advice.Answer) (*redrivev1.Recommendation, error) {
 	if a.Cut {
 		rec.Considered = a.Count
 	}

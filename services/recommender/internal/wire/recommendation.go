@@ -15,11 +15,15 @@ import (
 	"github.com/redrive-io/redrive/pkg/wellknown"
 	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
 	"github.com/redrive-io/redrive/services/recommender/internal/advice"
+	"github.com/redrive-io/redrive/services/recommender/internal/model"
 	"github.com/redrive-io/redrive/services/recommender/internal/need"
 	"github.com/redrive-io/redrive/services/recommender/internal/search"
 )
 
-const failures = "failures/"
+const (
+	failures = "failures/"
+	models   = "models/"
+)
 
 // Request reads a request off the wire and checks it; field names it in errors,
 // empty when it is the whole call.
@@ -58,7 +62,8 @@ func Config(p *structpb.Struct) map[string]any {
 func Recommendation(r *redrivev1.RecommendRequest, rec advice.Record, a advice.Answer) (*redrivev1.Recommendation, error) {
 	p := &redrivev1.Recommendation{
 		Outcome: redrivev1.Recommendation_Outcome(a.Outcome), Reason: a.Reason, Current: candidate(a.Current),
-		CandidateCount: int32(a.Count), Inputs: inputs(r, rec), ModelVersion: modelVersion(rec.Settings),
+		CandidateCount: int32(a.Count), Inputs: inputs(r, rec), ModelVersion: modelVersion(rec),
+		Features: Features(a.Features), Factors: factors(rec.Factors),
 	}
 	if a.Chosen != nil {
 		p.Chosen = candidate(*a.Chosen)
@@ -97,9 +102,10 @@ func inputs(r *redrivev1.RecommendRequest, rec advice.Record) *redrivev1.Recomme
 	return &redrivev1.RecommendationInputs{
 		Request: r, MemoryNeed: Quantiles(rec.Need), PermanentProbability: rec.Permanent, ExpectedSeconds: rec.Seconds,
 		Observations: int32(rec.Observations), Part: string(rec.Part), ProvenBytes: rec.Proven, SeenBytes: rec.Seen,
-		Considered: int32(rec.Considered), First: rec.First, FailedShare: rec.FailedShare, Dice: rec.Dice, Model: rec.Model,
+		Considered: int32(rec.Considered), First: rec.First, FailedShare: rec.FailedShare, Dice: rec.Dice, Model: models + rec.Model,
 		Time: wellknown.Timestamp(rec.Time), Settings: settings(rec.Settings),
-		ReachBytes: rec.Reach, BeyondProbability: rec.Beyond,
+		ReachBytes: rec.Reach, BeyondProbability: rec.Beyond, Calibration: calibration(rec.Calibration),
+		Features: Features(rec.Features), Factors: factors(rec.Factors),
 	}
 }
 
@@ -118,12 +124,36 @@ func Record(p *redrivev1.RecommendationInputs) (advice.Record, error) {
 	rec := advice.Record{
 		Part: engine.Part(p.GetPart()), Proven: p.GetProvenBytes(), Seen: p.GetSeenBytes(), Permanent: p.GetPermanentProbability(),
 		Seconds: p.GetExpectedSeconds(), Observations: int(p.GetObservations()), Considered: int(p.GetConsidered()),
-		First: p.GetFirst(), FailedShare: p.GetFailedShare(), Dice: p.GetDice(), Model: p.GetModel(), Time: wellknown.Time(p.GetTime()),
+		First: p.GetFirst(), FailedShare: p.GetFailedShare(), Dice: p.GetDice(), Model: strings.TrimPrefix(p.GetModel(), models), Time: wellknown.Time(p.GetTime()),
 		Settings: settingsFromProto(p.GetSettings()),
-		Reach:    p.GetReachBytes(), Beyond: p.GetBeyondProbability(),
+		Reach:    p.GetReachBytes(), Beyond: p.GetBeyondProbability(), Features: FeaturesFromProto(p.GetFeatures()),
+	}
+	for _, c := range p.GetCalibration() {
+		rec.Calibration = append(rec.Calibration, model.Point{Predicted: c.GetPredicted(), Observed: c.GetObserved()})
+	}
+	for _, f := range p.GetFactors() {
+		rec.Factors = append(rec.Factors, advice.Factor{
+			Name: f.GetName(), Value: f.GetValue(), Without: f.GetFailProbabilityWithout(), MemoryWithout: f.GetMemoryBytesWithout(),
+		})
 	}
 	for _, q := range p.GetMemoryNeed() {
 		rec.Need = append(rec.Need, need.Quantile{Probability: q.GetProbability(), Bytes: q.GetBytes()})
 	}
 	return rec, rec.Validate("inputs")
+}
+
+func calibration(c model.Calibration) (all []*redrivev1.CalibrationBin) {
+	for _, p := range c {
+		all = append(all, &redrivev1.CalibrationBin{Predicted: p.Predicted, Observed: p.Observed})
+	}
+	return all
+}
+
+func factors(of []advice.Factor) (all []*redrivev1.Factor) {
+	for _, f := range of {
+		all = append(all, &redrivev1.Factor{
+			Name: f.Name, Value: f.Value, FailProbabilityWithout: f.Without, MemoryBytesWithout: f.MemoryWithout,
+		})
+	}
+	return all
 }

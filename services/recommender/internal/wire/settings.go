@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
+	"github.com/redrive-io/redrive/services/recommender/internal/advice"
 	"github.com/redrive-io/redrive/services/recommender/internal/search"
 )
 
@@ -13,9 +14,9 @@ import (
 // inputs.
 const code = "need-3"
 
-func modelVersion(s search.Settings) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%+v", s))
-	return code + "+" + hex.EncodeToString(sum[:4])
+func modelVersion(rec advice.Record) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%+v", rec.Settings))
+	return code + "+" + rec.Model + "+" + hex.EncodeToString(sum[:4])
 }
 
 func settings(s search.Settings) *redrivev1.RecommenderSettings {
