@@ -35,7 +35,8 @@ func Picture(ctx context.Context, r Request, rec Record) (plot.Figure, error) {
 		NotFeasible: in.Settings.NotFeasible, Weight: in.Settings.Weight,
 	}
 	if rec.First {
-		f.Title, f.Failed = fmt.Sprintf("First attempt of %s/%s", r.Type.Workflow, r.Type.Step), 0
+		f.Title = fmt.Sprintf("First attempt of %s/%s", r.Type.Workflow, r.Type.Step)
+		f.Asked, f.Failed, f.NotFeasible = f.Failed, 0, 0
 	}
 	for _, c := range a.Best {
 		f.Best = append(f.Best, point(c))
@@ -54,15 +55,19 @@ func Picture(ctx context.Context, r Request, rec Record) (plot.Figure, error) {
 }
 
 // span returns the memory from which and to which a picture goes: from what
-// failed to the farthest that a step may go, and twice what failed at least.
+// failed, or from below the least candidate of a first attempt, to the farthest
+// that a step may go, and twice as far at least.
 func span(f plot.Figure, farthest int64) (low, high int64) {
-	low, high = max(f.Failed, 1), farthest
-	if f.Failed == 0 && len(f.Best) > 0 {
-		low = f.Best[0].Memory
-	}
+	low, high = farthest, farthest
 	for _, p := range f.Best {
 		low, high = min(low, p.Memory), max(high, p.Memory)
 	}
+	if f.Failed > 0 {
+		low = min(low, f.Failed)
+	} else {
+		low -= low / 4
+	}
+	low = max(low, 1)
 	return low, max(high, search.Twice(low))
 }
 

@@ -74,6 +74,7 @@ func memoryAxis(f Figure) logAxis {
 	}
 	include(f.Failed)
 	include(f.Proven)
+	include(f.Asked)
 	for _, p := range f.Best {
 		include(p.Memory)
 	}

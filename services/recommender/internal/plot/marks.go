@@ -9,6 +9,7 @@ import (
 // so that they never cover one another.
 func (d *drawing) marks() {
 	d.mark("bad", "4 3", d.f.Failed, 96, "failed with "+Bytes(d.f.Failed))
+	d.mark("faint", "1 3", d.f.Asked, 96, "the configuration says "+Bytes(d.f.Asked))
 	if d.f.Ceiling > 0 && float64(d.f.Ceiling) > d.x.high {
 		d.text("ink", "end", right, 112, 12, "ceiling "+Bytes(d.f.Ceiling)+" →")
 	} else {

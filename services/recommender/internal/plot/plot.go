@@ -39,9 +39,11 @@ type Figure struct {
 	Best   []Point
 	Chosen *Point
 	// Failed is what the failed attempt had, Proven what is known not to suffice,
-	// and Ceiling the most that may be given, in bytes; 0 for none.
-	Failed, Proven, Ceiling int64
-	// NotFeasible is the probability of failing above which nothing is retried.
+	// Asked what the configuration of a first attempt says, and Ceiling the most
+	// that may be given, in bytes; 0 for none.
+	Failed, Proven, Asked, Ceiling int64
+	// NotFeasible is the probability of failing above which nothing is retried; 0
+	// where there is no such bound.
 	NotFeasible float64
 	// Weight is what a failed retry costs besides its resources, in US dollars.
 	Weight float64
@@ -165,6 +167,9 @@ func (f Figure) words() string {
 		f.Part, Bytes(first.Memory), Bytes(last.Memory), percent(first.FailProbability), percent(last.FailProbability))
 	if f.Failed > 0 {
 		fmt.Fprintf(&b, " The failed attempt had %s; %s is known not to suffice.", Bytes(f.Failed), Bytes(f.Proven))
+	}
+	if f.Asked > 0 {
+		fmt.Fprintf(&b, " The configuration says %s.", Bytes(f.Asked))
 	}
 	if f.Ceiling > 0 {
 		fmt.Fprintf(&b, " At most %s may be given.", Bytes(f.Ceiling))

@@ -51,7 +51,10 @@ func figures() map[string]plot.Figure {
 	far := doubling()
 	far.Ceiling, far.Part = 2048*gib, "the executors' memory"
 	far.Best[1].With = "2 cores, 20 executors, 400 partitions, and more"
-	return map[string]plot.Figure{"chosen": doubling(), "hopeless": hopeless, "far-ceiling": far}
+	first := doubling()
+	first.Title, first.Reason = "First attempt of sales/load", "give 4 GiB"
+	first.Asked, first.Failed, first.Proven, first.NotFeasible = 5*gib, 0, 0, 0
+	return map[string]plot.Figure{"first": first, "chosen": doubling(), "hopeless": hopeless, "far-ceiling": far}
 }
 
 func TestPicturesAreAsTheyWere(t *testing.T) {
@@ -115,6 +118,7 @@ func TestPicturesSayWhatTheyShow(t *testing.T) {
 			"Retry of sales/load after attempt 1", "Chosen: 4 GiB, which fails with 29 %", "P(it fails)", "US dollars", "failed with 1 GiB", "ceiling 6 GiB",
 			"chosen 4 GiB: P 29 %", "← chosen", "objective: $0.001 × P + cost", "no retry when all are above 90 %", "memory (each step doubles it)",
 		},
+		"first":       {"First attempt of sales/load", "the configuration says 5 GiB"},
 		"hopeless":    {"Nothing is chosen.", "at most 1 GiB in all may be given", "ceiling 1 GiB", "no candidate is worth a retry"},
 		"far-ceiling": {"ceiling 2 TiB →", "the executors' memory (each step"},
 	} {

@@ -14,6 +14,9 @@ var names = map[engine.Part]string{
 }
 
 func (in *Inputs) changed(c Candidate) string {
+	if in.First {
+		return in.sized(c)
+	}
 	what := fmt.Sprintf("raise %s from %s to %s", names[in.Setting.Part], Bytes(in.Setting.Memory), Bytes(c.Memory))
 	if c.Memory == in.Setting.Memory {
 		what = fmt.Sprintf("keep %s at %s", names[in.Setting.Part], Bytes(c.Memory))
@@ -34,6 +37,15 @@ func (in *Inputs) changed(c Candidate) string {
 	}
 	return fmt.Sprintf("%s: more than %s is needed; the retry fails with probability %.2g and costs %s",
 		what, Bytes(in.Proven), c.FailProbability, dollars(c.ExpectedCost))
+}
+
+// sized says what a first attempt is given.
+func (in *Inputs) sized(c Candidate) string {
+	what := fmt.Sprintf("set %s to %s", names[in.Setting.Part], Bytes(c.Memory))
+	if in.Setting.Memory > 0 && in.Setting.Memory != c.Memory {
+		what += " instead of " + Bytes(in.Setting.Memory)
+	}
+	return fmt.Sprintf("%s: the attempt fails with probability %.2g, and its memory costs %s", what, c.FailProbability, dollars(c.ExpectedCost))
 }
 
 func (in *Inputs) kept(c Candidate) string {

@@ -46,6 +46,22 @@ func TestPlotRecommendation(t *testing.T) {
 	}
 }
 
+func TestPlotOfAFirstAttempt(t *testing.T) {
+	s, histories, _ := newServer(t)
+	learn(t, histories, 20, 700*mib)
+	got, err := s.RecommendSize(t.Context(), &redrivev1.RecommendSizeRequest{Type: kind.Proto(), Config: killed(t, 2048).GetConfig()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	plot, err := s.PlotRecommendation(t.Context(), &redrivev1.PlotRecommendationRequest{Inputs: got.GetInputs()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if svg := plot.GetSvg(); !strings.Contains(svg, "First attempt of w/s") || !strings.Contains(svg, "set memory to ") || !strings.Contains(svg, "the configuration says 2 GiB") || !strings.Contains(svg, "chosen ") || strings.Contains(svg, "failed with") {
+		t.Errorf("the picture is not that of a first attempt:\n%.600s", svg)
+	}
+}
+
 func TestWhatIsNotAboutMemoryHasNoPicture(t *testing.T) {
 	s, _, _ := newServer(t)
 	req := killed(t, 512)
