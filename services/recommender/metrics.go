@@ -9,6 +9,7 @@ import (
 )
 
 type metrics struct {
+	audits          *prometheus.CounterVec
 	recommendations *prometheus.CounterVec
 	duration        prometheus.Histogram
 }
@@ -16,6 +17,9 @@ type metrics struct {
 // newMetrics registers the service's metrics with r; nil registers nothing.
 func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	m := &metrics{
+		audits: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "redrive_recommender_audits_total", Help: "Audits of models by their result: passed or failed.",
+		}, []string{"result"}),
 		recommendations: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "redrive_recommender_recommendations_total", Help: "Recommendations by their outcome: change, keep or not_feasible.",
 		}, []string{"outcome"}),
@@ -24,13 +28,22 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 13),
 		}),
 	}
+	for _, result := range []string{passed, failed} {
+		m.audits.WithLabelValues(result) // so that the first one is an increase
+	}
 	if r == nil {
 		return m, nil
 	}
-	return m, errors.Join(r.Register(m.recommendations), r.Register(m.duration))
+	return m, errors.Join(r.Register(m.audits), r.Register(m.recommendations), r.Register(m.duration))
 }
 
 func (m *metrics) observe(outcome string, took time.Duration) {
 	m.recommendations.WithLabelValues(strings.ToLower(strings.TrimPrefix(outcome, "OUTCOME_"))).Inc()
 	m.duration.Observe(took.Seconds())
 }
+
+// The values of the label result.
+const (
+	passed = "passed"
+	failed = "failed"
+)

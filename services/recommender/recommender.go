@@ -18,6 +18,7 @@ import (
 	"github.com/redrive-io/redrive/pkg/docstore"
 	"github.com/redrive-io/redrive/pkg/lease"
 	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
+	"github.com/redrive-io/redrive/services/recommender/internal/drift"
 	"github.com/redrive-io/redrive/services/recommender/internal/events"
 	"github.com/redrive-io/redrive/services/recommender/internal/model"
 	"github.com/redrive-io/redrive/services/recommender/internal/server"
@@ -66,11 +67,15 @@ func New(o Options, d Deps) (*Service, error) {
 		return nil, err
 	}
 	histories, records := store.New(d.Store, learnEvery), store.NewRecords(d.Store)
+	watch := drift.NewWatch(records, judged)
+	if err := registerDrift(d.Metrics, watch); err != nil {
+		return nil, err
+	}
 	return &Service{
 		bus: d.Bus, histories: histories, records: records, handler: events.New(histories), log: d.Log.With("service", "recommender"),
 		leases: lease.New(d.Store, store.Service, d.Replica, lease.Options{Log: d.Log, Metrics: d.Metrics}),
 		server: server.New(histories, builtin{}, o.withDefaults(hostMemory()).settings, m.observe).With(server.Parts{
-			Records: server.NewRecords(records, rebuild(d.Bus, records)),
+			Records: server.NewRecords(records, rebuild(d.Bus, records)), Drift: server.NewDrift(watch),
 		}),
 	}, nil
 }
@@ -79,6 +84,11 @@ func New(o Options, d Deps) (*Service, error) {
 type builtin struct{}
 
 func (builtin) Serving() model.Model { return model.Builtin() }
+
+// judged returns the built-in model, which no audit has judged.
+func judged(context.Context) (model.Model, drift.Judged, error) {
+	return model.Builtin(), drift.Judged{}, nil
+}
 
 // Register registers the service's gRPC server.
 func (s *Service) Register(r grpc.ServiceRegistrar) {

@@ -759,14 +759,17 @@ type Audit struct {
 	Brier       float64           `protobuf:"fixed64,7,opt,name=brier,proto3" json:"brier,omitempty"`
 	// Expected calibration error.
 	CalibrationError float64 `protobuf:"fixed64,8,opt,name=calibration_error,json=calibrationError,proto3" json:"calibration_error,omitempty"`
-	// Candidates whose probability of failing rose with memory, of how many.
+	// Predictions that rose with memory, or with the probability that they were
+	// made from, of how many that were compared.
 	MonotonicityViolations int64 `protobuf:"varint,9,opt,name=monotonicity_violations,json=monotonicityViolations,proto3" json:"monotonicity_violations,omitempty"`
 	MonotonicityChecked    int64 `protobuf:"varint,10,opt,name=monotonicity_checked,json=monotonicityChecked,proto3" json:"monotonicity_checked,omitempty"`
 	// The newest part played again: this model, the one that serves, doubling
 	// after a failure, and the rule of the vertical pod autoscaler.
 	Replay []*PolicyScore `protobuf:"bytes,11,rep,name=replay,proto3" json:"replay,omitempty"`
 	// What the decisions on record would have cost with this model.
-	OffPolicy     *OffPolicyEstimate `protobuf:"bytes,12,opt,name=off_policy,json=offPolicy,proto3" json:"off_policy,omitempty"`
+	OffPolicy *OffPolicyEstimate `protobuf:"bytes,12,opt,name=off_policy,json=offPolicy,proto3" json:"off_policy,omitempty"`
+	// Failures that were not scored: the record does not say what would have done.
+	LeftOut       int64 `protobuf:"varint,13,opt,name=left_out,json=leftOut,proto3" json:"left_out,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -885,6 +888,13 @@ func (x *Audit) GetOffPolicy() *OffPolicyEstimate {
 	return nil
 }
 
+func (x *Audit) GetLeftOut() int64 {
+	if x != nil {
+		return x.LeftOut
+	}
+	return 0
+}
+
 // AuditFinding is one thing that an audit looked at and found wanting.
 type AuditFinding struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -953,11 +963,14 @@ func (x *AuditFinding) GetMessage() string {
 type PolicyScore struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// "model", "incumbent", "doubling" or "vpa".
-	Policy     string `protobuf:"bytes,1,opt,name=policy,proto3" json:"policy,omitempty"`
-	Failures   int64  `protobuf:"varint,2,opt,name=failures,proto3" json:"failures,omitempty"`
-	FixedFirst int64  `protobuf:"varint,3,opt,name=fixed_first,json=fixedFirst,proto3" json:"fixed_first,omitempty"`
-	Never      int64  `protobuf:"varint,4,opt,name=never,proto3" json:"never,omitempty"`
-	// US dollars of retries, and beyond the least that would have done.
+	Policy string `protobuf:"bytes,1,opt,name=policy,proto3" json:"policy,omitempty"`
+	// Jobs from their first failure on.
+	Failures   int64 `protobuf:"varint,2,opt,name=failures,proto3" json:"failures,omitempty"`
+	FixedFirst int64 `protobuf:"varint,3,opt,name=fixed_first,json=fixedFirst,proto3" json:"fixed_first,omitempty"`
+	// Given up, or not mended by the last retry, though the job could be.
+	Never int64 `protobuf:"varint,4,opt,name=never,proto3" json:"never,omitempty"`
+	// US dollars of retries; and beyond the least that would have done, with what
+	// the jobs are worth that were given up.
 	Dollars       float64 `protobuf:"fixed64,5,opt,name=dollars,proto3" json:"dollars,omitempty"`
 	Regret        float64 `protobuf:"fixed64,6,opt,name=regret,proto3" json:"regret,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1042,13 +1055,25 @@ type OffPolicyEstimate struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
 	Decisions int64                  `protobuf:"varint,1,opt,name=decisions,proto3" json:"decisions,omitempty"`
 	Dollars   float64                `protobuf:"fixed64,2,opt,name=dollars,proto3" json:"dollars,omitempty"`
-	// The bounds of its 95 % confidence interval.
+	// The bounds of its 95 % confidence interval; infinite for less than two
+	// decisions. Where nothing was tried at random it does not cover how wrong the
+	// prediction of another choice may be: see unsupported.
 	Low  float64 `protobuf:"fixed64,3,opt,name=low,proto3" json:"low,omitempty"`
 	High float64 `protobuf:"fixed64,4,opt,name=high,proto3" json:"high,omitempty"`
 	// What was measured of the decisions as they were made.
 	LoggedDollars float64 `protobuf:"fixed64,5,opt,name=logged_dollars,json=loggedDollars,proto3" json:"logged_dollars,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// Decisions that the model would have made alike; and those that it would not,
+	// where no other could have been made: of these nothing but a prediction is
+	// known.
+	Same        int64 `protobuf:"varint,6,opt,name=same,proto3" json:"same,omitempty"`
+	Unsupported int64 `protobuf:"varint,7,opt,name=unsupported,proto3" json:"unsupported,omitempty"`
+	// What the model costs more than the decisions on record, decision by decision,
+	// and the bounds of its 95 % confidence interval.
+	Difference     float64 `protobuf:"fixed64,8,opt,name=difference,proto3" json:"difference,omitempty"`
+	DifferenceLow  float64 `protobuf:"fixed64,9,opt,name=difference_low,json=differenceLow,proto3" json:"difference_low,omitempty"`
+	DifferenceHigh float64 `protobuf:"fixed64,10,opt,name=difference_high,json=differenceHigh,proto3" json:"difference_high,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *OffPolicyEstimate) Reset() {
@@ -1112,6 +1137,41 @@ func (x *OffPolicyEstimate) GetHigh() float64 {
 func (x *OffPolicyEstimate) GetLoggedDollars() float64 {
 	if x != nil {
 		return x.LoggedDollars
+	}
+	return 0
+}
+
+func (x *OffPolicyEstimate) GetSame() int64 {
+	if x != nil {
+		return x.Same
+	}
+	return 0
+}
+
+func (x *OffPolicyEstimate) GetUnsupported() int64 {
+	if x != nil {
+		return x.Unsupported
+	}
+	return 0
+}
+
+func (x *OffPolicyEstimate) GetDifference() float64 {
+	if x != nil {
+		return x.Difference
+	}
+	return 0
+}
+
+func (x *OffPolicyEstimate) GetDifferenceLow() float64 {
+	if x != nil {
+		return x.DifferenceLow
+	}
+	return 0
+}
+
+func (x *OffPolicyEstimate) GetDifferenceHigh() float64 {
+	if x != nil {
+		return x.DifferenceHigh
 	}
 	return 0
 }
@@ -1803,10 +1863,12 @@ type Drift struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Model string                 `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
 	Time  *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=time,proto3" json:"time,omitempty"`
-	// The decisions that it rests on.
-	Decisions int64           `protobuf:"varint,3,opt,name=decisions,proto3" json:"decisions,omitempty"`
-	Features  []*FeatureDrift `protobuf:"bytes,4,rep,name=features,proto3" json:"features,omitempty"`
+	// The decisions that it rests on: those among the newest 2,000 records.
+	Decisions int64 `protobuf:"varint,3,opt,name=decisions,proto3" json:"decisions,omitempty"`
+	// Empty while there are less than 200.
+	Features []*FeatureDrift `protobuf:"bytes,4,rep,name=features,proto3" json:"features,omitempty"`
 	// Of the last decisions whose outcome is known, and the audit's.
+	Outcomes              int64   `protobuf:"varint,10,opt,name=outcomes,proto3" json:"outcomes,omitempty"`
 	Brier                 float64 `protobuf:"fixed64,5,opt,name=brier,proto3" json:"brier,omitempty"`
 	CalibrationError      float64 `protobuf:"fixed64,6,opt,name=calibration_error,json=calibrationError,proto3" json:"calibration_error,omitempty"`
 	AuditBrier            float64 `protobuf:"fixed64,7,opt,name=audit_brier,json=auditBrier,proto3" json:"audit_brier,omitempty"`
@@ -1873,6 +1935,13 @@ func (x *Drift) GetFeatures() []*FeatureDrift {
 		return x.Features
 	}
 	return nil
+}
+
+func (x *Drift) GetOutcomes() int64 {
+	if x != nil {
+		return x.Outcomes
+	}
+	return 0
 }
 
 func (x *Drift) GetBrier() float64 {
@@ -2026,7 +2095,7 @@ const file_redrive_v1_model_proto_rawDesc = "" +
 	"\x10FeatureHistogram\x12\x18\n" +
 	"\afeature\x18\x01 \x01(\tR\afeature\x12\x18\n" +
 	"\abuckets\x18\x02 \x03(\x11R\abuckets\x12\x16\n" +
-	"\x06counts\x18\x03 \x03(\x03R\x06counts\"\xad\x04\n" +
+	"\x06counts\x18\x03 \x03(\x03R\x06counts\"\xc8\x04\n" +
 	"\x05Audit\x12\x16\n" +
 	"\x06passed\x18\x01 \x01(\bR\x06passed\x12.\n" +
 	"\x04time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x18\n" +
@@ -2041,7 +2110,8 @@ const file_redrive_v1_model_proto_rawDesc = "" +
 	" \x01(\x03R\x13monotonicityChecked\x12/\n" +
 	"\x06replay\x18\v \x03(\v2\x17.redrive.v1.PolicyScoreR\x06replay\x12<\n" +
 	"\n" +
-	"off_policy\x18\f \x01(\v2\x1d.redrive.v1.OffPolicyEstimateR\toffPolicy\"T\n" +
+	"off_policy\x18\f \x01(\v2\x1d.redrive.v1.OffPolicyEstimateR\toffPolicy\x12\x19\n" +
+	"\bleft_out\x18\r \x01(\x03R\aleftOut\"T\n" +
 	"\fAuditFinding\x12\x14\n" +
 	"\x05check\x18\x01 \x01(\tR\x05check\x12\x14\n" +
 	"\x05fatal\x18\x02 \x01(\bR\x05fatal\x12\x18\n" +
@@ -2053,13 +2123,21 @@ const file_redrive_v1_model_proto_rawDesc = "" +
 	"fixedFirst\x12\x14\n" +
 	"\x05never\x18\x04 \x01(\x03R\x05never\x12\x18\n" +
 	"\adollars\x18\x05 \x01(\x01R\adollars\x12\x16\n" +
-	"\x06regret\x18\x06 \x01(\x01R\x06regret\"\x98\x01\n" +
+	"\x06regret\x18\x06 \x01(\x01R\x06regret\"\xbe\x02\n" +
 	"\x11OffPolicyEstimate\x12\x1c\n" +
 	"\tdecisions\x18\x01 \x01(\x03R\tdecisions\x12\x18\n" +
 	"\adollars\x18\x02 \x01(\x01R\adollars\x12\x10\n" +
 	"\x03low\x18\x03 \x01(\x01R\x03low\x12\x12\n" +
 	"\x04high\x18\x04 \x01(\x01R\x04high\x12%\n" +
-	"\x0elogged_dollars\x18\x05 \x01(\x01R\rloggedDollars\"\xbb\x03\n" +
+	"\x0elogged_dollars\x18\x05 \x01(\x01R\rloggedDollars\x12\x12\n" +
+	"\x04same\x18\x06 \x01(\x03R\x04same\x12 \n" +
+	"\vunsupported\x18\a \x01(\x03R\vunsupported\x12\x1e\n" +
+	"\n" +
+	"difference\x18\b \x01(\x01R\n" +
+	"difference\x12%\n" +
+	"\x0edifference_low\x18\t \x01(\x01R\rdifferenceLow\x12'\n" +
+	"\x0fdifference_high\x18\n" +
+	" \x01(\x01R\x0edifferenceHigh\"\xbb\x03\n" +
 	"\bTraining\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x120\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x1a.redrive.v1.Training.StateR\x05state\x12;\n" +
@@ -2110,12 +2188,14 @@ const file_redrive_v1_model_proto_rawDesc = "" +
 	"\x04what\x18\x01 \x01(\tR\x04what\x12\x16\n" +
 	"\x06before\x18\x02 \x01(\tR\x06before\x12\x14\n" +
 	"\x05after\x18\x03 \x01(\tR\x05after\"\x11\n" +
-	"\x0fGetDriftRequest\"\xd9\x02\n" +
+	"\x0fGetDriftRequest\"\xf5\x02\n" +
 	"\x05Drift\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12.\n" +
 	"\x04time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x1c\n" +
 	"\tdecisions\x18\x03 \x01(\x03R\tdecisions\x124\n" +
-	"\bfeatures\x18\x04 \x03(\v2\x18.redrive.v1.FeatureDriftR\bfeatures\x12\x14\n" +
+	"\bfeatures\x18\x04 \x03(\v2\x18.redrive.v1.FeatureDriftR\bfeatures\x12\x1a\n" +
+	"\boutcomes\x18\n" +
+	" \x01(\x03R\boutcomes\x12\x14\n" +
 	"\x05brier\x18\x05 \x01(\x01R\x05brier\x12+\n" +
 	"\x11calibration_error\x18\x06 \x01(\x01R\x10calibrationError\x12\x1f\n" +
 	"\vaudit_brier\x18\a \x01(\x01R\n" +

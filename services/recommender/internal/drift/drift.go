@@ -21,9 +21,9 @@ const Looked = 2000
 
 // Bounds of what counts as moved.
 const (
-	// fewest decisions say something: with ten groups, an index of 0.05 comes of
-	// chance alone.
-	fewest = 200
+	// Fewest decisions, or outcomes, say something: with ten groups, an index of
+	// 0.05 comes of chance alone.
+	Fewest = 200
 	// moved is the population stability index from which on much has moved, by the
 	// habit of credit scoring (Siddiqi, Credit Risk Scorecards, 2006).
 	moved = 0.25
@@ -44,7 +44,8 @@ type Drift struct {
 	Time      time.Time
 	Decisions int64 // that the features are of
 	Features  []Feature
-	// Of the decisions whose outcome is known.
+	Outcomes  int64 // that are known of decisions
+	// Of these.
 	Brier, CalibrationError float64
 	// Of the audit of the model.
 	AuditBrier, AuditCalibrationError float64
@@ -63,7 +64,7 @@ func Compare(m model.Model, j Judged, newest []record.Record, now time.Time) Dri
 			d.Decisions++
 		}
 	}
-	if d.Decisions >= fewest {
+	if d.Decisions >= Fewest {
 		d.compareFeatures(m, newest)
 	}
 	d.compareOutcomes(newest)
@@ -151,10 +152,10 @@ func (d *Drift) compareOutcomes(newest []record.Record) {
 			t.Add(before.Features.FailProbability, again)
 		}
 	}
-	d.Brier, d.CalibrationError = t.Brier(), t.Error()
-	if t.Count() >= fewest && d.CalibrationError > d.AuditCalibrationError+worse && d.CalibrationError > t.Chance() {
+	d.Outcomes, d.Brier, d.CalibrationError = t.Count(), t.Brier(), t.Error()
+	if d.Outcomes >= Fewest && d.CalibrationError > d.AuditCalibrationError+worse && d.CalibrationError > t.Chance() {
 		d.Warnings = append(d.Warnings, fmt.Sprintf("predictions of %d retries are %.2f off on average, %.2f when the model was audited",
-			t.Count(), d.CalibrationError, d.AuditCalibrationError))
+			d.Outcomes, d.CalibrationError, d.AuditCalibrationError))
 	}
 }
 

@@ -133,7 +133,7 @@ func TestOnlyRetriesAsRecommendedCount(t *testing.T) {
 			all[i].Sizes[engine.Tree] = 2000 // somebody knew better
 		}
 	}
-	if d := drift.Compare(model.Builtin(), drift.Judged{}, all, now); d.Brier != 0 || len(d.Warnings) > 0 {
+	if d := drift.Compare(model.Builtin(), drift.Judged{}, all, now); d.Outcomes != 0 || len(d.Warnings) > 0 {
 		t.Errorf("drift = %+v, want nothing of outcomes", d)
 	}
 }

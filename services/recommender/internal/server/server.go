@@ -50,6 +50,7 @@ type Server struct {
 // Parts answer calls that have little to do with recommendations.
 type Parts struct {
 	*Records
+	*Drift
 }
 
 // rest holds what answers calls that nothing else answers, so far down that

@@ -104,7 +104,7 @@ func inputs(r *redrivev1.RecommendRequest, rec advice.Record) *redrivev1.Recomme
 		Observations: int32(rec.Observations), Part: string(rec.Part), ProvenBytes: rec.Proven, SeenBytes: rec.Seen,
 		Considered: int32(rec.Considered), First: rec.First, FailedShare: rec.FailedShare, Dice: rec.Dice, Model: models + rec.Model,
 		Time: wellknown.Timestamp(rec.Time), Settings: settings(rec.Settings),
-		ReachBytes: rec.Reach, BeyondProbability: rec.Beyond, Calibration: calibration(rec.Calibration),
+		ReachBytes: rec.Reach, BeyondProbability: rec.Beyond, Calibration: corrections(rec.Calibration),
 		Features: Features(rec.Features), Factors: factors(rec.Factors),
 	}
 }
@@ -142,7 +142,7 @@ func Record(p *redrivev1.RecommendationInputs) (advice.Record, error) {
 	return rec, rec.Validate("inputs")
 }
 
-func calibration(c model.Calibration) (all []*redrivev1.CalibrationBin) {
+func corrections(c model.Calibration) (all []*redrivev1.CalibrationBin) {
 	for _, p := range c {
 		all = append(all, &redrivev1.CalibrationBin{Predicted: p.Predicted, Observed: p.Observed})
 	}
