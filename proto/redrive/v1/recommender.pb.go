@@ -926,8 +926,10 @@ type ShapeKnowledge struct {
 	Curves []*ShapeCurve          `protobuf:"bytes,1,rep,name=curves,proto3" json:"curves,omitempty"`
 	// Interruptions an hour of one spot machine.
 	InterruptionsPerHour float64 `protobuf:"fixed64,2,opt,name=interruptions_per_hour,json=interruptionsPerHour,proto3" json:"interruptions_per_hour,omitempty"`
-	unknownFields        protoimpl.UnknownFields
-	sizeCache            protoimpl.SizeCache
+	// Clusters on which the job's own type succeeded.
+	Held          []*ClusterShape `protobuf:"bytes,3,rep,name=held,proto3" json:"held,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ShapeKnowledge) Reset() {
@@ -972,6 +974,13 @@ func (x *ShapeKnowledge) GetInterruptionsPerHour() float64 {
 		return x.InterruptionsPerHour
 	}
 	return 0
+}
+
+func (x *ShapeKnowledge) GetHeld() []*ClusterShape {
+	if x != nil {
+		return x.Held
+	}
+	return nil
 }
 
 // ShapeCurve is how the run time of one past workload depends on the cluster:
@@ -2108,10 +2117,11 @@ const file_redrive_v1_recommender_proto_rawDesc = "" +
 	"reachBytes\x12-\n" +
 	"\x12beyond_probability\x18\x13 \x01(\x01R\x11beyondProbability\x12<\n" +
 	"\vcalibration\x18\x14 \x03(\v2\x1a.redrive.v1.CalibrationBinR\vcalibration\x12,\n" +
-	"\afactors\x18\x15 \x03(\v2\x12.redrive.v1.FactorR\afactors\"v\n" +
+	"\afactors\x18\x15 \x03(\v2\x12.redrive.v1.FactorR\afactors\"\xa4\x01\n" +
 	"\x0eShapeKnowledge\x12.\n" +
 	"\x06curves\x18\x01 \x03(\v2\x16.redrive.v1.ShapeCurveR\x06curves\x124\n" +
-	"\x16interruptions_per_hour\x18\x02 \x01(\x01R\x14interruptionsPerHour\"\xb5\x01\n" +
+	"\x16interruptions_per_hour\x18\x02 \x01(\x01R\x14interruptionsPerHour\x12,\n" +
+	"\x04held\x18\x03 \x03(\v2\x18.redrive.v1.ClusterShapeR\x04held\"\xb5\x01\n" +
 	"\n" +
 	"ShapeCurve\x12'\n" +
 	"\x04type\x18\x01 \x01(\v2\x13.redrive.v1.JobTypeR\x04type\x12\x16\n" +
@@ -2336,64 +2346,65 @@ var file_redrive_v1_recommender_proto_depIdxs = []int32{
 	31, // 22: redrive.v1.RecommendationInputs.calibration:type_name -> redrive.v1.CalibrationBin
 	5,  // 23: redrive.v1.RecommendationInputs.factors:type_name -> redrive.v1.Factor
 	9,  // 24: redrive.v1.ShapeKnowledge.curves:type_name -> redrive.v1.ShapeCurve
-	24, // 25: redrive.v1.ShapeCurve.type:type_name -> redrive.v1.JobType
-	12, // 26: redrive.v1.RecommenderSettings.nodes:type_name -> redrive.v1.NodeShape
-	24, // 27: redrive.v1.RecommendSizeRequest.type:type_name -> redrive.v1.JobType
-	25, // 28: redrive.v1.RecommendSizeRequest.config:type_name -> google.protobuf.Struct
-	7,  // 29: redrive.v1.PlotRecommendationRequest.inputs:type_name -> redrive.v1.RecommendationInputs
-	7,  // 30: redrive.v1.ReplayRecommendationRequest.inputs:type_name -> redrive.v1.RecommendationInputs
-	24, // 31: redrive.v1.GetJobTypeModelRequest.type:type_name -> redrive.v1.JobType
-	24, // 32: redrive.v1.JobTypeModel.type:type_name -> redrive.v1.JobType
-	10, // 33: redrive.v1.JobTypeModel.memory_need:type_name -> redrive.v1.Quantile
-	30, // 34: redrive.v1.JobTypeModel.update_time:type_name -> google.protobuf.Timestamp
-	24, // 35: redrive.v1.JobTypeHistory.type:type_name -> redrive.v1.JobType
-	21, // 36: redrive.v1.JobTypeHistory.attempts:type_name -> redrive.v1.ObservedAttempt
-	30, // 37: redrive.v1.JobTypeHistory.update_time:type_name -> google.protobuf.Timestamp
-	20, // 38: redrive.v1.JobTypeHistory.runs:type_name -> redrive.v1.MeasuredRuns
-	1,  // 39: redrive.v1.ObservedAttempt.outcome:type_name -> redrive.v1.ObservedAttempt.Outcome
-	30, // 40: redrive.v1.ObservedAttempt.end_time:type_name -> google.protobuf.Timestamp
-	22, // 41: redrive.v1.ObservedAttempt.part_bytes:type_name -> redrive.v1.ObservedAttempt.PartBytesEntry
-	23, // 42: redrive.v1.ObservedAttempt.part_peak_bytes:type_name -> redrive.v1.ObservedAttempt.PartPeakBytesEntry
-	27, // 43: redrive.v1.ObservedAttempt.shape:type_name -> redrive.v1.ClusterShape
-	2,  // 44: redrive.v1.RecommenderService.Recommend:input_type -> redrive.v1.RecommendRequest
-	16, // 45: redrive.v1.RecommenderService.ReplayRecommendation:input_type -> redrive.v1.ReplayRecommendationRequest
-	17, // 46: redrive.v1.RecommenderService.GetJobTypeModel:input_type -> redrive.v1.GetJobTypeModelRequest
-	13, // 47: redrive.v1.RecommenderService.RecommendSize:input_type -> redrive.v1.RecommendSizeRequest
-	14, // 48: redrive.v1.RecommenderService.PlotRecommendation:input_type -> redrive.v1.PlotRecommendationRequest
-	32, // 49: redrive.v1.RecommenderService.ListRightsizings:input_type -> redrive.v1.ListRightsizingsRequest
-	33, // 50: redrive.v1.RecommenderService.ProposeRightsizing:input_type -> redrive.v1.ProposeRightsizingRequest
-	34, // 51: redrive.v1.RecommenderService.ListRecords:input_type -> redrive.v1.ListRecordsRequest
-	35, // 52: redrive.v1.RecommenderService.RebuildRecords:input_type -> redrive.v1.RebuildRecordsRequest
-	36, // 53: redrive.v1.RecommenderService.TrainModel:input_type -> redrive.v1.TrainModelRequest
-	37, // 54: redrive.v1.RecommenderService.GetTraining:input_type -> redrive.v1.GetTrainingRequest
-	38, // 55: redrive.v1.RecommenderService.ListModels:input_type -> redrive.v1.ListModelsRequest
-	39, // 56: redrive.v1.RecommenderService.GetModel:input_type -> redrive.v1.GetModelRequest
-	40, // 57: redrive.v1.RecommenderService.PromoteModel:input_type -> redrive.v1.PromoteModelRequest
-	41, // 58: redrive.v1.RecommenderService.RollbackModel:input_type -> redrive.v1.RollbackModelRequest
-	42, // 59: redrive.v1.RecommenderService.DiffModels:input_type -> redrive.v1.DiffModelsRequest
-	43, // 60: redrive.v1.RecommenderService.GetDrift:input_type -> redrive.v1.GetDriftRequest
-	4,  // 61: redrive.v1.RecommenderService.Recommend:output_type -> redrive.v1.Recommendation
-	4,  // 62: redrive.v1.RecommenderService.ReplayRecommendation:output_type -> redrive.v1.Recommendation
-	18, // 63: redrive.v1.RecommenderService.GetJobTypeModel:output_type -> redrive.v1.JobTypeModel
-	4,  // 64: redrive.v1.RecommenderService.RecommendSize:output_type -> redrive.v1.Recommendation
-	15, // 65: redrive.v1.RecommenderService.PlotRecommendation:output_type -> redrive.v1.PlotRecommendationResponse
-	44, // 66: redrive.v1.RecommenderService.ListRightsizings:output_type -> redrive.v1.ListRightsizingsResponse
-	45, // 67: redrive.v1.RecommenderService.ProposeRightsizing:output_type -> redrive.v1.Rightsizing
-	46, // 68: redrive.v1.RecommenderService.ListRecords:output_type -> redrive.v1.ListRecordsResponse
-	47, // 69: redrive.v1.RecommenderService.RebuildRecords:output_type -> redrive.v1.RebuildRecordsResponse
-	48, // 70: redrive.v1.RecommenderService.TrainModel:output_type -> redrive.v1.Training
-	48, // 71: redrive.v1.RecommenderService.GetTraining:output_type -> redrive.v1.Training
-	49, // 72: redrive.v1.RecommenderService.ListModels:output_type -> redrive.v1.ListModelsResponse
-	50, // 73: redrive.v1.RecommenderService.GetModel:output_type -> redrive.v1.Model
-	50, // 74: redrive.v1.RecommenderService.PromoteModel:output_type -> redrive.v1.Model
-	50, // 75: redrive.v1.RecommenderService.RollbackModel:output_type -> redrive.v1.Model
-	51, // 76: redrive.v1.RecommenderService.DiffModels:output_type -> redrive.v1.DiffModelsResponse
-	52, // 77: redrive.v1.RecommenderService.GetDrift:output_type -> redrive.v1.Drift
-	61, // [61:78] is the sub-list for method output_type
-	44, // [44:61] is the sub-list for method input_type
-	44, // [44:44] is the sub-list for extension type_name
-	44, // [44:44] is the sub-list for extension extendee
-	0,  // [0:44] is the sub-list for field type_name
+	27, // 25: redrive.v1.ShapeKnowledge.held:type_name -> redrive.v1.ClusterShape
+	24, // 26: redrive.v1.ShapeCurve.type:type_name -> redrive.v1.JobType
+	12, // 27: redrive.v1.RecommenderSettings.nodes:type_name -> redrive.v1.NodeShape
+	24, // 28: redrive.v1.RecommendSizeRequest.type:type_name -> redrive.v1.JobType
+	25, // 29: redrive.v1.RecommendSizeRequest.config:type_name -> google.protobuf.Struct
+	7,  // 30: redrive.v1.PlotRecommendationRequest.inputs:type_name -> redrive.v1.RecommendationInputs
+	7,  // 31: redrive.v1.ReplayRecommendationRequest.inputs:type_name -> redrive.v1.RecommendationInputs
+	24, // 32: redrive.v1.GetJobTypeModelRequest.type:type_name -> redrive.v1.JobType
+	24, // 33: redrive.v1.JobTypeModel.type:type_name -> redrive.v1.JobType
+	10, // 34: redrive.v1.JobTypeModel.memory_need:type_name -> redrive.v1.Quantile
+	30, // 35: redrive.v1.JobTypeModel.update_time:type_name -> google.protobuf.Timestamp
+	24, // 36: redrive.v1.JobTypeHistory.type:type_name -> redrive.v1.JobType
+	21, // 37: redrive.v1.JobTypeHistory.attempts:type_name -> redrive.v1.ObservedAttempt
+	30, // 38: redrive.v1.JobTypeHistory.update_time:type_name -> google.protobuf.Timestamp
+	20, // 39: redrive.v1.JobTypeHistory.runs:type_name -> redrive.v1.MeasuredRuns
+	1,  // 40: redrive.v1.ObservedAttempt.outcome:type_name -> redrive.v1.ObservedAttempt.Outcome
+	30, // 41: redrive.v1.ObservedAttempt.end_time:type_name -> google.protobuf.Timestamp
+	22, // 42: redrive.v1.ObservedAttempt.part_bytes:type_name -> redrive.v1.ObservedAttempt.PartBytesEntry
+	23, // 43: redrive.v1.ObservedAttempt.part_peak_bytes:type_name -> redrive.v1.ObservedAttempt.PartPeakBytesEntry
+	27, // 44: redrive.v1.ObservedAttempt.shape:type_name -> redrive.v1.ClusterShape
+	2,  // 45: redrive.v1.RecommenderService.Recommend:input_type -> redrive.v1.RecommendRequest
+	16, // 46: redrive.v1.RecommenderService.ReplayRecommendation:input_type -> redrive.v1.ReplayRecommendationRequest
+	17, // 47: redrive.v1.RecommenderService.GetJobTypeModel:input_type -> redrive.v1.GetJobTypeModelRequest
+	13, // 48: redrive.v1.RecommenderService.RecommendSize:input_type -> redrive.v1.RecommendSizeRequest
+	14, // 49: redrive.v1.RecommenderService.PlotRecommendation:input_type -> redrive.v1.PlotRecommendationRequest
+	32, // 50: redrive.v1.RecommenderService.ListRightsizings:input_type -> redrive.v1.ListRightsizingsRequest
+	33, // 51: redrive.v1.RecommenderService.ProposeRightsizing:input_type -> redrive.v1.ProposeRightsizingRequest
+	34, // 52: redrive.v1.RecommenderService.ListRecords:input_type -> redrive.v1.ListRecordsRequest
+	35, // 53: redrive.v1.RecommenderService.RebuildRecords:input_type -> redrive.v1.RebuildRecordsRequest
+	36, // 54: redrive.v1.RecommenderService.TrainModel:input_type -> redrive.v1.TrainModelRequest
+	37, // 55: redrive.v1.RecommenderService.GetTraining:input_type -> redrive.v1.GetTrainingRequest
+	38, // 56: redrive.v1.RecommenderService.ListModels:input_type -> redrive.v1.ListModelsRequest
+	39, // 57: redrive.v1.RecommenderService.GetModel:input_type -> redrive.v1.GetModelRequest
+	40, // 58: redrive.v1.RecommenderService.PromoteModel:input_type -> redrive.v1.PromoteModelRequest
+	41, // 59: redrive.v1.RecommenderService.RollbackModel:input_type -> redrive.v1.RollbackModelRequest
+	42, // 60: redrive.v1.RecommenderService.DiffModels:input_type -> redrive.v1.DiffModelsRequest
+	43, // 61: redrive.v1.RecommenderService.GetDrift:input_type -> redrive.v1.GetDriftRequest
+	4,  // 62: redrive.v1.RecommenderService.Recommend:output_type -> redrive.v1.Recommendation
+	4,  // 63: redrive.v1.RecommenderService.ReplayRecommendation:output_type -> redrive.v1.Recommendation
+	18, // 64: redrive.v1.RecommenderService.GetJobTypeModel:output_type -> redrive.v1.JobTypeModel
+	4,  // 65: redrive.v1.RecommenderService.RecommendSize:output_type -> redrive.v1.Recommendation
+	15, // 66: redrive.v1.RecommenderService.PlotRecommendation:output_type -> redrive.v1.PlotRecommendationResponse
+	44, // 67: redrive.v1.RecommenderService.ListRightsizings:output_type -> redrive.v1.ListRightsizingsResponse
+	45, // 68: redrive.v1.RecommenderService.ProposeRightsizing:output_type -> redrive.v1.Rightsizing
+	46, // 69: redrive.v1.RecommenderService.ListRecords:output_type -> redrive.v1.ListRecordsResponse
+	47, // 70: redrive.v1.RecommenderService.RebuildRecords:output_type -> redrive.v1.RebuildRecordsResponse
+	48, // 71: redrive.v1.RecommenderService.TrainModel:output_type -> redrive.v1.Training
+	48, // 72: redrive.v1.RecommenderService.GetTraining:output_type -> redrive.v1.Training
+	49, // 73: redrive.v1.RecommenderService.ListModels:output_type -> redrive.v1.ListModelsResponse
+	50, // 74: redrive.v1.RecommenderService.GetModel:output_type -> redrive.v1.Model
+	50, // 75: redrive.v1.RecommenderService.PromoteModel:output_type -> redrive.v1.Model
+	50, // 76: redrive.v1.RecommenderService.RollbackModel:output_type -> redrive.v1.Model
+	51, // 77: redrive.v1.RecommenderService.DiffModels:output_type -> redrive.v1.DiffModelsResponse
+	52, // 78: redrive.v1.RecommenderService.GetDrift:output_type -> redrive.v1.Drift
+	62, // [62:79] is the sub-list for method output_type
+	45, // [45:62] is the sub-list for method input_type
+	45, // [45:45] is the sub-list for extension type_name
+	45, // [45:45] is the sub-list for extension extendee
+	0,  // [0:45] is the sub-list for field type_name
 }
 
 func init() { file_redrive_v1_recommender_proto_init() }

@@ -48,7 +48,7 @@ func (s *System) startServices(o Options) error {
 
 // makers are how to make each service.
 func (s *System) makers(o Options) (map[string]func() (service, error), error) {
-	costs, err := LoadCosts(o.CostPolicy)
+	costs, err := loadCosts(o.CostPolicy)
 	if err != nil {
 		return nil, err
 	}

@@ -164,14 +164,13 @@ func Stepped(p *redrivev1.Failure, f record.Failure) {
 	}
 }
 
-// brief returns a copy of r without what it was made from, but with its
-// features: they are what the recommender learns from.
+// brief returns a copy of r without what it was made from.
 func brief(r *redrivev1.Recommendation) *redrivev1.Recommendation {
 	if r == nil {
 		return nil
 	}
 	r = shallow(r)
-	r.Inputs, r.Candidates, r.Factors = nil, nil, nil
+	r.Inputs, r.Candidates = nil, nil
 	return r
 }
 

@@ -32,6 +32,10 @@ type Request struct {
 	SameFailures int
 	Attempt      int
 	Owner        string
+	// Shapes are the clusters that the retry may run on. With them the question is
+	// which one; Failed are those on which earlier attempts of the job failed.
+	Shapes []failure.Shape
+	Failed []search.FailedOn
 }
 
 // Knowledge is what there is to go by besides the request.
@@ -43,7 +47,10 @@ type Knowledge struct {
 	// Uses are the shares of its requested memory that each other type of the
 	// workflow used at most, 0 to 1: all there is for the first run of a type.
 	Uses []float64
-	Now  time.Time // when it is asked
+	// Shaped are job types of the engine that ran on clusters, where clusters are
+	// what is asked about.
+	Shaped []history.History
+	Now    time.Time // when it is asked
 }
 
 // Record is what a search saw, besides the request. A search on the same
@@ -67,9 +74,10 @@ type Record struct {
 	FailedShare float64
 	// Dice, from 0 up to but not 1, chooses among near equals where that is
 	// switched on.
-	Dice  float64
-	Model string // the model that it rests on, by its name
-	Time  time.Time
+	Dice     float64
+	Clusters *Clusters // nil where no clusters were asked about
+	Model    string    // the model that it rests on, by its name
+	Time     time.Time
 	// Calibration is how the model corrects the probabilities that follow from Need
 	// and Permanent.
 	Calibration model.Calibration
@@ -120,7 +128,7 @@ func (r Request) Validate() error {
 	if len(r.Owner) > maxOwner {
 		owner = errs.Field("owner", "has %d bytes; at most %d are allowed", len(r.Owner), maxOwner)
 	}
-	return errs.Fields(r.Type.Validate("type"), owner, class, same, attempt, print, setting, profile, r.validateEvidence())
+	return errs.Fields(r.Type.Validate("type"), owner, class, same, attempt, print, setting, profile, r.validateEvidence(), r.validateShapes())
 }
 
 func (r Request) validateEvidence() error {
@@ -143,6 +151,14 @@ func (r Request) validateEvidence() error {
 // Search answers a request from its record. A configuration that cannot be read
 // is errs.Invalid.
 func Search(ctx context.Context, r Request, rec Record) (Answer, error) {
+	if rec.Clusters != nil && len(r.Shapes) > 0 {
+		a := Answer{Answer: r.searchClusters(rec), Features: rec.Features}
+		if c := a.Chosen; c != nil {
+			a.Features.Raw, a.Features.FailProbability, a.Features.ExpectedCost = c.FailProbability, c.FailProbability, c.ExpectedCost
+			a.Features.Propensity = a.Propensity
+		}
+		return a, nil
+	}
 	in, err := r.inputs(rec)
 	if err != nil {
 		return Answer{}, err
@@ -185,15 +201,10 @@ func (r Request) uncorrected(rec Record) (search.Inputs, error) {
 	if rec.First {
 		setting, question, err = r.sized()
 	}
-	if err != nil {
-		return search.Inputs{}, err
-	}
-	least, most, err := r.bounds(setting, rec)
 	return search.Inputs{
 		Question: question, Setting: setting, Need: rec.Need, Proven: rec.Proven, Seen: rec.Seen, Permanent: rec.Permanent,
 		Seconds: rec.Seconds, Observations: rec.Observations, Settings: rec.Settings, Considered: rec.Considered,
 		First: rec.First, FailedShare: rec.FailedShare, Dice: rec.Dice, Reach: rec.Reach, Beyond: rec.Beyond,
-		Least: least, Most: most,
 	}, err
 }
 

@@ -36,7 +36,7 @@ const (
 // that was known what the answer would be without it, all else being as it was.
 // prepare is what made the record, Prepare or Size.
 func Explain(ctx context.Context, r Request, k Knowledge, rec Record, a Answer, prepare func(Request, Knowledge, search.Settings) (Record, error)) ([]Factor, error) {
-	if a.Chosen == nil {
+	if a.Chosen == nil || rec.Clusters != nil { // what clusters are compared by is in the answer
 		return nil, nil
 	}
 	var all []Factor

@@ -16,6 +16,9 @@ func Prepare(r Request, k Knowledge, s search.Settings) (Record, error) {
 	// The failed attempt is known from the request. Whether its own event has
 	// been heard already must make no difference.
 	k.History = k.History.Without(r.FailureID)
+	if len(r.Shapes) > 0 {
+		return r.prepareClusters(k, s), nil
+	}
 	setting, question, err := r.question()
 	if err != nil {
 		return Record{}, err

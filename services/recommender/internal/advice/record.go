@@ -38,7 +38,7 @@ func (rec Record) Validate(field string) error {
 		rec.validateCalibration(field+".calibration"), rec.validateNeed(field+".memory_need"), share, dice, inside("permanent_probability", rec.Permanent),
 		amount("expected_seconds", rec.Seconds), amount("observations", float64(rec.Observations)),
 		amount("considered", float64(rec.Considered)), amount("proven_bytes", float64(rec.Proven)), amount("seen_bytes", float64(rec.Seen)),
-		amount("reach_bytes", float64(rec.Reach)), amount("beyond_probability", rec.Beyond), rec.Settings.Validate(field+".settings"),
+		amount("reach_bytes", float64(rec.Reach)), amount("beyond_probability", rec.Beyond), rec.Settings.Validate(field+".settings"), rec.Clusters.validate(field+".shapes"),
 	)
 }
 

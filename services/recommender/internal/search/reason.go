@@ -1,9 +1,11 @@
 package search
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/redrive-io/redrive/pkg/engine"
+	"github.com/redrive-io/redrive/pkg/failure"
 )
 
 // names of the parts, for people.
@@ -46,6 +48,19 @@ func (in *Inputs) sized(c Candidate) string {
 		what += " instead of " + Bytes(in.Setting.Memory)
 	}
 	return fmt.Sprintf("%s: the attempt fails with probability %.2g, and its memory costs %s", what, c.FailProbability, dollars(c.ExpectedCost))
+}
+
+func onCluster(from failure.Shape, to Candidate) string {
+	return fmt.Sprintf("run on %s instead of %s: it takes %.0f s, fails with probability %.2g and costs %s",
+		cluster(to.Shape), cluster(from), to.Seconds, to.FailProbability, dollars(to.ExpectedCost))
+}
+
+// cluster names a cluster for people.
+func cluster(s failure.Shape) string {
+	if s.Name != "" {
+		return s.Name
+	}
+	return fmt.Sprintf("%d x %s of %g cores and %s", s.Nodes, cmp.Or(s.InstanceType, "machines"), s.CoresPerNode, Bytes(s.MemoryPerNode))
 }
 
 func (in *Inputs) kept(c Candidate) string {

@@ -9,6 +9,7 @@ import (
 	"math"
 
 	"github.com/redrive-io/redrive/pkg/engine"
+	"github.com/redrive-io/redrive/pkg/failure"
 	"github.com/redrive-io/redrive/services/recommender/internal/need"
 )
 
@@ -66,8 +67,9 @@ type Inputs struct {
 // Candidate is one size and its prediction.
 type Candidate struct {
 	engine.Size
-	Total           int64   // bytes that are paid for
-	Seconds         float64 // expected run time of an attempt that succeeds
+	Shape           failure.Shape // the cluster, where clusters are what is asked about
+	Total           int64         // bytes that are paid for
+	Seconds         float64       // expected run time of an attempt that succeeds
 	FailProbability float64
 	ExpectedCost    float64 // US dollars until a retry succeeds, by the second at the latest
 	Objective       float64 // weight × FailProbability + ExpectedCost

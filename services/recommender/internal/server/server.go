@@ -26,6 +26,8 @@ type Histories interface {
 	Get(ctx context.Context, t failure.Type) (history.History, error)
 	// Uses returns which shares of their requests other types of the workflow used.
 	Uses(ctx context.Context, t failure.Type) ([]float64, error)
+	// Shaped returns what is known of job types of an engine that ran on clusters.
+	Shaped(ctx context.Context, engine string) ([]history.History, error)
 }
 
 // Serving is the model that serves.
@@ -86,6 +88,11 @@ func (s *Server) Recommend(ctx context.Context, req *redrivev1.RecommendRequest)
 	k, err := s.knowledge(ctx, r.Type, start)
 	if err != nil {
 		return nil, err
+	}
+	if len(r.Shapes) > 0 {
+		if k.Shaped, err = s.histories.Shaped(ctx, r.Type.Engine); err != nil {
+			return nil, err
+		}
 	}
 	return s.answer(ctx, req, asked{r, k, advice.Prepare, start})
 }

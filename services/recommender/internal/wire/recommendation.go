@@ -36,7 +36,7 @@ func Request(p *redrivev1.RecommendRequest) (advice.Request, error) {
 		FailureID: id, Type: failure.TypeFromProto(p.GetType()), Config: p.GetConfig().AsMap(), AttemptConfig: Config(p.GetAttemptConfig()),
 		Evidence: failure.FromProto(p.GetEvidence()), Class: failure.Class(p.GetClass()), Fingerprint: p.GetFingerprint(),
 		SameFailures: int(p.GetSameFailures()), Attempt: int(p.GetAttempt()), Setting: p.GetSetting(),
-		Owner: p.GetOwner(),
+		Owner: p.GetOwner(), Shapes: shapesFromProto(p.GetShapes()), Failed: failedFromProto(p.GetFailedShapes()),
 	}
 	return r, r.Validate()
 }
@@ -89,7 +89,7 @@ func candidate(c search.Candidate) *redrivev1.Candidate {
 	return &redrivev1.Candidate{
 		MemoryBytes: c.Memory, Cores: c.Cores, FailProbability: c.FailProbability, ExpectedCost: c.ExpectedCost,
 		Objective: c.Objective, TotalMemoryBytes: c.Total, Seconds: c.Seconds,
-		TaskCpus: c.TaskCPUs, Instances: int32(c.Instances), ShufflePartitions: int32(c.Partitions),
+		Shape: c.Shape.Proto(), TaskCpus: c.TaskCPUs, Instances: int32(c.Instances), ShufflePartitions: int32(c.Partitions),
 	}
 }
 
@@ -104,7 +104,7 @@ func inputs(r *redrivev1.RecommendRequest, rec advice.Record) *redrivev1.Recomme
 		Observations: int32(rec.Observations), Part: string(rec.Part), ProvenBytes: rec.Proven, SeenBytes: rec.Seen,
 		Considered: int32(rec.Considered), First: rec.First, FailedShare: rec.FailedShare, Dice: rec.Dice, Model: models + rec.Model,
 		Time: wellknown.Timestamp(rec.Time), Settings: settings(rec.Settings),
-		ReachBytes: rec.Reach, BeyondProbability: rec.Beyond, Calibration: corrections(rec.Calibration),
+		ReachBytes: rec.Reach, Shapes: clusters(rec.Clusters), BeyondProbability: rec.Beyond, Calibration: corrections(rec.Calibration),
 		Features: Features(rec.Features), Factors: factors(rec.Factors),
 	}
 }
@@ -126,7 +126,7 @@ func Record(p *redrivev1.RecommendationInputs) (advice.Record, error) {
 		Seconds: p.GetExpectedSeconds(), Observations: int(p.GetObservations()), Considered: int(p.GetConsidered()),
 		First: p.GetFirst(), FailedShare: p.GetFailedShare(), Dice: p.GetDice(), Model: strings.TrimPrefix(p.GetModel(), models), Time: wellknown.Time(p.GetTime()),
 		Settings: settingsFromProto(p.GetSettings()),
-		Reach:    p.GetReachBytes(), Beyond: p.GetBeyondProbability(), Features: FeaturesFromProto(p.GetFeatures()),
+		Reach:    p.GetReachBytes(), Beyond: p.GetBeyondProbability(), Clusters: clustersFromProto(p.GetShapes()), Features: FeaturesFromProto(p.GetFeatures()),
 	}
 	for _, c := range p.GetCalibration() {
 		rec.Calibration = append(rec.Calibration, model.Point{Predicted: c.GetPredicted(), Observed: c.GetObserved()})

@@ -1,7 +1,6 @@
 package job
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"time"
@@ -130,7 +129,6 @@ func (e Ended) apply(j Job, now time.Time) (Job, []Effect, error) {
 		}
 		j.Attempts = j.insert(a)
 	}
-	e.Evidence.InputBytes = cmp.Or(e.Evidence.InputBytes, j.InputBytes)
 	last, _ := j.Last()
 	cancelled := j.CancelRequested && !e.Succeeded
 	a.End, a.Succeeded, a.Evidence = now, e.Succeeded, e.Evidence.Facts()
