@@ -247,13 +247,33 @@ bench-classify-build: test-needs
 	@go test -c -o bin/bench/rules ./services/classifier/internal/rule
 	@$(BENCH) go build -tags hyperscan -o ../bin/bench/classify .
 
+# The program and the traces of real tasks are not part of this tree; without
+# them made-up tasks are played.
+REPLAY ?= ../shared/replay
+TRACES ?= ../shared/traces
+RECOMMEND = bin/bench/bench recommend -replay bin/bench/replay -advise 'bin/redrive advise' -search bin/bench/search -training bin/bench/training
+
+.PHONY: bench-recommend
+bench-recommend: bench-recommend-build ## Play traces against other policies, time the search and a training: some minutes
+	@rm -f bin/bench/replay
+	@if [ -d '$(REPLAY)' ]; then out='$(CURDIR)/bin/bench/replay'; cd '$(REPLAY)' && GOWORK=off go build -o "$$out" .; fi
+	$(RECOMMEND) -traces '$(TRACES)' $(BENCH_FLAGS)
+
+.PHONY: bench-recommend-build
+bench-recommend-build: build
+	@mkdir -p bin/bench/data
+	@go test -c -o bin/bench/search ./services/recommender/internal/search
+	@go test -c -o bin/bench/training ./services/recommender/internal/training
+	@$(BENCH) go build -o ../bin/bench/bench .
+
 # What each of them prints is checked: every ratio is there, and a number.
 .PHONY: bench-smoke
-bench-smoke: bench-build bench-classify-build ## Run all comparisons once, too short to mean anything
+bench-smoke: bench-build bench-classify-build bench-recommend-build ## Run all comparisons once, too short to mean anything
 	bin/bench/bench loop -redrive bin/bench/contestant -serve bin/redrive -nats bin/nats-server -dir bin/bench/data -rounds 1 -warm 200ms -run 500ms
 	bin/bench/bench growth -redrive bin/bench/contestant -dir bin/bench/data -rounds 1 -warm 200ms -run 500ms -failures 1000
 	bin/bench/bench memory -redrive bin/bench/contestant -dir bin/bench/data -rounds 1 -jobs 1000
 	bin/bench/classify classify -redrive bin/bench/rules -dir bin/bench/data -rounds 1 -least 1ms -rules 30,300 -sizes 4KB,64KB
+	$(RECOMMEND) -replay '' -rounds 1 -tasks 60 -benchtime 10x -records 2000
 
 .PHONY: check-bench
 check-bench: $(LINT)

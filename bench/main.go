@@ -18,15 +18,17 @@ import (
 
 // commands are the ways to call this program.
 var commands = map[string]func(ctx context.Context, args []string) error{
-	"loop":     loop,     // cycles against those of others
-	"growth":   growth,   // cycles as the store grows
-	"memory":   openJobs, // memory and start with many open jobs
-	"peer":     one,      // one peer, once; how loop runs them
-	"classify": classify, // rule engines
-	"matcher":  match,    // one engine; how classify runs them
+	"loop":      loop,      // cycles against those of others
+	"growth":    growth,    // cycles as the store grows
+	"memory":    openJobs,  // memory and start with many open jobs
+	"peer":      one,       // one peer, once; how loop runs them
+	"classify":  classify,  // rule engines
+	"matcher":   match,     // one engine; how classify runs them
+	"recommend": recommend, // recommendations on traces
+	"echo":      echo,      // the protocol of traces alone; how recommend runs it
 }
 
-const usage = "usage: bench loop|growth|memory|classify [flags]; bench COMMAND -h lists the flags"
+const usage = "usage: bench loop|growth|memory|classify|recommend [flags]; bench COMMAND -h lists the flags"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
