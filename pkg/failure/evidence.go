@@ -1,6 +1,11 @@
 package failure
 
-import "time"
+import (
+	"math"
+	"time"
+
+	"github.com/redrive-io/redrive/pkg/errs"
+)
 
 // Evidence is what is known about the end of one attempt.
 type Evidence struct {
@@ -40,6 +45,30 @@ func (s Shape) Cores() float64 { return float64(s.Nodes) * s.CoresPerNode }
 
 // Memory returns the bytes of all machines.
 func (s Shape) Memory() float64 { return float64(s.Nodes) * float64(s.MemoryPerNode) }
+
+// Validate names what is wrong with s; field is the name of s in the request.
+func (s Shape) Validate(field string) error {
+	amount := func(name string, x float64) error {
+		if !(x >= 0) || math.IsInf(x, 0) {
+			return errs.Field(field+"."+name, "%v is not a number of at least 0", x)
+		}
+		return nil
+	}
+	text := func(name, s string) error {
+		if len(s) > maxShapeName {
+			return errs.Field(field+"."+name, "has %d bytes; at most %d are allowed", len(s), maxShapeName)
+		}
+		return nil
+	}
+	return errs.Fields(
+		text("name", s.Name), text("instance_type", s.InstanceType), amount("nodes", float64(s.Nodes)),
+		amount("cores_per_node", s.CoresPerNode), amount("memory_bytes_per_node", float64(s.MemoryPerNode)),
+		amount("dollars_per_hour", s.DollarsPerHour),
+	)
+}
+
+// maxShapeName bounds the names of a Shape, in bytes.
+const maxShapeName = 128
 
 // Log is the head and the tail of one log.
 type Log struct {

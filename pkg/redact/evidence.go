@@ -14,6 +14,7 @@ import (
 const (
 	maxSource  = 63
 	maxWord    = 256
+	maxShape   = 128
 	maxProof   = 1024
 	maxURI     = 1024
 	maxProblem = 512
@@ -28,6 +29,7 @@ const (
 func Evidence(e failure.Evidence) failure.Evidence {
 	e.Proof = word(Text(e.Proof), maxProof)
 	e.Node, e.MemoryDriver = word(e.Node, maxWord), word(e.MemoryDriver, maxWord)
+	e.Shape.Name, e.Shape.InstanceType = word(Text(e.Shape.Name), maxShape), word(e.Shape.InstanceType, maxShape)
 	e.PartPeaks = parts(e.PartPeaks)
 	logs := make([]failure.Log, 0, min(len(e.Logs), failure.MaxLogs))
 	sizes := make([]int, 0, cap(logs))

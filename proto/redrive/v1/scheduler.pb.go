@@ -253,8 +253,11 @@ type Job struct {
 	Etag string `protobuf:"bytes,18,opt,name=etag,proto3" json:"etag,omitempty"`
 	// Output only. True from CancelJob until the running attempt is gone.
 	CancelRequested bool `protobuf:"varint,19,opt,name=cancel_requested,json=cancelRequested,proto3" json:"cancel_requested,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// Size of what it reads in bytes, at each attempt; 0 when unknown. How much
+	// memory is recommended depends on it.
+	InputBytes    int64 `protobuf:"varint,20,opt,name=input_bytes,json=inputBytes,proto3" json:"input_bytes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Job) Reset() {
@@ -418,6 +421,13 @@ func (x *Job) GetCancelRequested() bool {
 		return x.CancelRequested
 	}
 	return false
+}
+
+func (x *Job) GetInputBytes() int64 {
+	if x != nil {
+		return x.InputBytes
+	}
+	return 0
 }
 
 // JobRecord is a job as the scheduler keeps it.
@@ -2163,7 +2173,7 @@ var File_redrive_v1_scheduler_proto protoreflect.FileDescriptor
 const file_redrive_v1_scheduler_proto_rawDesc = "" +
 	"\n" +
 	"\x1aredrive/v1/scheduler.proto\x12\n" +
-	"redrive.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17redrive/v1/config.proto\x1a\x19redrive/v1/evidence.proto\x1a\x15redrive/v1/task.proto\"\x9d\b\n" +
+	"redrive.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17redrive/v1/config.proto\x1a\x19redrive/v1/evidence.proto\x1a\x15redrive/v1/task.proto\"\xbe\b\n" +
 	"\x03Job\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06source\x18\x02 \x01(\tR\x06source\x12'\n" +
@@ -2186,7 +2196,9 @@ const file_redrive_v1_scheduler_proto_rawDesc = "" +
 	"\bend_time\x18\x10 \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\x12\x1a\n" +
 	"\brevision\x18\x11 \x01(\x03R\brevision\x12\x12\n" +
 	"\x04etag\x18\x12 \x01(\tR\x04etag\x12)\n" +
-	"\x10cancel_requested\x18\x13 \x01(\bR\x0fcancelRequested\x1a9\n" +
+	"\x10cancel_requested\x18\x13 \x01(\bR\x0fcancelRequested\x12\x1f\n" +
+	"\vinput_bytes\x18\x14 \x01(\x03R\n" +
+	"inputBytes\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xa9\x01\n" +

@@ -19,6 +19,7 @@ import (
 // jobFlags are the parts of a job that have a flag.
 type jobFlags struct {
 	workflow, step, engine, owner, workDir, memory string
+	inputBytes                                     int64
 	cores                                          float64
 	config, env, labels                            []string
 	runTimeout, deadline                           time.Duration
@@ -32,6 +33,7 @@ func addJobFlags(cmd *cobra.Command) *jobFlags {
 	f.StringVar(&j.engine, "engine", "", `the engine profile: process, jvm or spark (default "process" for a command)`)
 	f.StringArrayVar(&j.config, "config", nil, "KEY=VALUE of the configuration; a VALUE that is JSON is taken as such (repeat)")
 	f.StringVar(&j.memory, "memory", "", "memory_mb of the configuration, such as 512MiB or 2GiB")
+	f.Int64Var(&j.inputBytes, "input-bytes", 0, "the size of what it reads, in bytes: how much memory is recommended depends on it")
 	f.Float64Var(&j.cores, "cores", 0, "cores of the configuration")
 	f.StringArrayVar(&j.env, "env", nil, "NAME=VALUE of the environment (repeat)")
 	f.StringArrayVar(&j.labels, "label", nil, "KEY=VALUE (repeat)")
@@ -51,6 +53,9 @@ func (j *jobFlags) apply(cmd *cobra.Command, job *redrivev1.Job) error {
 	setText(&job.Type.Step, j.step)
 	setText(&job.Type.Engine, j.engine)
 	setText(&job.Owner, j.owner)
+	if cmd.Flags().Changed("input-bytes") {
+		job.InputBytes = j.inputBytes
+	}
 	if err := j.applyProcess(job); err != nil {
 		return err
 	}

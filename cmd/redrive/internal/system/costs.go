@@ -23,8 +23,8 @@ type costFile struct {
 	MaxCores           float64 `yaml:"max_cores"`
 }
 
-// loadCosts reads the file of --cost-policy; no file means the defaults.
-func loadCosts(name string) (recommender.Options, error) {
+// LoadCosts reads the file of --cost-policy; no file means the defaults.
+func LoadCosts(name string) (recommender.Options, error) {
 	if name == "" {
 		return recommender.Options{}, nil
 	}

@@ -48,7 +48,7 @@ func (s *System) startServices(o Options) error {
 
 // makers are how to make each service.
 func (s *System) makers(o Options) (map[string]func() (service, error), error) {
-	costs, err := loadCosts(o.CostPolicy)
+	costs, err := LoadCosts(o.CostPolicy)
 	if err != nil {
 		return nil, err
 	}

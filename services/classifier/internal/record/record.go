@@ -147,6 +147,7 @@ func (r *Report) checkEvidence() error {
 	if e.InputBytes < 0 {
 		all = append(all, errs.Field("evidence.input_bytes", "%d is negative", e.InputBytes))
 	}
+	all = append(all, e.Shape.Validate("evidence.shape"))
 	if e.Duration < 0 {
 		all = append(all, errs.Field("evidence.duration", "%v is negative", e.Duration))
 	}

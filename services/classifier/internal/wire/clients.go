@@ -31,7 +31,7 @@ func (r Recommender) Recommend(ctx context.Context, q record.Question) (record.R
 	answer, err := r.client.Recommend(ctx, &redrivev1.RecommendRequest{
 		Failure: FailureName(q.ID()), Type: q.Type.Proto(), Config: config, AttemptConfig: attemptConfig,
 		Evidence: q.Evidence.Facts().Proto(), Class: string(q.Result.Class), Fingerprint: q.Result.Fingerprint,
-		SameFailures: int32(q.SameFailures), Attempt: int32(q.Attempt.Number), Setting: q.Result.Setting,
+		SameFailures: int32(q.SameFailures), Attempt: int32(q.Attempt.Number), Setting: q.Result.Setting, Owner: q.Owner,
 	})
 	if err != nil {
 		return record.Recommendation{}, errs.FromStatus(err)

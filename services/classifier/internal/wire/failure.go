@@ -164,13 +164,14 @@ func Stepped(p *redrivev1.Failure, f record.Failure) {
 	}
 }
 
-// brief returns a copy of r without what it was made from.
+// brief returns a copy of r without what it was made from, but with its
+// features: they are what the recommender learns from.
 func brief(r *redrivev1.Recommendation) *redrivev1.Recommendation {
 	if r == nil {
 		return nil
 	}
 	r = shallow(r)
-	r.Inputs, r.Candidates = nil, nil
+	r.Inputs, r.Candidates, r.Factors = nil, nil, nil
 	return r
 }
 

@@ -201,10 +201,15 @@ func (r Request) uncorrected(rec Record) (search.Inputs, error) {
 	if rec.First {
 		setting, question, err = r.sized()
 	}
+	if err != nil {
+		return search.Inputs{}, err
+	}
+	least, most, err := r.bounds(setting, rec)
 	return search.Inputs{
 		Question: question, Setting: setting, Need: rec.Need, Proven: rec.Proven, Seen: rec.Seen, Permanent: rec.Permanent,
 		Seconds: rec.Seconds, Observations: rec.Observations, Settings: rec.Settings, Considered: rec.Considered,
 		First: rec.First, FailedShare: rec.FailedShare, Dice: rec.Dice, Reach: rec.Reach, Beyond: rec.Beyond,
+		Least: least, Most: most,
 	}, err
 }
 

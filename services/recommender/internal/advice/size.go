@@ -33,7 +33,9 @@ func (rec *Record) first(r Request, k Knowledge, setting engine.Setting) (predic
 	}
 	if k.Estimator != nil && setting.Part == k.History.Measured() {
 		f := k.Estimator.First(r.Evidence.InputBytes)
-		rec.Need, rec.Reach, rec.Seconds = f.Need, f.Reach, max(f.Seconds, 1)
+		// A first attempt may have whatever its need is thought to be: too much
+		// costs less than a run that fails.
+		rec.Need, rec.Reach, rec.Seconds = f.Need, max(f.Reach, f.Need[len(f.Need)-1].Bytes), max(f.Seconds, 1)
 		return f.Predictor, nil
 	}
 	profile, err := engine.Lookup(r.Type.Engine)

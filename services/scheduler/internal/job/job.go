@@ -44,6 +44,9 @@ type Job struct {
 	Overrides policy.Overrides
 	Labels    map[string]string
 	Owner     string
+	// InputBytes is the size of what it reads; 0 when unknown. An attempt whose
+	// evidence does not say otherwise read as much.
+	InputBytes int64
 
 	State      State
 	Reason     string // why it is in its state

@@ -1,6 +1,7 @@
 package job
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"time"
@@ -129,6 +130,7 @@ func (e Ended) apply(j Job, now time.Time) (Job, []Effect, error) {
 		}
 		j.Attempts = j.insert(a)
 	}
+	e.Evidence.InputBytes = cmp.Or(e.Evidence.InputBytes, j.InputBytes)
 	last, _ := j.Last()
 	cancelled := j.CancelRequested && !e.Succeeded
 	a.End, a.Succeeded, a.Evidence = now, e.Succeeded, e.Evidence.Facts()

@@ -385,3 +385,16 @@ func TestThePastIsBounded(t *testing.T) {
 		t.Errorf("%d attempts, %d with a configuration, the last %d", len(j.Attempts), configs, last.Number)
 	}
 }
+
+func TestAnAttemptReadWhatItsJobReads(t *testing.T) {
+	for told, want := range map[int64]int64{0: 5 << 30, 7: 7} {
+		j := own()
+		j.InputBytes = 5 << 30
+		for _, e := range []job.Event{job.Started{}, job.Ended{Attempt: 1, Succeeded: true, Evidence: failure.Evidence{InputBytes: told}}} {
+			j, _, _, _ = job.Step(j, e, start)
+		}
+		if a, _ := j.Last(); a.Evidence.InputBytes != want {
+			t.Errorf("input of an attempt that says %d = %d, want %d", told, a.Evidence.InputBytes, want)
+		}
+	}
+}

@@ -153,6 +153,9 @@ func (j Job) validateLabels(prefix string) error {
 			all = append(all, errs.Field(prefix+"labels", "%q=%q: keys and values have 1 to 63 of [A-Za-z0-9._/-] and start and end with a letter or digit", k, v))
 		}
 	}
+	if j.InputBytes < 0 {
+		all = append(all, errs.Field(prefix+"input_bytes", "%d is negative; 0 is unknown", j.InputBytes))
+	}
 	if len(j.Owner) > 128 {
 		all = append(all, errs.Field(prefix+"owner", "has %d characters, more than 128", len(j.Owner)))
 	}

@@ -85,6 +85,7 @@ func TestBoundsOfWhatAJobCarries(t *testing.T) {
 		}},
 		{"job.process", func(j *job.Job) { j.Task = &job.Task{Args: []string{"{{config.nothing}}"}} }},
 		{"job.process", func(j *job.Job) { j.Task = nil }},
+		{"job.input_bytes", func(j *job.Job) { j.InputBytes = -1 }},
 		{"job.owner", func(j *job.Job) { j.Owner = strings.Repeat("x", 129) }},
 		{"job.retry_policy.max_backoff", func(j *job.Job) { j.Overrides.MaxBackoff = 367 * 24 * time.Hour }},
 	} {

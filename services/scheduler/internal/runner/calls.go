@@ -148,14 +148,17 @@ func (p Report) Validate() error {
 }
 
 func validateEvidence(e failure.Evidence) error {
-	reason, duration := error(nil), error(nil)
+	reason, duration, input := error(nil), error(nil), error(nil)
 	if e.Reason < failure.ReasonNone || e.Reason > failure.Lost {
 		reason = errs.Field("evidence.termination_reason", "%d is no termination reason", int(e.Reason))
 	}
 	if e.Duration < 0 {
 		duration = errs.Field("evidence.duration", "%v is negative", e.Duration)
 	}
-	return errs.Fields(reason, duration)
+	if e.InputBytes < 0 {
+		input = errs.Field("evidence.input_bytes", "%d is negative; 0 is unknown", e.InputBytes)
+	}
+	return errs.Fields(reason, duration, input, e.Shape.Validate("evidence.shape"))
 }
 
 // Report records the end of an attempt of another scheduler, once. It is

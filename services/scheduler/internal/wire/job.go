@@ -42,7 +42,7 @@ func Job(j job.Job) (*redrivev1.Job, error) {
 func jobProto(j job.Job) *redrivev1.Job {
 	p := &redrivev1.Job{
 		Name: j.Name(), Source: j.Source, Type: j.Type.Proto(),
-		RetryPolicy: Overrides(j.Overrides), Labels: j.Labels, Owner: j.Owner,
+		RetryPolicy: Overrides(j.Overrides), Labels: j.Labels, Owner: j.Owner, InputBytes: j.InputBytes,
 		State: redrivev1.Job_State(j.State), DueTime: wellknown.Timestamp(j.Due), StateReason: j.Reason,
 		CreateTime: wellknown.Timestamp(j.Created), UpdateTime: wellknown.Timestamp(j.Updated), EndTime: wellknown.Timestamp(j.Ended),
 		Revision: j.Revision, Etag: Etag(j.Revision), CancelRequested: j.CancelRequested,
@@ -164,7 +164,7 @@ func FromJob(p *redrivev1.Job) (j job.Job, err error) {
 func told(p *redrivev1.Job) job.Job {
 	return job.Job{
 		Type: failure.TypeFromProto(p.GetType()), Task: FromTask(p.GetProcess(), p.GetSpark()),
-		Overrides: FromOverrides(p.GetRetryPolicy()), Labels: p.GetLabels(), Owner: p.GetOwner(),
+		Overrides: FromOverrides(p.GetRetryPolicy()), Labels: p.GetLabels(), Owner: p.GetOwner(), InputBytes: p.GetInputBytes(),
 	}
 }
 

@@ -115,7 +115,15 @@ func (r random) evidence() failure.Evidence {
 			}}
 		}),
 		PartPeaks:  some(r, func() map[string]int64 { return map[string]int64{"driver.heap": r.Int64()} }),
-		LimitBytes: r.Int64(), MemoryDriver: r.text(), InputBytes: r.Int64(), Node: r.text(), Start: r.moment(), End: r.moment(), Duration: r.span(),
+		LimitBytes: r.Int64(), MemoryDriver: r.text(), InputBytes: r.Int64(), Shape: some(r, r.shape), Node: r.text(),
+		Start: r.moment(), End: r.moment(), Duration: r.span(),
+	}
+}
+
+func (r random) shape() failure.Shape {
+	return failure.Shape{
+		Name: r.text(), InstanceType: r.text(), Nodes: r.count(), CoresPerNode: r.Float64(), MemoryPerNode: r.Int64(),
+		DollarsPerHour: r.Float64(), Spot: r.flag(),
 	}
 }
 
@@ -137,7 +145,7 @@ func (r random) job() job.Job {
 		Task: some(r, func() *job.Task {
 			return &job.Task{Args: []string{"x", r.text()}, Env: r.texts(), WorkDir: r.text(), Spark: some(r, r.spark)}
 		}),
-		Config: r.config(), Overrides: r.overrides(), Labels: r.texts(), Owner: r.text(),
+		Config: r.config(), Overrides: r.overrides(), Labels: r.texts(), Owner: r.text(), InputBytes: r.Int64(),
 		State: job.State(r.IntN(int(job.Cancelled) + 1)), Reason: r.text(), StateSince: r.moment(), Due: r.moment(),
 		Attempts: some(r, func() []job.Attempt { return []job.Attempt{r.attempt(), r.attempt()} }),
 		Created:  r.moment(), Updated: r.moment(), Ended: r.moment(), Revision: 1 + r.Int64N(100),

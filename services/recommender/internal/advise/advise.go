@@ -1,0 +1,96 @@
+// Package advise answers the questions of a replay of recorded executions, with
+// the code that serves: what an attempt taught goes into a history, and a
+// question is prepared and searched like that of a failed job. The protocol is
+// JSON lines: a line tells of an attempt that ended, or asks about the next one
+// and is answered with one line.
+package advise
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/redrive-io/redrive/pkg/errs"
+	"github.com/redrive-io/redrive/pkg/failure"
+	"github.com/redrive-io/redrive/services/recommender/internal/search"
+)
+
+// maxLine bounds one line, in bytes.
+const maxLine = 16 << 20
+
+// Settings returns an operator's choices for one job type.
+type Settings func(t failure.Type, owner string, c failure.Class) search.Settings
+
+// Run reads lines from in and writes answers to out until in ends or ctx is
+// done. A line that cannot be answered is errs.Invalid and ends it: whoever asks
+// waits for an answer.
+func Run(ctx context.Context, in io.Reader, out io.Writer, s Settings) error {
+	lines, answers := bufio.NewReaderSize(in, 1<<16), bufio.NewWriter(out)
+	d := desk{tasks: newTasks(s)}
+	for n := 1; ctx.Err() == nil; n++ {
+		line, err := readLine(lines)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("line %d: %w", n, err)
+		}
+		answer, err := d.take(ctx, line)
+		if err != nil {
+			return fmt.Errorf("line %d: %w", n, err)
+		}
+		if answer == nil {
+			continue
+		}
+		text, err := json.Marshal(answer)
+		if err != nil {
+			return fmt.Errorf("line %d: %w", n, err)
+		}
+		answers.Write(append(text, '\n')) //nolint:errcheck // Flush tells
+		if err := answers.Flush(); err != nil {
+			return fmt.Errorf("write an answer: %w", err)
+		}
+	}
+	return nil
+}
+
+// readLine returns the next line; a last one without an end counts.
+func readLine(r *bufio.Reader) ([]byte, error) {
+	line, err := r.ReadSlice('\n')
+	if err == nil {
+		return line, nil
+	}
+	whole := append([]byte(nil), line...)
+	for errors.Is(err, bufio.ErrBufferFull) {
+		if len(whole) > maxLine {
+			return nil, errs.New(errs.Invalid, "has more than %d MiB", maxLine>>20)
+		}
+		line, err = r.ReadSlice('\n')
+		whole = append(whole, line...)
+	}
+	if errors.Is(err, io.EOF) && len(whole) > 0 {
+		return whole, nil
+	}
+	return whole, err
+}
+
+// desk takes lines of all kinds.
+type desk struct{ tasks *tasks }
+
+// take takes one line and returns what answers it, nil for none.
+func (d desk) take(ctx context.Context, text []byte) (any, error) {
+	var l line
+	if err := json.Unmarshal(text, &l); err != nil {
+		return nil, errs.New(errs.Invalid, "%w", err)
+	}
+	switch l.Kind {
+	case "allocate":
+		return d.tasks.allocate(ctx, &l)
+	case "outcome":
+		return nil, d.tasks.learn(&l)
+	}
+	return nil, errs.Field("kind", "%q is none of allocate and outcome", l.Kind)
+}
