@@ -150,6 +150,7 @@ func (e *episode) decide(ctx context.Context) error {
 	}
 	d.Otherwise, d.Predicted = otherwise, otherwise
 	d.Same = chose(judged, e.last)
+	d.Supported = judged.Chosen == nil // what a stop costs is known without making it
 	if e.last.Recommended == record.NotFeasible {
 		// What a stop costs is by definition: nobody sees what it spared.
 		stop := givingUp(o.limits, o.Current.ExpectedCost)
@@ -158,6 +159,10 @@ func (e *episode) decide(ctx context.Context) error {
 	e.decisions = append(e.decisions, d)
 	return nil
 }
+
+// explored is by how much a choice that is tried by chance may be expected to
+// cost more than the best one, as in package search.
+const explored = 1.1
 
 // alike is how near two amounts of memory are that count as the same choice:
 // they cost the same to within it.
@@ -216,6 +221,7 @@ func (e *episode) retried(ctx context.Context, s situation) error {
 	if d.Same {
 		d.Otherwise = d.Predicted
 	}
+	d.Supported = d.Supported || d.Propensity < 1 && d.Otherwise <= explored*d.Predicted
 	return err
 }
 

@@ -130,7 +130,7 @@ func (p *Report) judgeDecisions() {
 		return
 	}
 	if e.Supported() < supported {
-		p.find(OffPolicy, false, "%d of %d decisions differ from those on record, which were made without chance: their cost is only predicted",
+		p.find(OffPolicy, false, "%d of %d decisions differ from those on record in a way that had no chance there: their cost is only predicted",
 			e.Unsupported, e.Decisions)
 		return
 	}

@@ -46,8 +46,10 @@ func see(r record.Record, same int, h history.History, settings Settings) (s sit
 	if err != nil {
 		return s, false
 	}
+	limits := settings(r.Type, r.Owner, class)
+	limits.Exploration = 0 // what a model holds for the best is judged, not what it tries
 	return situation{
-		record: r, profile: profile, setting: setting, history: h, limits: settings(r.Type, r.Owner, class),
+		record: r, profile: profile, setting: setting, history: h, limits: limits,
 		request: advice.Request{
 			FailureID: r.ID, Type: r.Type, Config: config, Evidence: evidence(r), Class: class, Fingerprint: r.Fingerprint,
 			Setting: r.Setting, SameFailures: same, Attempt: r.Number, Owner: r.Owner,

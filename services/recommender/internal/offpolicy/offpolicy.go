@@ -4,9 +4,9 @@
 // are, or the predictions of what choices cost.
 //
 // A policy that always makes the one choice that it takes for the best says
-// nothing of any other. Where the judged policy chooses otherwise, and nothing
-// was ever tried at random, the estimate is the prediction and no more: such
-// decisions are counted, as unsupported, and the interval does not cover how
+// nothing of any other. Where the judged policy chooses otherwise, and that
+// choice could not have been made, the estimate is the prediction and no more:
+// such decisions are counted, as unsupported, and the interval does not cover how
 // wrong the prediction may be.
 package offpolicy
 
@@ -18,8 +18,11 @@ type Decision struct {
 	Cost       float64 // what came of the choice on record
 	Propensity float64 // the probability with which it was made
 	Same       bool    // the judged policy makes it too
-	Predicted  float64 // what the choice on record was predicted to cost
-	Otherwise  float64 // what the judged policy's is predicted to cost
+	// Supported says that the judged policy's choice could have been made, by
+	// chance, or that what it costs is known without making it.
+	Supported bool
+	Predicted float64 // what the choice on record was predicted to cost
+	Otherwise float64 // what the judged policy's is predicted to cost
 }
 
 // unlikely bounds a propensity from below, so that no decision counts for more
@@ -43,7 +46,7 @@ func (t *Tally) Add(d Decision) {
 	case d.Same:
 		t.same++
 		judged += (d.Cost - d.Predicted) / max(d.Propensity, unlikely)
-	case d.Propensity == 1:
+	case !d.Supported:
 		t.unsupported++
 	}
 	t.judged.Add(judged)
@@ -62,7 +65,7 @@ func (t *Tally) Close() {
 type Estimate struct {
 	Decisions int64
 	// Same is how many the judged policy would have made alike; Unsupported how
-	// many it would not, where nothing else could have been chosen.
+	// many it would not, where its own choice could not have been made.
 	Same, Unsupported int64
 	Judged            sample.Estimate
 	Logged            float64 // what the decisions on record cost

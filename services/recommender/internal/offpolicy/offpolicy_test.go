@@ -20,7 +20,7 @@ func near(t *testing.T, what string, got, want, within float64) {
 func TestKnownAnswer(t *testing.T) {
 	var tally offpolicy.Tally
 	tally.Add(offpolicy.Decision{Cost: 5, Propensity: 0.5, Same: true, Predicted: 3, Otherwise: 3})
-	tally.Add(offpolicy.Decision{Cost: 4, Propensity: 0.5, Predicted: 6, Otherwise: 2})
+	tally.Add(offpolicy.Decision{Cost: 4, Propensity: 0.5, Supported: true, Predicted: 6, Otherwise: 2})
 	tally.Add(offpolicy.Decision{Cost: 1000}) // without a propensity
 	e := tally.Estimate()
 	near(t, "decisions", float64(e.Decisions), 2, 0)
@@ -51,7 +51,7 @@ func (w world) play(n int, propensity func(real float64) float64, predict func(k
 			choice, p = 1, 0.3
 		}
 		tally.Add(offpolicy.Decision{
-			Cost: w.cost(known, choice), Propensity: propensity(p), Same: choice == 1,
+			Cost: w.cost(known, choice), Propensity: propensity(p), Same: choice == 1, Supported: true,
 			Predicted: predict(known, choice), Otherwise: predict(known, 1),
 		})
 		tally.Close()
