@@ -99,6 +99,9 @@ func (s *Server) Recommend(ctx context.Context, req *redrivev1.RecommendRequest)
 
 // RecommendSize implements redrivev1.RecommenderServiceServer.
 func (s *Server) RecommendSize(ctx context.Context, req *redrivev1.RecommendSizeRequest) (*redrivev1.Recommendation, error) {
+	if n := req.GetInputBytes(); n < 0 {
+		return nil, errs.Field("input_bytes", "%d is negative; 0 is unknown", n)
+	}
 	as := wire.SizeRequest(req)
 	r, err := wire.Request(as)
 	if err != nil {
