@@ -26,7 +26,10 @@ ended, with the code that serves, and begins with nothing. Amounts are bytes.
 
 is answered with
 
-  {"id":2,"action":"run","mem_bytes":…,"cores":2}     or  {"id":2,"action":"stop"}`,
+  {"id":2,"action":"run","mem_bytes":…,"cores":2}     or  {"id":2,"action":"stop"}
+
+A line of kind "history" tells of a run on a cluster, and one of kind "choose" asks
+on which of its candidates a retry should run; the answer has the candidate's index.`,
 		Example: `  replay -data traces -mode remedy -policy 'cmd:redrive advise'`,
 		Args:    takes(0, 0),
 	}

@@ -69,7 +69,9 @@ func validateShape(field string, s failure.Shape) error {
 // prepareClusters gathers what a search for a cluster is to see.
 func (r Request) prepareClusters(k Knowledge, s search.Settings) Record {
 	rec := k.record(r, s)
-	rec.Permanent = r.permanent(k, search.RetryOrNot)
+	// As with more memory, each retry was another one: the same words again say
+	// less than where nothing was changed.
+	rec.Permanent = r.permanent(k, search.MoreMemory)
 	rec.Observations = max(rec.Observations, r.SameFailures-1) + 1
 	rec.Clusters = &Clusters{Interruptions: k.Model.Interruptions()}
 	own, kin := [][]curve.Run{onClusters(k.History)}, []failure.Type{r.Type}

@@ -29,7 +29,7 @@ type Settings func(t failure.Type, owner string, c failure.Class) search.Setting
 // waits for an answer.
 func Run(ctx context.Context, in io.Reader, out io.Writer, s Settings) error {
 	lines, answers := bufio.NewReaderSize(in, 1<<16), bufio.NewWriter(out)
-	d := desk{tasks: newTasks(s)}
+	d := desk{newTasks(s), newConfigs(s)}
 	for n := 1; ctx.Err() == nil; n++ {
 		line, err := readLine(lines)
 		if errors.Is(err, io.EOF) {
@@ -78,19 +78,51 @@ func readLine(r *bufio.Reader) ([]byte, error) {
 }
 
 // desk takes lines of all kinds.
-type desk struct{ tasks *tasks }
+type desk struct {
+	tasks   *tasks
+	configs *configs
+}
 
 // take takes one line and returns what answers it, nil for none.
 func (d desk) take(ctx context.Context, text []byte) (any, error) {
-	var l line
-	if err := json.Unmarshal(text, &l); err != nil {
-		return nil, errs.New(errs.Invalid, "%w", err)
+	var of struct {
+		Kind string `json:"kind"`
 	}
-	switch l.Kind {
+	if err := read(text, &of); err != nil {
+		return nil, err
+	}
+	switch of.Kind {
 	case "allocate":
+		var l line
+		if err := read(text, &l); err != nil {
+			return nil, err
+		}
 		return d.tasks.allocate(ctx, &l)
 	case "outcome":
+		var l line
+		if err := read(text, &l); err != nil {
+			return nil, err
+		}
 		return nil, d.tasks.learn(&l)
+	case "choose":
+		var q choice
+		if err := read(text, &q); err != nil {
+			return nil, err
+		}
+		return d.configs.choose(ctx, q)
+	case "history":
+		var p past
+		if err := read(text, &p); err != nil {
+			return nil, err
+		}
+		return nil, d.configs.learn(p)
 	}
-	return nil, errs.Field("kind", "%q is none of allocate and outcome", l.Kind)
+	return nil, errs.Field("kind", "%q is none of allocate, outcome, choose and history", of.Kind)
+}
+
+func read(text []byte, into any) error {
+	if err := json.Unmarshal(text, into); err != nil {
+		return errs.New(errs.Invalid, "%w", err)
+	}
+	return nil
 }
