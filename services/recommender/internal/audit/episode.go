@@ -122,7 +122,7 @@ func (e *episode) failed(ctx context.Context, s situation, models [2]adviser, sa
 	if s.setting.Part == e.first.setting.Part {
 		e.tried = append(e.tried, s.setting.Size)
 	}
-	return e.decide(ctx)
+	return e.decide()
 }
 
 // same counts the failures with a fingerprint.
@@ -137,14 +137,14 @@ func (e *episode) same(print string) int {
 }
 
 // decide books the decision on record after the last failure, where one is.
-func (e *episode) decide(ctx context.Context) error {
+func (e *episode) decide() error {
 	f, o := e.last.Features, e.opinions[theIncumbent]
 	if f == nil || e.last.Recommended == "" {
 		return nil
 	}
 	d := decision{Decision: offpolicy.Decision{Propensity: f.Propensity}}
 	judged := e.opinions[theModel]
-	otherwise, err := expected(ctx, o, judged.Answer)
+	otherwise, err := expected(o, judged.Answer)
 	if err != nil {
 		return err
 	}
@@ -185,17 +185,17 @@ func near(a, b int64) bool {
 
 // expected returns what an answer is expected to cost by an opinion, in US
 // dollars.
-func expected(ctx context.Context, by opinion, a search.Answer) (float64, error) {
+func expected(by opinion, a search.Answer) (float64, error) {
 	if a.Chosen == nil {
 		return givingUp(by.limits, by.Current.ExpectedCost), nil
 	}
-	c, err := by.predict(ctx, by.setting.Apply(a.Chosen.Size))
+	c, err := by.predict(by.setting.Apply(a.Chosen.Size))
 	return c.Objective, err
 }
 
 // retried takes in the retry that followed the last failure: what it cost, and
 // what the incumbent expected of it.
-func (e *episode) retried(ctx context.Context, s situation) error {
+func (e *episode) retried(s situation) error {
 	cost := price(s.limits, s.setting, s.setting.Size, s.record.Seconds)
 	e.costs = append(e.costs, cost)
 	if s.record.Outcome == history.Failed {
@@ -216,7 +216,7 @@ func (e *episode) retried(ctx context.Context, s situation) error {
 	}
 	d := &e.decisions[last]
 	d.made, d.cost = true, cost
-	c, err := e.opinions[theIncumbent].predict(ctx, s.request.Config)
+	c, err := e.opinions[theIncumbent].predict(s.request.Config)
 	d.Predicted = c.Objective
 	if d.Same {
 		d.Otherwise = d.Predicted

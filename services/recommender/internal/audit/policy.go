@@ -147,11 +147,10 @@ func (a adviser) ask(ctx context.Context, s situation) (opinion, error) {
 }
 
 // predict returns what the model says of a retry with the configuration given.
-func (o opinion) predict(ctx context.Context, config map[string]any) (search.Candidate, error) {
+func (o opinion) predict(config map[string]any) (search.Candidate, error) {
 	r := o.request
 	r.AttemptConfig = config
-	answer, err := advice.Search(ctx, r, o.known)
-	return answer.Current, err
+	return advice.Predict(r, o.known)
 }
 
 // climb returns the ladder that begins with an opinion.

@@ -136,12 +136,12 @@ func (r *replay) follow(ctx context.Context, e *episode, x record.Record, same i
 			return err
 		}
 		r.keep(e)
-		return r.slope.look(ctx, e.opinions[theModel])
+		return r.slope.look(e.opinions[theModel])
 	}
-	if err := r.predicted(ctx, e, s); err != nil {
+	if err := r.predicted(e, s); err != nil {
 		return err
 	}
-	if err := e.retried(ctx, s); err != nil {
+	if err := e.retried(s); err != nil {
 		return err
 	}
 	if x.Outcome == history.Succeeded {
@@ -173,7 +173,7 @@ func (r *replay) keep(e *episode) {
 
 // predicted books what the models said of a retry that was made, and what came.
 // A retry that failed of something else says nothing.
-func (r *replay) predicted(ctx context.Context, e *episode, s situation) error {
+func (r *replay) predicted(e *episode, s situation) error {
 	again, told := s.record.Again(e.last)
 	if !told {
 		return nil
@@ -184,7 +184,7 @@ func (r *replay) predicted(ctx context.Context, e *episode, s situation) error {
 	}
 	var squared [2]float64
 	for i := range r.tallies {
-		c, err := e.opinions[i].predict(ctx, s.request.Config)
+		c, err := e.opinions[i].predict(s.request.Config)
 		if err != nil {
 			return err
 		}

@@ -60,7 +60,7 @@ func learn(t *testing.T, r *replay, all ...record.Record) {
 // What a model is asked about a failure is asked with what had ended by then.
 func TestNothingIsKnownBeforeItsTime(t *testing.T) {
 	r := playing()
-	for i := range 200 {
+	for i := range 100 {
 		learn(t, r, attempt(i, 1, 3*i, nil))
 		for _, e := range r.open {
 			o := e.opinions[theModel]
@@ -75,8 +75,8 @@ func TestNothingIsKnownBeforeItsTime(t *testing.T) {
 		}
 	}
 	r.turn(failure.Type{})
-	if r.scores[theModel].Failures != 189 || r.leftOut != 11 {
-		t.Errorf("%d failures are scored, %d left out, want 189 and 11", r.scores[theModel].Failures, r.leftOut)
+	if r.scores[theModel].Failures != 89 || r.leftOut != 11 {
+		t.Errorf("%d failures are scored, %d left out, want 89 and 11", r.scores[theModel].Failures, r.leftOut)
 	}
 }
 
@@ -103,12 +103,12 @@ func TestJobsThatNeverEndAreBounded(t *testing.T) {
 func TestOnlyASampleIsPlayed(t *testing.T) {
 	r := playing()
 	r.share = 0.25
-	for i := range 1000 {
+	for i := range 600 {
 		learn(t, r, attempt(i, 1, 2*i, nil), attempt(i, 2, 2*i+1, succeeded))
 	}
-	// Two standard errors of 250 of 1000 are 27.
-	if n := r.scores[theModel].Failures; n < 220 || n > 280 {
-		t.Errorf("%d of 1000 failures are played, want a quarter", n)
+	// Three standard errors of 150 of 600 are 32.
+	if n := r.scores[theModel].Failures; n < 118 || n > 182 {
+		t.Errorf("%d of 600 failures are played, want a quarter", n)
 	}
 }
 

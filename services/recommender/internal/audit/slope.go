@@ -1,7 +1,6 @@
 package audit
 
 import (
-	"context"
 	"math"
 
 	"github.com/redrive-io/redrive/pkg/engine"
@@ -23,7 +22,7 @@ const (
 const rounding = 1e-9
 
 // look compares what an opinion predicts for more and more memory.
-func (l *slope) look(ctx context.Context, o opinion) error {
+func (l *slope) look(o opinion) error {
 	if !o.memory() || l.looked == mostLooked {
 		return nil
 	}
@@ -31,7 +30,7 @@ func (l *slope) look(ctx context.Context, o opinion) error {
 	last := math.Inf(1)
 	for i := range sizes {
 		size := engine.Size{Memory: int64(float64(o.setting.Memory) * math.Exp2(float64(i)/perOctave)), Cores: o.setting.Cores}
-		c, err := o.predict(ctx, o.setting.Apply(size))
+		c, err := o.predict(o.setting.Apply(size))
 		if err != nil {
 			return err
 		}
