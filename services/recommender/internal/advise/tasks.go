@@ -2,8 +2,9 @@ package advise
 
 import (
 	"context"
+	"fmt"
+	"hash/fnv"
 	"math"
-	"strconv"
 	"time"
 
 	"github.com/redrive-io/redrive/pkg/engine"
@@ -72,9 +73,12 @@ func (l *line) jobType() failure.Type {
 	return failure.Type{Workflow: l.Source + "/" + l.Workflow, Step: l.Step, Engine: engine.Process}
 }
 
-// attemptID names an attempt of the task.
+// attemptID names an attempt of the task: in hexadecimal digits, as those of
+// real attempts.
 func (l *line) attemptID(number int) string {
-	return l.Source + "/" + strconv.FormatInt(l.ID, 10) + "/" + strconv.Itoa(number)
+	sum := fnv.New64a()
+	fmt.Fprintf(sum, "%s/%d/%d", l.Source, l.ID, number) //nolint:errcheck // a hash never fails
+	return fmt.Sprintf("%016x", sum.Sum64())
 }
 
 // tasks learns from tasks and sizes them.

@@ -26,7 +26,7 @@ func (h History) Runs() []Run { return slices.Concat(h.Past.Runs, h.runs(h.Attem
 
 // runs returns what was measured in attempts.
 func (h History) runs(attempts []Attempt) []Run {
-	var all []Run
+	all := make([]Run, 0, len(attempts))
 	for _, a := range attempts {
 		if peak := a.measured(h.Measured()); a.Outcome == Succeeded && peak > 0 {
 			all = append(all, Run{a.mark(), a.Input, peak, float32(a.Seconds)})

@@ -127,16 +127,11 @@ func (o opinion) atMost(i int) float64 {
 
 // opinion returns the distribution of an expert, in the memory of into.
 func (e *Estimator) opinion(x expert, q *question, into []float64) opinion {
-	o := opinion{peaks: into[:0]}
 	predicted, s := q.predicted[x.predictor], &q.all
 	if x.near {
 		s = &q.near
 	}
-	for _, r := range e.errors[x.predictor] {
-		if s.whole || s.slots[r.slot] {
-			o.peaks = append(o.peaks, x.predictor.peakOf(predicted, r.err))
-		}
-	}
+	o := opinion{peaks: e.errors[x.predictor].peaks(x.predictor, predicted, s, into[:0])}
 	if s.n > 0 {
 		o.seconds = s.seconds / float64(s.n)
 	} else {
@@ -144,6 +139,20 @@ func (e *Estimator) opinion(x expert, q *question, into []float64) opinion {
 	}
 	o.peaks = appendTail(o.peaks)
 	return o
+}
+
+// peaks appends what the selected errors make of a prediction.
+func (r residuals) peaks(p predictor, predicted float64, s *selection, into []float64) []float64 {
+	into = slices.Grow(into, s.n+tailParts+1)
+	n := len(into)
+	into = into[:n+s.n]
+	for _, a := range r {
+		if s.whole || s.slots[a.slot] {
+			into[n] = p.peakOf(predicted, a.err)
+			n++
+		}
+	}
+	return into
 }
 
 // number returns which run lies in a slot, counted from the first ever learnt.
