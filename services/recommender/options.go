@@ -37,6 +37,20 @@ type Options struct {
 	// MinBilledSeconds is the least time that a run is paid for: 60, as clouds
 	// bill. Less than 0 is none.
 	MinBilledSeconds float64
+	// Weights are other weights for some jobs: the one that asks most of a job wins.
+	Weights []Weight
+	// MemoryStep is what recommended memory is a multiple of, in bytes; whole MiB.
+	MemoryStep int64
+	// AllowedMemory are the only totals of a process tree or container in bytes
+	// that are recommended, ascending; any when it is empty.
+	AllowedMemory []int64
+	// Nodes are the machines into which a process tree or container must fit; with
+	// them what of a machine nobody else can use is paid for too.
+	Nodes []Node
+	// Exploration is the share of recommendations, 0.1 at most, that try another
+	// candidate of nearly the same objective, to learn what comes of it. It is
+	// logged with its probability. None by default.
+	Exploration float64
 }
 
 // Defaults.
@@ -62,8 +76,11 @@ func (o Options) validate() error {
 	if !(o.NotFeasibleAbove >= 0 && o.NotFeasibleAbove < 1) {
 		likely = errs.Field("not_feasible_above", "%v is not at least 0 and less than 1; 0 is the default", o.NotFeasibleAbove)
 	}
+	// What has no default is checked as the search gets it; a limit that it has
+	// not is no fault of it.
+	lists := search.Settings{NotFeasible: defaultNotFeasible, Step: o.MemoryStep, Allowed: o.AllowedMemory, Nodes: o.nodes(), Exploration: o.Exploration}
 	return errs.Fields(
-		amount("weight", o.Weight), amount("dollars_per_gib_hour", o.DollarsPerGiBHour),
+		lists.Validate(""), validateWeights(o.Weights), amount("weight", o.Weight), amount("dollars_per_gib_hour", o.DollarsPerGiBHour),
 		amount("dollars_per_core_hour", o.DollarsPerCoreHour), likely, amount("min_observations", float64(o.MinObservations)),
 		amount("max_memory", float64(o.MaxMemory)), amount("max_cores", o.MaxCores),
 	)
@@ -77,20 +94,32 @@ func (o Options) withDefaults(host int64) resolved {
 			PerCoreHour: cmp.Or(o.DollarsPerCoreHour, defaultPerCoreHour), NotFeasible: cmp.Or(o.NotFeasibleAbove, defaultNotFeasible),
 			MinObservations: cmp.Or(o.MinObservations, defaultMinObservations),
 			MaxMemory:       cmp.Or(o.MaxMemory, int64(hostShare*float64(host))), MaxCores: o.MaxCores,
-			MinSeconds: max(cmp.Or(o.MinBilledSeconds, defaultBilledSeconds), 0),
+			MinSeconds: max(cmp.Or(o.MinBilledSeconds, defaultBilledSeconds), 0), Step: o.MemoryStep, Allowed: o.AllowedMemory,
+			Nodes: o.nodes(), Exploration: o.Exploration,
 		},
-		spark: cmp.Or(o.MaxMemory, defaultSparkMemory),
+		weights: o.Weights,
+		spark:   cmp.Or(o.MaxMemory, defaultSparkMemory),
 	}
 }
 
 // resolved are settings that name every value.
 type resolved struct {
 	search.Settings
-	spark int64 // MaxMemory of the spark engine
+	spark   int64 // MaxMemory of the spark engine
+	weights []Weight
 }
 
-// settings returns the settings for one job type.
-func (r resolved) settings(t failure.Type, _ string, _ failure.Class) search.Settings {
+func (o Options) nodes() (all []search.Node) {
+	for _, n := range o.Nodes {
+		all = append(all, search.Node(n))
+	}
+	return all
+}
+
+// settings returns the settings for a failure of class c of a job of this type
+// and owner.
+func (r resolved) settings(t failure.Type, owner string, c failure.Class) search.Settings {
+	r.Weight = weigh(r.weights, t.Workflow, owner, c, r.Weight)
 	if t.Engine == engine.Spark {
 		r.MaxMemory = r.spark
 	}

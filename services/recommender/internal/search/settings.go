@@ -37,28 +37,32 @@ const (
 	maxNodes   = 100
 )
 
-// Validate names what is wrong with s; field is its name in the request.
+// Validate names what is wrong with s; field is its name in the request, empty
+// when it is the whole.
 func (s Settings) Validate(field string) error {
+	if field != "" {
+		field += "."
+	}
 	amount := func(name string, x float64) error {
 		if !(x >= 0) || math.IsInf(x, 0) {
-			return errs.Field(field+"."+name, "%v is not a number of at least 0", x)
+			return errs.Field(field+name, "%v is not a number of at least 0", x)
 		}
 		return nil
 	}
 	var feasible, step, explore error
 	if !(s.NotFeasible > 0 && s.NotFeasible < 1) {
-		feasible = errs.Field(field+".not_feasible_above", "%v is not more than 0 and less than 1", s.NotFeasible)
+		feasible = errs.Field(field+"not_feasible_above", "%v is not more than 0 and less than 1", s.NotFeasible)
 	}
 	if s.Step < 0 || s.Step%mib != 0 {
-		step = errs.Field(field+".memory_step_bytes", "%d is not a whole number of MiB; 0 is the engine's own step", s.Step)
+		step = errs.Field(field+"memory_step_bytes", "%d is not a whole number of MiB; 0 is the engine's own step", s.Step)
 	}
 	if !(s.Exploration >= 0 && s.Exploration <= maxExploration) {
-		explore = errs.Field(field+".exploration", "%v is not between 0 and %v; 0 is none", s.Exploration, maxExploration)
+		explore = errs.Field(field+"exploration", "%v is not between 0 and %v; 0 is none", s.Exploration, maxExploration)
 	}
 	return errs.Fields(
 		amount("weight", s.Weight), amount("dollars_per_gib_hour", s.PerGiBHour), amount("dollars_per_core_hour", s.PerCoreHour), feasible,
 		amount("min_observations", float64(s.MinObservations)), amount("max_memory_bytes", float64(s.MaxMemory)), amount("max_cores", s.MaxCores),
-		amount("min_billed_seconds", s.MinSeconds), step, explore, s.validateAllowed(field+".allowed_memory_bytes"), s.validateNodes(field+".nodes"),
+		amount("min_billed_seconds", s.MinSeconds), step, explore, s.validateAllowed(field+"allowed_memory_bytes"), s.validateNodes(field+"nodes"),
 	)
 }
 
