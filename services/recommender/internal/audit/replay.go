@@ -51,9 +51,7 @@ func newReplay(candidate, incumbent model.Model, settings Settings, since time.T
 	for i := range r.scores {
 		r.scores[i].Policy = names[i]
 	}
-	for i, m := range []model.Model{candidate, incumbent} {
-		r.models[i] = adviser{m, settings, estimate.New()}
-	}
+	r.models = [2]adviser{{model: candidate, settings: settings}, {model: incumbent, settings: settings}}
 	r.slope.calibrated(candidate)
 	return r
 }
@@ -89,8 +87,11 @@ func (r *replay) turn(next failure.Type) {
 	r.further.Close()
 	r.offPolicy.Close()
 	r.open, r.kind, r.history = nil, next, history.History{Type: next}
-	for i := range r.models {
-		r.models[i].estimators = estimate.New()
+	// What estimators have learnt depends on no more of a model than this.
+	one, other := &r.models[theModel], &r.models[theIncumbent]
+	one.estimators, other.estimators = estimate.New(), estimate.New()
+	if one.model.FailedShare() == other.model.FailedShare() {
+		other.estimators = one.estimators
 	}
 }
 
