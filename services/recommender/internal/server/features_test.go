@@ -116,3 +116,40 @@ func TestRecommendSizeAndReplay(t *testing.T) {
 		t.Errorf("RecommendSize of a negative input = %v, want Invalid", err)
 	}
 }
+
+// BenchmarkRecommendByRuns is a recommendation about a job type with 500 measured
+// runs: asked again, and after one more run.
+func BenchmarkRecommendByRuns(b *testing.B) {
+	all := stream(700, 0, 4)
+	for i := range all {
+		all[i].Outcome, all[i].Killed, all[i].Class = history.Succeeded, false, ""
+	}
+	for name, learns := range map[string]bool{"again": false, "after one more run": true} {
+		b.Run(name, func(b *testing.B) {
+			s, histories, _ := newServer(b)
+			for _, a := range all[:500] {
+				if err := histories.Learn(b.Context(), record.Record{Type: kind, Attempt: a}, a.End); err != nil {
+					b.Fatal(err)
+				}
+			}
+			req, i := killed(b, 512), 500
+			req.Evidence.InputBytes = 3 * gib
+			for b.Loop() {
+				if learns {
+					b.StopTimer()
+					a := all[i%len(all)]
+					a.End = time.Unix(int64(100*i), 0).UTC()
+					a.ID = failure.Attempt{Source: failure.Own, Job: fmt.Sprint("j", i), Number: 1}.FailureID()
+					i++
+					if err := histories.Learn(b.Context(), record.Record{Type: kind, Attempt: a}, a.End); err != nil {
+						b.Fatal(err)
+					}
+					b.StartTimer()
+				}
+				if _, err := s.Recommend(b.Context(), req); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
