@@ -42,6 +42,15 @@ func (m *metrics) observe(outcome string, took time.Duration) {
 	m.duration.Observe(took.Seconds())
 }
 
+// audited counts an audit.
+func (m *metrics) audited(well bool) {
+	result := failed
+	if well {
+		result = passed
+	}
+	m.audits.WithLabelValues(result).Inc()
+}
+
 // The values of the label result.
 const (
 	passed = "passed"

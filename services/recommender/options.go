@@ -34,6 +34,9 @@ type Options struct {
 	MaxMemory int64
 	// MaxCores is the most cores that are recommended; as many as the job has.
 	MaxCores float64
+	// HoldModels keeps a model that passed its audit from serving before somebody
+	// promotes it. The default is that it serves.
+	HoldModels bool
 	// MinBilledSeconds is the least time that a run is paid for: 60, as clouds
 	// bill. Less than 0 is none.
 	MinBilledSeconds float64

@@ -20,7 +20,6 @@ import (
 	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
 	"github.com/redrive-io/redrive/services/recommender/internal/drift"
 	"github.com/redrive-io/redrive/services/recommender/internal/events"
-	"github.com/redrive-io/redrive/services/recommender/internal/model"
 	"github.com/redrive-io/redrive/services/recommender/internal/server"
 	"github.com/redrive-io/redrive/services/recommender/internal/store"
 )
@@ -47,6 +46,7 @@ type Service struct {
 	bus       *bus.Bus
 	histories *store.Histories
 	records   *store.Records
+	models    *models
 	handler   *events.Handler
 	server    *server.Server
 	leases    *lease.Leases
@@ -67,27 +67,24 @@ func New(o Options, d Deps) (*Service, error) {
 		return nil, err
 	}
 	histories, records := store.New(d.Store, learnEvery), store.NewRecords(d.Store)
-	watch := drift.NewWatch(records, judged)
+	leases := lease.New(d.Store, store.Service, d.Replica, lease.Options{Log: d.Log, Metrics: d.Metrics})
+	settings := o.withDefaults(hostMemory()).settings
+	models, err := newModels(d, records, settings, o.HoldModels, leases, m)
+	if err != nil {
+		return nil, err
+	}
+	watch := drift.NewWatch(records, models.judged)
 	if err := registerDrift(d.Metrics, watch); err != nil {
 		return nil, err
 	}
 	return &Service{
-		bus: d.Bus, histories: histories, records: records, handler: events.New(histories), log: d.Log.With("service", "recommender"),
-		leases: lease.New(d.Store, store.Service, d.Replica, lease.Options{Log: d.Log, Metrics: d.Metrics}),
-		server: server.New(histories, builtin{}, o.withDefaults(hostMemory()).settings, m.observe).With(server.Parts{
+		bus: d.Bus, histories: histories, records: records, models: models, handler: events.New(histories),
+		log: d.Log.With("service", "recommender"), leases: leases,
+		server: server.New(histories, models.follower, settings, m.observe).With(server.Parts{
 			Records: server.NewRecords(records, rebuild(d.Bus, records)), Drift: server.NewDrift(watch),
+			Models: server.NewModels(models.store, models.trainer),
 		}),
 	}, nil
-}
-
-// builtin serves the built-in model.
-type builtin struct{}
-
-func (builtin) Serving() model.Model { return model.Builtin() }
-
-// judged returns the built-in model, which no audit has judged.
-func judged(context.Context) (model.Model, drift.Judged, error) {
-	return model.Builtin(), drift.Judged{}, nil
 }
 
 // Register registers the service's gRPC server.
@@ -101,6 +98,7 @@ func (s *Service) Run(ctx context.Context) error { return s.leases.Around(ctx, s
 func (s *Service) run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.bus.Consume(ctx, bus.RecommenderOutcomes, s.handler.Handle) })
+	s.models.run(ctx, g)
 	g.Go(func() error { s.leases.Every(ctx, "sweep/purge", purgeEvery, s.purge); return nil })
 	return g.Wait()
 }
@@ -109,7 +107,7 @@ func (s *Service) run(ctx context.Context) error {
 // does no harm meanwhile.
 func (s *Service) purge(ctx context.Context) {
 	now := time.Now()
-	if err := errors.Join(s.histories.Purge(ctx, now), s.records.Purge(ctx, now)); err != nil && ctx.Err() == nil {
+	if err := errors.Join(s.histories.Purge(ctx, now), s.records.Purge(ctx, now), s.models.store.Purge(ctx)); err != nil && ctx.Err() == nil {
 		s.log.WarnContext(ctx, "purge failed", "error", err)
 	}
 }

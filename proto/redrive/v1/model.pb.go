@@ -154,7 +154,7 @@ type Model struct {
 	// What it knows. Unset in ListModels.
 	Content *ModelContent `protobuf:"bytes,5,opt,name=content,proto3" json:"content,omitempty"`
 	Audit   *Audit        `protobuf:"bytes,6,opt,name=audit,proto3" json:"audit,omitempty"`
-	// When it was last made to serve, by whom and why.
+	// When it was last made to serve, and why.
 	PromoteTime   *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=promote_time,json=promoteTime,proto3" json:"promote_time,omitempty"`
 	PromoteReason string                 `protobuf:"bytes,8,opt,name=promote_reason,json=promoteReason,proto3" json:"promote_reason,omitempty"`
 	// It serves although its audit failed.
@@ -1193,7 +1193,9 @@ type Training struct {
 	// What began it: "schedule", or the reason of the request.
 	Reason string `protobuf:"bytes,9,opt,name=reason,proto3" json:"reason,omitempty"`
 	// It serves, because its audit passed and models are promoted by themselves.
-	Promoted      bool `protobuf:"varint,10,opt,name=promoted,proto3" json:"promoted,omitempty"`
+	Promoted bool `protobuf:"varint,10,opt,name=promoted,proto3" json:"promoted,omitempty"`
+	// Make it serve when its audit passes, whatever the settings say.
+	Promote       bool `protobuf:"varint,11,opt,name=promote,proto3" json:"promote,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1298,6 +1300,60 @@ func (x *Training) GetPromoted() bool {
 	return false
 }
 
+func (x *Training) GetPromote() bool {
+	if x != nil {
+		return x.Promote
+	}
+	return false
+}
+
+// ServedModels says which model serves. It is no part of the API.
+type ServedModels struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// At most 50: the last one serves, the others did so before. None is the
+	// built-in one.
+	Models        []string `protobuf:"bytes,1,rep,name=models,proto3" json:"models,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ServedModels) Reset() {
+	*x = ServedModels{}
+	mi := &file_redrive_v1_model_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ServedModels) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ServedModels) ProtoMessage() {}
+
+func (x *ServedModels) ProtoReflect() protoreflect.Message {
+	mi := &file_redrive_v1_model_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ServedModels.ProtoReflect.Descriptor instead.
+func (*ServedModels) Descriptor() ([]byte, []int) {
+	return file_redrive_v1_model_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *ServedModels) GetModels() []string {
+	if x != nil {
+		return x.Models
+	}
+	return nil
+}
+
 type TrainModelRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Begin from nothing instead of from the serving model.
@@ -1312,7 +1368,7 @@ type TrainModelRequest struct {
 
 func (x *TrainModelRequest) Reset() {
 	*x = TrainModelRequest{}
-	mi := &file_redrive_v1_model_proto_msgTypes[12]
+	mi := &file_redrive_v1_model_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1324,7 +1380,7 @@ func (x *TrainModelRequest) String() string {
 func (*TrainModelRequest) ProtoMessage() {}
 
 func (x *TrainModelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_model_proto_msgTypes[12]
+	mi := &file_redrive_v1_model_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1337,7 +1393,7 @@ func (x *TrainModelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TrainModelRequest.ProtoReflect.Descriptor instead.
 func (*TrainModelRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_model_proto_rawDescGZIP(), []int{12}
+	return file_redrive_v1_model_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *TrainModelRequest) GetFull() bool {
@@ -1371,7 +1427,7 @@ type GetTrainingRequest struct {
 
 func (x *GetTrainingRequest) Reset() {
 	*x = GetTrainingRequest{}
-	mi := &file_redrive_v1_model_proto_msgTypes[13]
+	mi := &file_redrive_v1_model_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1383,7 +1439,7 @@ func (x *GetTrainingRequest) String() string {
 func (*GetTrainingRequest) ProtoMessage() {}
 
 func (x *GetTrainingRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_model_proto_msgTypes[13]
+	mi := &file_redrive_v1_model_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1396,7 +1452,7 @@ func (x *GetTrainingRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetTrainingRequest.ProtoReflect.Descriptor instead.
 func (*GetTrainingRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_model_proto_rawDescGZIP(), []int{13}
+	return file_redrive_v1_model_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *GetTrainingRequest) GetName() string {
@@ -1417,7 +1473,7 @@ type ListModelsRequest struct {
 
 func (x *ListModelsRequest) Reset() {
 	*x = ListModelsRequest{}
-	mi := &file_redrive_v1_model_proto_msgTypes[14]
+	mi := &file_redrive_v1_model_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1429,7 +1485,7 @@ func (x *ListModelsRequest) String() string {
 func (*ListModelsRequest) ProtoMessage() {}
 
 func (x *ListModelsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_model_proto_msgTypes[14]
+	mi := &file_redrive_v1_model_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1442,7 +1498,7 @@ func (x *ListModelsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListModelsRequest.ProtoReflect.Descriptor instead.
 func (*ListModelsRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_model_proto_rawDescGZIP(), []int{14}
+	return file_redrive_v1_model_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ListModelsRequest) GetPageSize() int32 {
@@ -1469,7 +1525,7 @@ type ListModelsResponse struct {
 
 func (x *ListModelsResponse) Reset() {
 	*x = ListModelsResponse{}
-	mi := &file_redrive_v1_model_proto_msgTypes[15]
+	mi := &file_redrive_v1_model_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1481,7 +1537,7 @@ func (x *ListModelsResponse) String() string {
 func (*ListModelsResponse) ProtoMessage() {}
 
 func (x *ListModelsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_model_proto_msgTypes[15]
+	mi := &file_redrive_v1_model_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1494,7 +1550,7 @@ func (x *ListModelsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListModelsResponse.ProtoReflect.Descriptor instead.
 func (*ListModelsResponse) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_model_proto_rawDescGZIP(), []int{15}
+	return file_redrive_v1_model_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ListModelsResponse) GetModels() []*Model {
@@ -1521,7 +1577,7 @@ type GetModelRequest struct {
 
 func (x *GetModelRequest) Reset() {
 	*x = GetModelRequest{}
-	mi := &file_redrive_v1_model_proto_msgTypes[16]
+	mi := &file_redrive_v1_model_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1533,7 +1589,7 @@ func (x *GetModelRequest) String() string {
 func (*GetModelRequest) ProtoMessage() {}
 
 func (x *GetModelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_model_proto_msgTypes[16]
+	mi := &file_redrive_v1_model_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1546,7 +1602,7 @@ func (x *GetModelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetModelRequest.ProtoReflect.Descriptor instead.
 func (*GetModelRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_model_proto_rawDescGZIP(), []int{16}
+	return file_redrive_v1_model_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *GetModelRequest) GetName() string {
@@ -1569,7 +1625,7 @@ type PromoteModelRequest struct {
 
 func (x *PromoteModelRequest) Reset() {
 	*x = PromoteModelRequest{}
-	mi := &file_redrive_v1_model_proto_msgTypes[17]
+	mi := &file_redrive_v1_model_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1581,7 +1637,7 @@ func (x *PromoteModelRequest) String() string {
 func (*PromoteModelRequest) ProtoMessage() {}
 
 func (x *PromoteModelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_model_proto_msgTypes[17]
+	mi := &file_redrive_v1_model_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1594,7 +1650,7 @@ func (x *PromoteModelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PromoteModelRequest.ProtoReflect.Descriptor instead.
 func (*PromoteModelRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_model_proto_rawDescGZIP(), []int{17}
+	return file_redrive_v1_model_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *PromoteModelRequest) GetName() string {
@@ -1627,7 +1683,7 @@ type RollbackModelRequest struct {
 
 func (x *RollbackModelRequest) Reset() {
 	*x = RollbackModelRequest{}
-	mi := &file_redrive_v1_model_proto_msgTypes[18]
+	mi := &file_redrive_v1_model_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1639,7 +1695,7 @@ func (x *RollbackModelRequest) String() string {
 func (*RollbackModelRequest) ProtoMessage() {}
 
 func (x *RollbackModelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_model_proto_msgTypes[18]
+	mi := &file_redrive_v1_model_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1652,7 +1708,7 @@ func (x *RollbackModelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RollbackModelRequest.ProtoReflect.Descriptor instead.
 func (*RollbackModelRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_model_proto_rawDescGZIP(), []int{18}
+	return file_redrive_v1_model_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *RollbackModelRequest) GetReason() string {
@@ -1666,7 +1722,7 @@ type DiffModelsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// "models/{model}".
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// The other one; the one that serves when empty.
+	// The one before, "models/{model}"; the one that serves when empty.
 	Against       string `protobuf:"bytes,2,opt,name=against,proto3" json:"against,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1674,7 +1730,7 @@ type DiffModelsRequest struct {
 
 func (x *DiffModelsRequest) Reset() {
 	*x = DiffModelsRequest{}
-	mi := &file_redrive_v1_model_proto_msgTypes[19]
+	mi := &file_redrive_v1_model_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1686,7 +1742,7 @@ func (x *DiffModelsRequest) String() string {
 func (*DiffModelsRequest) ProtoMessage() {}
 
 func (x *DiffModelsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_model_proto_msgTypes[19]
+	mi := &file_redrive_v1_model_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1699,7 +1755,7 @@ func (x *DiffModelsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiffModelsRequest.ProtoReflect.Descriptor instead.
 func (*DiffModelsRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_model_proto_rawDescGZIP(), []int{19}
+	return file_redrive_v1_model_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *DiffModelsRequest) GetName() string {
@@ -1725,7 +1781,7 @@ type DiffModelsResponse struct {
 
 func (x *DiffModelsResponse) Reset() {
 	*x = DiffModelsResponse{}
-	mi := &file_redrive_v1_model_proto_msgTypes[20]
+	mi := &file_redrive_v1_model_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1737,7 +1793,7 @@ func (x *DiffModelsResponse) String() string {
 func (*DiffModelsResponse) ProtoMessage() {}
 
 func (x *DiffModelsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_model_proto_msgTypes[20]
+	mi := &file_redrive_v1_model_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1750,7 +1806,7 @@ func (x *DiffModelsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiffModelsResponse.ProtoReflect.Descriptor instead.
 func (*DiffModelsResponse) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_model_proto_rawDescGZIP(), []int{20}
+	return file_redrive_v1_model_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *DiffModelsResponse) GetDifferences() []*ModelDifference {
@@ -1773,7 +1829,7 @@ type ModelDifference struct {
 
 func (x *ModelDifference) Reset() {
 	*x = ModelDifference{}
-	mi := &file_redrive_v1_model_proto_msgTypes[21]
+	mi := &file_redrive_v1_model_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1785,7 +1841,7 @@ func (x *ModelDifference) String() string {
 func (*ModelDifference) ProtoMessage() {}
 
 func (x *ModelDifference) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_model_proto_msgTypes[21]
+	mi := &file_redrive_v1_model_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1798,7 +1854,7 @@ func (x *ModelDifference) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModelDifference.ProtoReflect.Descriptor instead.
 func (*ModelDifference) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_model_proto_rawDescGZIP(), []int{21}
+	return file_redrive_v1_model_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ModelDifference) GetWhat() string {
@@ -1830,7 +1886,7 @@ type GetDriftRequest struct {
 
 func (x *GetDriftRequest) Reset() {
 	*x = GetDriftRequest{}
-	mi := &file_redrive_v1_model_proto_msgTypes[22]
+	mi := &file_redrive_v1_model_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1842,7 +1898,7 @@ func (x *GetDriftRequest) String() string {
 func (*GetDriftRequest) ProtoMessage() {}
 
 func (x *GetDriftRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_model_proto_msgTypes[22]
+	mi := &file_redrive_v1_model_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1855,7 +1911,7 @@ func (x *GetDriftRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetDriftRequest.ProtoReflect.Descriptor instead.
 func (*GetDriftRequest) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_model_proto_rawDescGZIP(), []int{22}
+	return file_redrive_v1_model_proto_rawDescGZIP(), []int{23}
 }
 
 // Drift compares what the serving model was trained on with the last decisions.
@@ -1881,7 +1937,7 @@ type Drift struct {
 
 func (x *Drift) Reset() {
 	*x = Drift{}
-	mi := &file_redrive_v1_model_proto_msgTypes[23]
+	mi := &file_redrive_v1_model_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1893,7 +1949,7 @@ func (x *Drift) String() string {
 func (*Drift) ProtoMessage() {}
 
 func (x *Drift) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_model_proto_msgTypes[23]
+	mi := &file_redrive_v1_model_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1906,7 +1962,7 @@ func (x *Drift) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Drift.ProtoReflect.Descriptor instead.
 func (*Drift) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_model_proto_rawDescGZIP(), []int{23}
+	return file_redrive_v1_model_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Drift) GetModel() string {
@@ -1991,7 +2047,7 @@ type FeatureDrift struct {
 
 func (x *FeatureDrift) Reset() {
 	*x = FeatureDrift{}
-	mi := &file_redrive_v1_model_proto_msgTypes[24]
+	mi := &file_redrive_v1_model_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2003,7 +2059,7 @@ func (x *FeatureDrift) String() string {
 func (*FeatureDrift) ProtoMessage() {}
 
 func (x *FeatureDrift) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_model_proto_msgTypes[24]
+	mi := &file_redrive_v1_model_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2016,7 +2072,7 @@ func (x *FeatureDrift) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FeatureDrift.ProtoReflect.Descriptor instead.
 func (*FeatureDrift) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_model_proto_rawDescGZIP(), []int{24}
+	return file_redrive_v1_model_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *FeatureDrift) GetFeature() string {
@@ -2137,7 +2193,7 @@ const file_redrive_v1_model_proto_rawDesc = "" +
 	"difference\x12%\n" +
 	"\x0edifference_low\x18\t \x01(\x01R\rdifferenceLow\x12'\n" +
 	"\x0fdifference_high\x18\n" +
-	" \x01(\x01R\x0edifferenceHigh\"\xbb\x03\n" +
+	" \x01(\x01R\x0edifferenceHigh\"\xd5\x03\n" +
 	"\bTraining\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x120\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x1a.redrive.v1.Training.StateR\x05state\x12;\n" +
@@ -2150,14 +2206,17 @@ const file_redrive_v1_model_proto_rawDesc = "" +
 	"\x05error\x18\b \x01(\tR\x05error\x12\x16\n" +
 	"\x06reason\x18\t \x01(\tR\x06reason\x12\x1a\n" +
 	"\bpromoted\x18\n" +
-	" \x01(\bR\bpromoted\"g\n" +
+	" \x01(\bR\bpromoted\x12\x18\n" +
+	"\apromote\x18\v \x01(\bR\apromote\"g\n" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rSTATE_RUNNING\x10\x01\x12\x12\n" +
 	"\x0eSTATE_AUDITING\x10\x02\x12\x0e\n" +
 	"\n" +
 	"STATE_DONE\x10\x03\x12\x10\n" +
-	"\fSTATE_FAILED\x10\x04\"Y\n" +
+	"\fSTATE_FAILED\x10\x04\"&\n" +
+	"\fServedModels\x12\x16\n" +
+	"\x06models\x18\x01 \x03(\tR\x06models\"Y\n" +
 	"\x11TrainModelRequest\x12\x12\n" +
 	"\x04full\x18\x01 \x01(\bR\x04full\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x18\n" +
@@ -2223,7 +2282,7 @@ func file_redrive_v1_model_proto_rawDescGZIP() []byte {
 }
 
 var file_redrive_v1_model_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_redrive_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
+var file_redrive_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
 var file_redrive_v1_model_proto_goTypes = []any{
 	(Model_State)(0),              // 0: redrive.v1.Model.State
 	(Training_State)(0),           // 1: redrive.v1.Training.State
@@ -2239,45 +2298,46 @@ var file_redrive_v1_model_proto_goTypes = []any{
 	(*PolicyScore)(nil),           // 11: redrive.v1.PolicyScore
 	(*OffPolicyEstimate)(nil),     // 12: redrive.v1.OffPolicyEstimate
 	(*Training)(nil),              // 13: redrive.v1.Training
-	(*TrainModelRequest)(nil),     // 14: redrive.v1.TrainModelRequest
-	(*GetTrainingRequest)(nil),    // 15: redrive.v1.GetTrainingRequest
-	(*ListModelsRequest)(nil),     // 16: redrive.v1.ListModelsRequest
-	(*ListModelsResponse)(nil),    // 17: redrive.v1.ListModelsResponse
-	(*GetModelRequest)(nil),       // 18: redrive.v1.GetModelRequest
-	(*PromoteModelRequest)(nil),   // 19: redrive.v1.PromoteModelRequest
-	(*RollbackModelRequest)(nil),  // 20: redrive.v1.RollbackModelRequest
-	(*DiffModelsRequest)(nil),     // 21: redrive.v1.DiffModelsRequest
-	(*DiffModelsResponse)(nil),    // 22: redrive.v1.DiffModelsResponse
-	(*ModelDifference)(nil),       // 23: redrive.v1.ModelDifference
-	(*GetDriftRequest)(nil),       // 24: redrive.v1.GetDriftRequest
-	(*Drift)(nil),                 // 25: redrive.v1.Drift
-	(*FeatureDrift)(nil),          // 26: redrive.v1.FeatureDrift
-	(*timestamppb.Timestamp)(nil), // 27: google.protobuf.Timestamp
+	(*ServedModels)(nil),          // 14: redrive.v1.ServedModels
+	(*TrainModelRequest)(nil),     // 15: redrive.v1.TrainModelRequest
+	(*GetTrainingRequest)(nil),    // 16: redrive.v1.GetTrainingRequest
+	(*ListModelsRequest)(nil),     // 17: redrive.v1.ListModelsRequest
+	(*ListModelsResponse)(nil),    // 18: redrive.v1.ListModelsResponse
+	(*GetModelRequest)(nil),       // 19: redrive.v1.GetModelRequest
+	(*PromoteModelRequest)(nil),   // 20: redrive.v1.PromoteModelRequest
+	(*RollbackModelRequest)(nil),  // 21: redrive.v1.RollbackModelRequest
+	(*DiffModelsRequest)(nil),     // 22: redrive.v1.DiffModelsRequest
+	(*DiffModelsResponse)(nil),    // 23: redrive.v1.DiffModelsResponse
+	(*ModelDifference)(nil),       // 24: redrive.v1.ModelDifference
+	(*GetDriftRequest)(nil),       // 25: redrive.v1.GetDriftRequest
+	(*Drift)(nil),                 // 26: redrive.v1.Drift
+	(*FeatureDrift)(nil),          // 27: redrive.v1.FeatureDrift
+	(*timestamppb.Timestamp)(nil), // 28: google.protobuf.Timestamp
 }
 var file_redrive_v1_model_proto_depIdxs = []int32{
 	0,  // 0: redrive.v1.Model.state:type_name -> redrive.v1.Model.State
-	27, // 1: redrive.v1.Model.create_time:type_name -> google.protobuf.Timestamp
+	28, // 1: redrive.v1.Model.create_time:type_name -> google.protobuf.Timestamp
 	3,  // 2: redrive.v1.Model.content:type_name -> redrive.v1.ModelContent
 	9,  // 3: redrive.v1.Model.audit:type_name -> redrive.v1.Audit
-	27, // 4: redrive.v1.Model.promote_time:type_name -> google.protobuf.Timestamp
-	27, // 5: redrive.v1.ModelContent.until:type_name -> google.protobuf.Timestamp
+	28, // 4: redrive.v1.Model.promote_time:type_name -> google.protobuf.Timestamp
+	28, // 5: redrive.v1.ModelContent.until:type_name -> google.protobuf.Timestamp
 	4,  // 6: redrive.v1.ModelContent.retries:type_name -> redrive.v1.RetryCount
 	5,  // 7: redrive.v1.ModelContent.shapes:type_name -> redrive.v1.EngineShape
 	7,  // 8: redrive.v1.ModelContent.calibration:type_name -> redrive.v1.CalibrationSum
 	8,  // 9: redrive.v1.ModelContent.features:type_name -> redrive.v1.FeatureHistogram
-	27, // 10: redrive.v1.Audit.time:type_name -> google.protobuf.Timestamp
-	27, // 11: redrive.v1.Audit.since:type_name -> google.protobuf.Timestamp
+	28, // 10: redrive.v1.Audit.time:type_name -> google.protobuf.Timestamp
+	28, // 11: redrive.v1.Audit.since:type_name -> google.protobuf.Timestamp
 	10, // 12: redrive.v1.Audit.findings:type_name -> redrive.v1.AuditFinding
 	6,  // 13: redrive.v1.Audit.reliability:type_name -> redrive.v1.CalibrationBin
 	11, // 14: redrive.v1.Audit.replay:type_name -> redrive.v1.PolicyScore
 	12, // 15: redrive.v1.Audit.off_policy:type_name -> redrive.v1.OffPolicyEstimate
 	1,  // 16: redrive.v1.Training.state:type_name -> redrive.v1.Training.State
-	27, // 17: redrive.v1.Training.create_time:type_name -> google.protobuf.Timestamp
-	27, // 18: redrive.v1.Training.end_time:type_name -> google.protobuf.Timestamp
+	28, // 17: redrive.v1.Training.create_time:type_name -> google.protobuf.Timestamp
+	28, // 18: redrive.v1.Training.end_time:type_name -> google.protobuf.Timestamp
 	2,  // 19: redrive.v1.ListModelsResponse.models:type_name -> redrive.v1.Model
-	23, // 20: redrive.v1.DiffModelsResponse.differences:type_name -> redrive.v1.ModelDifference
-	27, // 21: redrive.v1.Drift.time:type_name -> google.protobuf.Timestamp
-	26, // 22: redrive.v1.Drift.features:type_name -> redrive.v1.FeatureDrift
+	24, // 20: redrive.v1.DiffModelsResponse.differences:type_name -> redrive.v1.ModelDifference
+	28, // 21: redrive.v1.Drift.time:type_name -> google.protobuf.Timestamp
+	27, // 22: redrive.v1.Drift.features:type_name -> redrive.v1.FeatureDrift
 	23, // [23:23] is the sub-list for method output_type
 	23, // [23:23] is the sub-list for method input_type
 	23, // [23:23] is the sub-list for extension type_name
@@ -2296,7 +2356,7 @@ func file_redrive_v1_model_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_redrive_v1_model_proto_rawDesc), len(file_redrive_v1_model_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   25,
+			NumMessages:   26,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -29,6 +29,7 @@ type costFile struct {
 	AllowedMemoryMB    []int64      `yaml:"allowed_memory_mb"`
 	Nodes              []costNode   `yaml:"nodes"`
 	Exploration        float64      `yaml:"exploration"`
+	HoldModels         bool         `yaml:"hold_models"`
 }
 
 // costWeight is what a failed retry costs for some jobs.
@@ -65,7 +66,7 @@ func LoadCosts(name string) (recommender.Options, error) {
 	o := recommender.Options{
 		Weight: c.Weight, DollarsPerGiBHour: c.DollarsPerGiBHour, DollarsPerCoreHour: c.DollarsPerCoreHour,
 		NotFeasibleAbove: c.NotFeasibleAbove, MinObservations: c.MinObservations, MaxMemory: c.MaxMemoryMB << 20, MaxCores: c.MaxCores,
-		MemoryStep: c.MemoryStepMB << 20, Exploration: c.Exploration,
+		MemoryStep: c.MemoryStepMB << 20, Exploration: c.Exploration, HoldModels: c.HoldModels,
 	}
 	if c.MinBilledSeconds != nil {
 		if o.MinBilledSeconds = *c.MinBilledSeconds; o.MinBilledSeconds == 0 {

@@ -53,6 +53,7 @@ type Server struct {
 type Parts struct {
 	*Records
 	*Drift
+	*Models
 }
 
 // rest holds what answers calls that nothing else answers, so far down that

@@ -1,0 +1,4 @@
+package rollout
+
+// Due is what the schedule asks for.
+var Due = due

@@ -1,0 +1,245 @@
+package rollout
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/redrive-io/redrive/pkg/errs"
+	"github.com/redrive-io/redrive/services/recommender/internal/audit"
+	"github.com/redrive-io/redrive/services/recommender/internal/model"
+	"github.com/redrive-io/redrive/services/recommender/internal/record"
+	"github.com/redrive-io/redrive/services/recommender/internal/training"
+)
+
+// Store keeps models, trainings and which model serves. What changes something
+// that another replica changed meanwhile is errs.Conflict.
+type Store interface {
+	// Model returns a model, the built-in one too, or errs.NotFound.
+	Model(ctx context.Context, name string) (Model, error)
+	Serving(ctx context.Context) (Serving, error)
+	// Switch puts which model serves, and what is to be remembered of it.
+	Switch(ctx context.Context, s Serving, m Model) error
+}
+
+// Trainings keeps trainings.
+type Trainings interface {
+	// Newest returns the newest trainings, newest first: all that are kept.
+	Newest(ctx context.Context) ([]Training, error)
+	// Put puts a training at its revision and returns it at the new one.
+	Put(ctx context.Context, t Training) (Training, error)
+	// End puts the end of a training, the model that it made and, unless it is
+	// nil, which one serves from now on, and tells of the model's audit: all of it
+	// or nothing.
+	End(ctx context.Context, t Training, m Model, s *Serving) error
+	// Named returns the name of a content.
+	Named(c model.Content) (string, error)
+}
+
+// Records are what is trained and audited on.
+type Records interface {
+	training.Records
+	ByType(ctx context.Context) audit.Records
+	Newest(ctx context.Context, n int) ([]record.Record, error)
+}
+
+// Audit judges a candidate against the model that serves.
+type Audit func(ctx context.Context, records audit.Records, candidate, incumbent model.Model, now time.Time) (audit.Report, error)
+
+// Trainer trains models.
+type Trainer struct {
+	store     Store
+	trainings Trainings
+	records   Records
+	audit     Audit
+	shape     training.Shape
+	hold      bool
+	log       *slog.Logger
+}
+
+// NewTrainer returns a trainer. With hold, models that pass wait for somebody to
+// promote them.
+func NewTrainer(s Store, t Trainings, r Records, a Audit, shape training.Shape, hold bool, log *slog.Logger) *Trainer {
+	return &Trainer{store: s, trainings: t, records: r, audit: a, shape: shape, hold: hold, log: log}
+}
+
+// Start begins a training: the next Tick of the replica whose turn it is runs
+// it. While one runs, that is what is returned.
+func (t *Trainer) Start(ctx context.Context, want Training, now time.Time) (Training, error) {
+	running, found, err := t.running(ctx)
+	if err != nil || found {
+		return running, err
+	}
+	want.ID = now.UTC().Format("20060102-150405-") + strings.ToLower(rand.Text()[:6])
+	want.State, want.Created = Running, now.UTC()
+	return t.trainings.Put(ctx, want)
+}
+
+func (t *Trainer) running(ctx context.Context) (Training, bool, error) {
+	all, err := t.trainings.Newest(ctx)
+	if err != nil {
+		return Training{}, false, err
+	}
+	for _, other := range all {
+		if !other.Ends() {
+			return other, true, nil
+		}
+	}
+	return Training{}, false, nil
+}
+
+// Tick runs the training that was begun, or the one that the schedule asks for,
+// if any. What the store cannot do now is tried again at the next Tick.
+func (t *Trainer) Tick(ctx context.Context, now time.Time) error {
+	all, err := t.trainings.Newest(ctx)
+	if err != nil {
+		return err
+	}
+	for _, begun := range all {
+		if !begun.Ends() {
+			return t.run(ctx, begun, now)
+		}
+	}
+	next, ok := due(all, now)
+	if !ok {
+		return nil
+	}
+	if some, err := t.records.Newest(ctx, 1); err != nil || len(some) == 0 {
+		return err
+	}
+	begun, err := t.Start(ctx, next, now)
+	if err != nil {
+		return err
+	}
+	return t.run(ctx, begun, now)
+}
+
+// run runs a training to its end. A training that another replica ran meanwhile
+// is none of ours any more, and what cannot be read now is read again later; any
+// other error is its end.
+func (t *Trainer) run(ctx context.Context, of Training, now time.Time) error {
+	began := time.Now()
+	ended, err := t.train(ctx, of, now)
+	switch {
+	case errs.Is(err, errs.Conflict), errs.Is(err, errs.Unavailable), ctx.Err() != nil:
+		return err
+	case err != nil:
+		of.State, of.Error, of.Ended = Failed, err.Error(), time.Now().UTC()
+		if of.Revision, err = t.revision(ctx, of); err != nil {
+			return err
+		}
+		_, err = t.trainings.Put(ctx, of)
+		t.log.WarnContext(ctx, "a training failed", "training", of.ID, "error", of.Error)
+		return err
+	}
+	t.log.InfoContext(ctx, "a training ended", "training", ended.ID, "model", ended.Model, "records", ended.Records,
+		"promoted", ended.Promoted, "seconds", time.Since(began).Seconds())
+	return nil
+}
+
+// revision returns the revision that a training has now.
+func (t *Trainer) revision(ctx context.Context, of Training) (int64, error) {
+	all, err := t.trainings.Newest(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for _, other := range all {
+		if other.ID == of.ID {
+			return other.Revision, nil
+		}
+	}
+	return 0, errs.New(errs.NotFound, "training %q is gone", of.ID)
+}
+
+func (t *Trainer) train(ctx context.Context, of Training, now time.Time) (Training, error) {
+	serving, err := t.store.Serving(ctx)
+	if err != nil {
+		return of, err
+	}
+	incumbent, err := t.store.Model(ctx, serving.Name())
+	if err != nil {
+		return of, fmt.Errorf("read the model that serves: %w", err)
+	}
+	base := incumbent.Content
+	if of.Full || base.Records == 0 || base.Version != model.Version {
+		base, of.Full = model.Content{}, true
+	}
+	until, err := audit.Since(ctx, t.records.ByType(ctx), now)
+	if err != nil {
+		return of, err
+	}
+	content, err := training.Run(ctx, t.records, base, until, t.shape, func(read int64) { of.Records = read })
+	if err != nil {
+		return of, err
+	}
+	if of.Model, err = t.trainings.Named(content); err != nil {
+		return of, err
+	}
+	candidate, err := t.store.Model(ctx, of.Model)
+	switch {
+	case errs.Is(err, errs.NotFound):
+		candidate = Model{Model: model.New(of.Model, content), Created: now.UTC(), Training: of.ID}
+	case err != nil:
+		return of, err
+	}
+	if candidate.Name == model.BuiltinName { // there was nothing to learn
+		of.State, of.Ended = Done, time.Now().UTC()
+		return of, t.trainings.End(ctx, of, candidate, nil)
+	}
+	of.State = Auditing
+	if of, err = t.trainings.Put(ctx, of); err != nil {
+		return of, err
+	}
+	report, err := t.audit(ctx, t.records.ByType(ctx), candidate.Model, incumbent.Model, now)
+	if err != nil {
+		return of, err
+	}
+	candidate.Audit = &report
+	of.State, of.Ended = Done, time.Now().UTC()
+	var next *Serving
+	if report.Passed && (of.Promote || !t.hold) && candidate.Name != serving.Name() {
+		after, promoted, err := serving.Promote(candidate, "training "+of.ID+": "+of.Reason, false, of.Ended)
+		if err != nil {
+			return of, err
+		}
+		next, candidate, of.Promoted = &after, promoted, true
+	}
+	return of, t.trainings.End(ctx, of, candidate, next)
+}
+
+// Promote makes a model serve.
+func Promote(ctx context.Context, s Store, name, reason string, force bool, now time.Time) (Model, error) {
+	m, err := s.Model(ctx, name)
+	if err != nil {
+		return Model{}, err
+	}
+	serving, err := s.Serving(ctx)
+	if err != nil {
+		return Model{}, err
+	}
+	serving, m, err = serving.Promote(m, reason, force, now)
+	if err != nil {
+		return Model{}, err
+	}
+	return m, s.Switch(ctx, serving, m)
+}
+
+// Rollback makes the model serve that did so before the present one.
+func Rollback(ctx context.Context, s Store, reason string, now time.Time) (Model, error) {
+	serving, err := s.Serving(ctx)
+	if err != nil {
+		return Model{}, err
+	}
+	if serving, err = serving.Rollback(); err != nil {
+		return Model{}, err
+	}
+	m, err := s.Model(ctx, serving.Name())
+	if err != nil {
+		return Model{}, err
+	}
+	m.Promoted, m.Reason, m.Forced = now, reason, m.Audit != nil && !m.Audit.Passed
+	return m, s.Switch(ctx, serving, m)
+}
