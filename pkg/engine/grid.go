@@ -48,7 +48,11 @@ func (s *Setting) Grid(l Limits) Grid {
 	if s.Part == NoPart || s.Memory <= 0 && !l.First {
 		return Grid{}
 	}
-	g := Grid{Ways: s.ways(l)}
+	room := len(l.Points) + 2
+	if !l.First {
+		room += 2 * perOctave
+	}
+	g := Grid{Ways: s.ways(l), Memory: make([]int64, 0, room), Total: make([]int64, 0, room)}
 	b := bounds{s, l, new(values)}
 	switch {
 	case len(l.Allowed) > 0:

@@ -85,24 +85,14 @@ type desk struct {
 
 // take takes one line and returns what answers it, nil for none.
 func (d desk) take(ctx context.Context, text []byte) (any, error) {
-	var of struct {
-		Kind string `json:"kind"`
-	}
-	if err := read(text, &of); err != nil {
+	var l line
+	if err := read(text, &l); err != nil {
 		return nil, err
 	}
-	switch of.Kind {
+	switch l.Kind {
 	case "allocate":
-		var l line
-		if err := read(text, &l); err != nil {
-			return nil, err
-		}
 		return d.tasks.allocate(ctx, &l)
 	case "outcome":
-		var l line
-		if err := read(text, &l); err != nil {
-			return nil, err
-		}
 		return nil, d.tasks.learn(&l)
 	case "choose":
 		var q choice
@@ -117,7 +107,7 @@ func (d desk) take(ctx context.Context, text []byte) (any, error) {
 		}
 		return nil, d.configs.learn(p)
 	}
-	return nil, errs.Field("kind", "%q is none of allocate, outcome, choose and history", of.Kind)
+	return nil, errs.Field("kind", "%q is none of allocate, outcome, choose and history", l.Kind)
 }
 
 func read(text []byte, into any) error {

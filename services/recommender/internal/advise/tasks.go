@@ -31,7 +31,7 @@ type line struct {
 
 	Preset  float64   `json:"preset_mem_bytes"`
 	Ceiling float64   `json:"cap_mem_bytes"`
-	Failed  bool      `json:"failed"`
+	Failed  flag      `json:"failed"`
 	Last    float64   `json:"last_mem_bytes"`
 	Before  []attempt `json:"prev"`
 
@@ -39,6 +39,15 @@ type line struct {
 	Memory  float64 `json:"mem_bytes"`
 	Peak    float64 `json:"peak_bytes"`
 	Seconds float64 `json:"runtime_s"`
+}
+
+// flag is a boolean. Questions about clusters have a list in its place.
+type flag bool
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (f *flag) UnmarshalJSON(text []byte) error {
+	*f = string(text) == "true"
+	return nil
 }
 
 // attempt is an earlier attempt of a task.

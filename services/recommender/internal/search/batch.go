@@ -89,14 +89,13 @@ type lane struct {
 	run, failing float64 // hours of an attempt that succeeds and of one that fails
 	rate         rate
 	walk         walk
-	short, fail  float64 // of the last amount: too little, and failing
 }
 
 func (b *batch) lane(w int) lane {
 	in, way := b.in, &b.grid.Ways[w]
 	return lane{
 		batch: b, way: w, need: way.Need, proven: float64(in.Proven) * way.Need, rate: in.rate(way.Size), walk: walk{need: in.Need},
-		short: -1, run: in.hours(in.Seconds * way.Time), failing: in.hours(in.Seconds * way.Time * in.FailedShare),
+		run: in.hours(in.Seconds * way.Time), failing: in.hours(in.Seconds * way.Time * in.FailedShare),
 	}
 }
 
@@ -111,10 +110,7 @@ func (l *lane) score(m int) (c scored, ok bool) {
 // predict is score for what costs so much an hour.
 func (l *lane) predict(m int, hour float64) scored {
 	short := l.walk.exceeds(float64(l.grid.Memory[m]) / l.need)
-	if short != l.short { // between two points it stays
-		l.short, l.fail = short, l.in.fails(short)
-	}
-	c := scored{memory: m, way: l.way, fail: l.fail}
+	c := scored{memory: m, way: l.way, fail: l.in.fails(short)}
 	c.cost = (1-c.fail)*l.run*hour + c.fail*(l.failing*hour+l.second[m])
 	c.objective = l.in.Settings.Weight*c.fail + c.cost
 	return c
@@ -122,17 +118,14 @@ func (l *lane) predict(m int, hour float64) scored {
 
 // fails returns the probability that a retry fails which has too little memory
 // with probability short.
-func (in *Inputs) fails(short float64) float64 {
-	p := 1 - (1-in.Permanent)*(1-short)
-	if in.Calibrate != nil {
-		p = min(max(in.Calibrate(p), 1-need.Certain), need.Certain)
-	}
-	return p
-}
+func (in *Inputs) fails(short float64) float64 { return 1 - (1-in.Permanent)*(1-short) }
 
 // keep puts a candidate among the best, if it is one of them.
 func (b *batch) keep(c scored) {
 	i := b.kept
+	if i > 0 && c.before(b.best[0]) { // as it goes towards the least
+		i = 0
+	}
 	for i > 0 && c.before(b.best[i-1]) {
 		i--
 	}

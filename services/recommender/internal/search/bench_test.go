@@ -97,3 +97,26 @@ func TestNothingIsAllocatedForACandidate(t *testing.T) {
 		t.Errorf("%v allocations for 10,000 candidates, %v for 100", b, a)
 	}
 }
+
+// BenchmarkFirst is the search for the size of a first attempt.
+func BenchmarkFirst(b *testing.B) {
+	p, err := engine.Lookup(engine.Process)
+	if err != nil {
+		b.Fatal(err)
+	}
+	setting, err := p.Setting(map[string]any{"memory_mb": 20480.0, "cores": 8.0}, engine.Cause{Class: failure.MemoryContainer}, 0)
+	if err != nil {
+		b.Fatal(err)
+	}
+	in := Inputs{
+		Question: MoreMemory, Setting: setting, First: true, Permanent: 0.001, Seconds: 600, FailedShare: 1,
+		Settings: Settings{Weight: 0.001, PerGiBHour: 0.005, PerCoreHour: 0.04, NotFeasible: 0.9, MaxMemory: 128 << 30},
+	}
+	for i := range 200 {
+		in.Need = append(in.Need, need.Quantile{Probability: float64(i+1) / 201, Bytes: int64(2+i) << 27})
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		Find(b.Context(), in)
+	}
+}

@@ -56,9 +56,6 @@ type Inputs struct {
 	Beyond float64
 	// Least and Most bound the memory of the part, in bytes; 0 is no bound.
 	Least, Most int64
-	// Calibrate returns what came true of a predicted probability of failing. It
-	// never falls; nil is the identity.
-	Calibrate func(float64) float64
 	// Dice, from 0 up to but not 1, chooses among near equals where that is
 	// switched on.
 	Dice float64

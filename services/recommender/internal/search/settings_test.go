@@ -100,16 +100,3 @@ func TestAnAttemptMayBeBounded(t *testing.T) {
 		}
 	}
 }
-
-func TestProbabilitiesAreCalibrated(t *testing.T) {
-	plain := search.Find(t.Context(), killed(t, nil))
-	half := search.Find(t.Context(), killed(t, func(in *search.Inputs) {
-		in.Calibrate = func(p float64) float64 { return p / 2 }
-	}))
-	if got, want := half.Current.FailProbability, plain.Current.FailProbability/2; math.Abs(got-want) > 1e-12 {
-		t.Errorf("P = %v, want %v", got, want)
-	}
-	if half.Chosen.Memory > plain.Chosen.Memory {
-		t.Errorf("chosen = %d MiB where half as much fails, %d MiB else", half.Chosen.Memory/mib, plain.Chosen.Memory/mib)
-	}
-}
