@@ -111,7 +111,7 @@ type step struct {
 const maxTypes = 20_000
 
 func newTasks(s Settings) *tasks {
-	return &tasks{settings: s, model: model.Builtin(), estimators: estimate.New(), workflows: map[string]map[string]*step{}}
+	return &tasks{settings: s, model: model.Builtin(), estimators: estimate.Alone(), workflows: map[string]map[string]*step{}}
 }
 
 // of returns what is known of the job type of a line.

@@ -20,10 +20,18 @@ const mostKept = 128
 // Estimators keeps estimators by job type. What it returns depends on the
 // history and the prices alone, never on what was asked before. Its methods may
 // be called concurrently.
-type Estimators struct{ kept *recent.Values[state] }
+type Estimators struct {
+	kept  *recent.Values[state]
+	alone bool
+}
 
 // New returns estimators that have learnt nothing.
-func New() *Estimators { return &Estimators{recent.New[state](mostKept)} }
+func New() *Estimators { return &Estimators{kept: recent.New[state](mostKept)} }
+
+// Alone is New for one caller alone, who lets go of what Of returned before
+// asking about the same job type again: that one is taught on, where others
+// would need a copy.
+func Alone() *Estimators { return &Estimators{kept: recent.New[state](mostKept), alone: true} }
 
 // state is what was learnt of one job type, for these prices.
 type state struct {
@@ -61,14 +69,17 @@ func (e *Estimators) Of(h history.History, p need.Prices) *need.Estimator {
 	digests := digest(runs)
 	switch {
 	case known.newest.learntFirst(digests):
-		known.newest = known.newest.with(runs, digests) // itself, when an attempt taught nothing
+		if !e.alone && known.newest.runs < len(runs) { // an attempt may have taught nothing
+			known.newest = known.newest.copied()
+		}
+		known.newest = known.newest.with(runs, digests)
 	default:
 		if !known.settled.learntFirst(digests) {
 			known.settled = learnt{Estimator: need.NewEstimator(p)}
 		}
 		past := len(h.Past.Runs)
-		known.settled = known.settled.with(runs[:past], digests)
-		known.newest = known.settled.with(runs, digests)
+		known.settled = known.settled.copied().with(runs[:past], digests)
+		known.newest = known.settled.copied().with(runs, digests)
 	}
 	e.kept.Put(key, known)
 	return known.newest.Estimator
@@ -80,16 +91,21 @@ func (l learnt) learntFirst(digests []uint64) bool {
 	return l.Estimator != nil && (l.runs == 0 || l.runs <= len(digests) && digests[l.runs-1] == l.digest)
 }
 
-// with returns l with the rest of runs; l stays as it is.
+// copied returns l with an estimator of its own.
+func (l learnt) copied() learnt {
+	l.Estimator = l.Clone()
+	return l
+}
+
+// with returns l after its estimator has learnt the rest of runs.
 func (l learnt) with(runs []history.Run, digests []uint64) learnt {
 	if l.runs >= len(runs) {
 		return l
 	}
-	more := l.Clone()
 	for _, r := range runs[l.runs:] {
-		more.Learn(need.Run{Input: r.Input, Peak: r.Peak, Seconds: float64(r.Seconds)})
+		l.Learn(need.Run{Input: r.Input, Peak: r.Peak, Seconds: float64(r.Seconds)})
 	}
-	return learnt{more, len(runs), digests[len(runs)-1]}
+	return learnt{l.Estimator, len(runs), digests[len(runs)-1]}
 }
 
 // identical reports whether g and h are one, not only alike. Histories are not

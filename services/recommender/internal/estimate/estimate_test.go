@@ -122,3 +122,17 @@ func TestManyMayAskAtOnce(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+func TestAloneSaysTheSame(t *testing.T) {
+	shared, alone := estimate.New(), estimate.Alone()
+	var h history.History
+	for i, a := range successes(900) {
+		if h = h.Learn(a); i%7 != 0 {
+			continue
+		}
+		want, got := shared.Of(h, prices).First(1<<30), alone.Of(h, prices).First(1<<30)
+		if !reflect.DeepEqual(got, want) {
+			t.Fatalf("after %d runs %+v, want %+v", i+1, got, want)
+		}
+	}
+}

@@ -130,7 +130,7 @@ func (h History) Learn(all ...Attempt) History {
 	}
 	slices.SortFunc(attempts, func(a, b Attempt) int { return cmp.Or(a.End.Compare(b.End), cmp.Compare(a.ID, b.ID)) })
 	before := max(len(attempts)-MaxAttempts, 0)
-	h.Past = h.Past.with(h.runs(attempts[:before]))
+	h.Past = h.Past.with(h.appendRuns(nil, attempts[:before]))
 	h.Attempts = attempts[before:]
 	return h
 }

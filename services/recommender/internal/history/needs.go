@@ -22,11 +22,13 @@ func (h History) Measured() engine.Part {
 
 // Runs returns all successes in which the part of Measured was measured, in the
 // order of their ends.
-func (h History) Runs() []Run { return slices.Concat(h.Past.Runs, h.runs(h.Attempts)) }
+func (h History) Runs() []Run {
+	all := make([]Run, 0, len(h.Past.Runs)+len(h.Attempts))
+	return h.appendRuns(append(all, h.Past.Runs...), h.Attempts)
+}
 
-// runs returns what was measured in attempts.
-func (h History) runs(attempts []Attempt) []Run {
-	all := make([]Run, 0, len(attempts))
+// appendRuns appends what was measured in attempts.
+func (h History) appendRuns(all []Run, attempts []Attempt) []Run {
 	for _, a := range attempts {
 		if peak := a.measured(h.Measured()); a.Outcome == Succeeded && peak > 0 {
 			all = append(all, Run{a.mark(), a.Input, peak, float32(a.Seconds)})

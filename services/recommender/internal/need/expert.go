@@ -217,11 +217,13 @@ const fading = 0.999
 // charge adds what each expert would have cost at a run that is yet to be learnt.
 func (e *Estimator) charge(predicted [predictors]float64, now run) {
 	q := e.about(predicted, now.log)
-	space := make([]float64, 0, len(e.peaks)+tailParts)
+	if e.space == nil {
+		e.space = make([]float64, 0, MaxRuns+tailParts)
+	}
 	most := e.peaks[len(e.peaks)-1]
 	memory := e.prices.PerGiBHour / (1 << 30) / 3600 * now.seconds
 	for i, x := range experts {
-		a := e.opinion(x, &q, space).choose(e.prices)
+		a := e.opinion(x, &q, e.space).choose(e.prices)
 		cost := memory * (a - now.peak)
 		if a < now.peak {
 			cost = memory*(e.prices.FailedShare*a+max(2*a-now.peak, most-now.peak, 0)) + e.prices.Weight
