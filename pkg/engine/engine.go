@@ -108,6 +108,18 @@ func (p Profile) Validate(config map[string]any) error {
 	return err
 }
 
+// Known returns the members of config that the profile knows, as they are
+// written.
+func (p Profile) Known(config map[string]any) map[string]any {
+	known := map[string]any{}
+	for _, k := range p.keys {
+		if value, ok := config[k.name]; ok {
+			known[k.name] = value
+		}
+	}
+	return known
+}
+
 // ProcessLimit returns the memory limit in bytes that the process executor
 // enforces on the whole process tree; 0 is none. A bad value is errs.Invalid.
 func (p Profile) ProcessLimit(config map[string]any) (int64, error) {

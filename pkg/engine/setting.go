@@ -1,6 +1,9 @@
 package engine
 
-import "maps"
+import (
+	"maps"
+	"slices"
+)
 
 // Setting is what one configuration gives to the part that a class of failures
 // is about, and how to give it more. Get one from Profile.Setting.
@@ -28,6 +31,20 @@ func (p Profile) Setting(config map[string]any, c Cause, limit int64) (Setting, 
 	}
 	if s.Part == Tree && s.Memory == 0 {
 		s.Memory = limit
+	}
+	return s, nil
+}
+
+// PartSetting returns what config gives to one part, which must be one of Sizes:
+// of others nothing can be changed. A bad value is errs.Invalid.
+func (p Profile) PartSetting(config map[string]any, part Part) (Setting, error) {
+	v, err := p.parse(config)
+	if err != nil {
+		return Setting{}, err
+	}
+	s := Setting{profile: p, config: config, values: v}
+	if slices.Contains(p.shape.parts(&v), part) {
+		s.Part, s.Size = part, p.shape.size(&v, part)
 	}
 	return s, nil
 }
