@@ -50,6 +50,7 @@ redrive_bus_consumer_lag{consumer="classifier-failures"} 0
 redrive_bus_consumer_lag{consumer="classifier-outcomes"} 3
 redrive_bus_consumer_lag{consumer="notifier-events"} 1
 redrive_bus_consumer_lag{consumer="recommender-outcomes"} 0
+redrive_bus_consumer_lag{consumer="recommender-patches"} 0
 redrive_bus_consumer_lag{consumer="scheduler-reports"} 0
 redrive_bus_consumer_lag{consumer="scheduler-verdicts"} 0
 # HELP redrive_bus_consumer_paused 1 while a consumer of this process holds back because what it depends on is away.
@@ -61,6 +62,7 @@ redrive_bus_consumer_unsettled{consumer="classifier-failures"} 0
 redrive_bus_consumer_unsettled{consumer="classifier-outcomes"} 0
 redrive_bus_consumer_unsettled{consumer="notifier-events"} 1
 redrive_bus_consumer_unsettled{consumer="recommender-outcomes"} 0
+redrive_bus_consumer_unsettled{consumer="recommender-patches"} 0
 redrive_bus_consumer_unsettled{consumer="scheduler-reports"} 0
 redrive_bus_consumer_unsettled{consumer="scheduler-verdicts"} 0
 # HELP redrive_bus_stream_messages Messages that a stream keeps; those of REDRIVE_DEAD_LETTERS were given up. The same in every replica: take the largest, not the sum.

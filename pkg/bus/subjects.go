@@ -66,10 +66,11 @@ var (
 	ClassifierRules     = Consumer{Name: "classifier-rules", Types: []Type{RuleChanged}, Ephemeral: true, Concurrency: 1}
 	ClassifierOutcomes  = Consumer{Name: "classifier-outcomes", Types: []Type{AttemptSucceeded, JobFinished}}
 	RecommenderOutcomes = Consumer{Name: "recommender-outcomes", Types: []Type{FailureClassified, AttemptSucceeded}, Concurrency: 512} // they wait for each other, to be learnt together
+	RecommenderPatches  = Consumer{Name: "recommender-patches", Types: []Type{PatchChanged}}
 	NotifierEvents      = Consumer{Name: "notifier-events", Types: []Type{DecisionMade, AttemptSucceeded, JobFinished, ModelAudited}}
 )
 
 // Consumers are all consumers; Provision makes the durable ones.
 var Consumers = []Consumer{
-	SchedulerReports, SchedulerVerdicts, SchedulerChanges, ClassifierFailures, ClassifierRules, ClassifierOutcomes, RecommenderOutcomes, NotifierEvents,
+	SchedulerReports, SchedulerVerdicts, SchedulerChanges, ClassifierFailures, ClassifierRules, ClassifierOutcomes, RecommenderOutcomes, RecommenderPatches, NotifierEvents,
 }

@@ -6,12 +6,15 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/redrive-io/redrive/services/recommender/internal/tailor"
 )
 
 type metrics struct {
 	audits          *prometheus.CounterVec
 	recommendations *prometheus.CounterVec
 	duration        prometheus.Histogram
+	rightsizings    *prometheus.CounterVec
 }
 
 // newMetrics registers the service's metrics with r; nil registers nothing.
@@ -31,10 +34,17 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	for _, result := range []string{passed, failed} {
 		m.audits.WithLabelValues(result) // so that the first one is an increase
 	}
+	m.rightsizings = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "redrive_recommender_rightsizings_total",
+		Help: "Steps of right-sizing by what was done: proposed, approved (by policy), withdrawn, reverted.",
+	}, []string{"action"})
+	for _, a := range []tailor.Action{tailor.Proposed, tailor.Approved, tailor.Withdrawn, tailor.Reverted} {
+		m.rightsizings.WithLabelValues(string(a))
+	}
 	if r == nil {
 		return m, nil
 	}
-	return m, errors.Join(r.Register(m.audits), r.Register(m.recommendations), r.Register(m.duration))
+	return m, errors.Join(r.Register(m.audits), r.Register(m.recommendations), r.Register(m.duration), r.Register(m.rightsizings))
 }
 
 func (m *metrics) observe(outcome string, took time.Duration) {
@@ -56,3 +66,5 @@ const (
 	passed = "passed"
 	failed = "failed"
 )
+
+func (m *metrics) rightsized(a tailor.Action) { m.rightsizings.WithLabelValues(string(a)).Inc() }

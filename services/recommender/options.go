@@ -54,6 +54,7 @@ type Options struct {
 	// candidate of nearly the same objective, to learn what comes of it. It is
 	// logged with its probability. None by default.
 	Exploration float64
+	RightSizing RightSizing
 }
 
 // Defaults.
@@ -86,6 +87,7 @@ func (o Options) validate() error {
 		lists.Validate(""), validateWeights(o.Weights), amount("weight", o.Weight), amount("dollars_per_gib_hour", o.DollarsPerGiBHour),
 		amount("dollars_per_core_hour", o.DollarsPerCoreHour), likely, amount("min_observations", float64(o.MinObservations)),
 		amount("max_memory", float64(o.MaxMemory)), amount("max_cores", o.MaxCores),
+		o.RightSizing.validate(),
 	)
 }
 

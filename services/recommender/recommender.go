@@ -30,10 +30,12 @@ const learnEvery = 250 * time.Millisecond
 // purgeEvery is how often old histories and records are looked for.
 const purgeEvery = time.Hour
 
-// Deps are what the service needs of its process. Store and Bus are required.
+// Deps are what the service needs of its process. Store, Bus and Config are
+// required.
 type Deps struct {
 	Store   docstore.Store
 	Bus     *bus.Bus
+	Config  redrivev1.ConfigServiceClient
 	Log     *slog.Logger
 	Metrics prometheus.Registerer
 	// Replica names this replica among those of the service, the same over
@@ -45,6 +47,7 @@ type Deps struct {
 type Service struct {
 	bus       *bus.Bus
 	histories *store.Histories
+	sizing    rightSizing
 	records   *store.Records
 	models    *models
 	handler   *events.Handler
@@ -77,12 +80,13 @@ func New(o Options, d Deps) (*Service, error) {
 	if err := registerDrift(d.Metrics, watch); err != nil {
 		return nil, err
 	}
+	sizing := newRightSizing(d, histories, o.RightSizing.settings(settings, models.follower), m)
 	return &Service{
-		bus: d.Bus, histories: histories, records: records, models: models, handler: events.New(histories),
+		bus: d.Bus, histories: histories, records: records, models: models, sizing: sizing, handler: events.New(histories, sizing.tailor),
 		log: d.Log.With("service", "recommender"), leases: leases,
 		server: server.New(histories, models.follower, settings, m.observe).With(server.Parts{
 			Records: server.NewRecords(records, rebuild(d.Bus, records)), Drift: server.NewDrift(watch),
-			Models: server.NewModels(models.store, models.trainer),
+			Models: server.NewModels(models.store, models.trainer), Rightsizing: server.NewRightsizing(sizing.known, sizing.tailor),
 		}),
 	}, nil
 }
@@ -98,8 +102,10 @@ func (s *Service) Run(ctx context.Context) error { return s.leases.Around(ctx, s
 func (s *Service) run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.bus.Consume(ctx, bus.RecommenderOutcomes, s.handler.Handle) })
+	g.Go(func() error { return s.bus.Consume(ctx, bus.RecommenderPatches, s.handler.Patch) })
 	s.models.run(ctx, g)
 	g.Go(func() error { s.leases.Every(ctx, "sweep/purge", purgeEvery, s.purge); return nil })
+	g.Go(func() error { s.leases.Every(ctx, "sweep/rightsizing", sweepEvery, s.sizing.sweep); return nil })
 	return g.Wait()
 }
 
@@ -107,7 +113,9 @@ func (s *Service) run(ctx context.Context) error {
 // does no harm meanwhile.
 func (s *Service) purge(ctx context.Context) {
 	now := time.Now()
-	if err := errors.Join(s.histories.Purge(ctx, now), s.records.Purge(ctx, now), s.models.store.Purge(ctx)); err != nil && ctx.Err() == nil {
+	if err := errors.Join(
+		s.histories.Purge(ctx, now), s.records.Purge(ctx, now), s.models.store.Purge(ctx), s.sizing.known.Purge(ctx, now),
+	); err != nil && ctx.Err() == nil {
 		s.log.WarnContext(ctx, "purge failed", "error", err)
 	}
 }

@@ -39,7 +39,8 @@ func run(t *testing.T) (*bus.Bus, redrivev1.RecommenderServiceClient, *prometheu
 // replica starts the service on what others may share.
 func replica(t *testing.T, d recommender.Deps) redrivev1.RecommenderServiceClient {
 	t.Helper()
-	s, err := recommender.New(recommender.Options{MaxMemory: 8 * gib}, d)
+	d.Config = patches(t, d)
+	s, err := recommender.New(recommender.Options{MaxMemory: 8 * gib, RightSizing: recommender.RightSizing{MinRuns: 5, MaxRisk: 0.05}}, d)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -395,7 +395,7 @@ type Saving struct {
 	// Expected saving in US dollars a month of 30 days, at the rate of the runs
 	// that it rests on; negative where more memory is proposed.
 	DollarsPerMonth float64 `protobuf:"fixed64,1,opt,name=dollars_per_month,json=dollarsPerMonth,proto3" json:"dollars_per_month,omitempty"`
-	// Memory in bytes of a run before and with the patch.
+	// The part of the memory that it changes, in bytes, before and with the patch.
 	BeforeBytes int64 `protobuf:"varint,2,opt,name=before_bytes,json=beforeBytes,proto3" json:"before_bytes,omitempty"`
 	AfterBytes  int64 `protobuf:"varint,3,opt,name=after_bytes,json=afterBytes,proto3" json:"after_bytes,omitempty"`
 	// Probability that a run fails for want of memory, before and with the patch.

@@ -9,6 +9,7 @@ package redrivev1
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	structpb "google.golang.org/protobuf/types/known/structpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -98,7 +99,7 @@ type Rightsizing struct {
 	State Rightsizing_State      `protobuf:"varint,2,opt,name=state,proto3,enum=redrive.v1.Rightsizing_State" json:"state,omitempty"`
 	// Why, in one sentence.
 	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
-	// "tree", "heap", "executor.heap"…
+	// "tree", "executor.heap", "executor.python" or "driver.heap".
 	Part string `protobuf:"bytes,4,opt,name=part,proto3" json:"part,omitempty"`
 	// What runs have now, the next step, and where steps would end; in bytes.
 	PresentBytes int64 `protobuf:"varint,5,opt,name=present_bytes,json=presentBytes,proto3" json:"present_bytes,omitempty"`
@@ -115,9 +116,13 @@ type Rightsizing struct {
 	RunsPerDay float64                `protobuf:"fixed64,12,opt,name=runs_per_day,json=runsPerDay,proto3" json:"runs_per_day,omitempty"`
 	UpdateTime *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
 	// How often a failure took a patch back.
-	Reverts       int32 `protobuf:"varint,14,opt,name=reverts,proto3" json:"reverts,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Reverts int32 `protobuf:"varint,14,opt,name=reverts,proto3" json:"reverts,omitempty"`
+	// What the jobs' own configuration gives, in bytes.
+	OwnBytes int64 `protobuf:"varint,15,opt,name=own_bytes,json=ownBytes,proto3" json:"own_bytes,omitempty"`
+	// What the patch that applies saves against that, in US dollars a month.
+	AppliedDollarsPerMonth float64 `protobuf:"fixed64,16,opt,name=applied_dollars_per_month,json=appliedDollarsPerMonth,proto3" json:"applied_dollars_per_month,omitempty"`
+	unknownFields          protoimpl.UnknownFields
+	sizeCache              protoimpl.SizeCache
 }
 
 func (x *Rightsizing) Reset() {
@@ -244,6 +249,20 @@ func (x *Rightsizing) GetUpdateTime() *timestamppb.Timestamp {
 func (x *Rightsizing) GetReverts() int32 {
 	if x != nil {
 		return x.Reverts
+	}
+	return 0
+}
+
+func (x *Rightsizing) GetOwnBytes() int64 {
+	if x != nil {
+		return x.OwnBytes
+	}
+	return 0
+}
+
+func (x *Rightsizing) GetAppliedDollarsPerMonth() float64 {
+	if x != nil {
+		return x.AppliedDollarsPerMonth
 	}
 	return 0
 }
@@ -432,12 +451,363 @@ func (x *ProposeRightsizingRequest) GetType() *JobType {
 	return nil
 }
 
+// StoredRightsizing is what is stored of one job type. It is no part of the API.
+type StoredRightsizing struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Rightsizing *Rightsizing           `protobuf:"bytes,1,opt,name=rightsizing,proto3" json:"rightsizing,omitempty"`
+	// The configuration that is sized, and that of the last run that was heard of.
+	Config  *structpb.Struct `protobuf:"bytes,2,opt,name=config,proto3" json:"config,omitempty"`
+	Offered *structpb.Struct `protobuf:"bytes,3,opt,name=offered,proto3" json:"offered,omitempty"`
+	Waiting *RightsizingStep `protobuf:"bytes,4,opt,name=waiting,proto3" json:"waiting,omitempty"`
+	Working *RightsizingStep `protobuf:"bytes,5,opt,name=working,proto3" json:"working,omitempty"`
+	// The failure that the working step caused, until the step is taken back.
+	Blame         *RightsizingBlame      `protobuf:"bytes,6,opt,name=blame,proto3" json:"blame,omitempty"`
+	RaisedBytes   map[string]int64       `protobuf:"bytes,7,rep,name=raised_bytes,json=raisedBytes,proto3" json:"raised_bytes,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	Refused       []*RightsizingRefusal  `protobuf:"bytes,8,rep,name=refused,proto3" json:"refused,omitempty"`
+	BeganTime     *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=began_time,json=beganTime,proto3" json:"began_time,omitempty"`
+	Fresh         int32                  `protobuf:"varint,10,opt,name=fresh,proto3" json:"fresh,omitempty"`
+	CountedTime   *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=counted_time,json=countedTime,proto3" json:"counted_time,omitempty"`
+	Rounds        int32                  `protobuf:"varint,12,opt,name=rounds,proto3" json:"rounds,omitempty"`
+	DueTime       *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=due_time,json=dueTime,proto3" json:"due_time,omitempty"`
+	CreateTime    *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StoredRightsizing) Reset() {
+	*x = StoredRightsizing{}
+	mi := &file_redrive_v1_rightsizing_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StoredRightsizing) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StoredRightsizing) ProtoMessage() {}
+
+func (x *StoredRightsizing) ProtoReflect() protoreflect.Message {
+	mi := &file_redrive_v1_rightsizing_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StoredRightsizing.ProtoReflect.Descriptor instead.
+func (*StoredRightsizing) Descriptor() ([]byte, []int) {
+	return file_redrive_v1_rightsizing_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *StoredRightsizing) GetRightsizing() *Rightsizing {
+	if x != nil {
+		return x.Rightsizing
+	}
+	return nil
+}
+
+func (x *StoredRightsizing) GetConfig() *structpb.Struct {
+	if x != nil {
+		return x.Config
+	}
+	return nil
+}
+
+func (x *StoredRightsizing) GetOffered() *structpb.Struct {
+	if x != nil {
+		return x.Offered
+	}
+	return nil
+}
+
+func (x *StoredRightsizing) GetWaiting() *RightsizingStep {
+	if x != nil {
+		return x.Waiting
+	}
+	return nil
+}
+
+func (x *StoredRightsizing) GetWorking() *RightsizingStep {
+	if x != nil {
+		return x.Working
+	}
+	return nil
+}
+
+func (x *StoredRightsizing) GetBlame() *RightsizingBlame {
+	if x != nil {
+		return x.Blame
+	}
+	return nil
+}
+
+func (x *StoredRightsizing) GetRaisedBytes() map[string]int64 {
+	if x != nil {
+		return x.RaisedBytes
+	}
+	return nil
+}
+
+func (x *StoredRightsizing) GetRefused() []*RightsizingRefusal {
+	if x != nil {
+		return x.Refused
+	}
+	return nil
+}
+
+func (x *StoredRightsizing) GetBeganTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.BeganTime
+	}
+	return nil
+}
+
+func (x *StoredRightsizing) GetFresh() int32 {
+	if x != nil {
+		return x.Fresh
+	}
+	return 0
+}
+
+func (x *StoredRightsizing) GetCountedTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CountedTime
+	}
+	return nil
+}
+
+func (x *StoredRightsizing) GetRounds() int32 {
+	if x != nil {
+		return x.Rounds
+	}
+	return 0
+}
+
+func (x *StoredRightsizing) GetDueTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.DueTime
+	}
+	return nil
+}
+
+func (x *StoredRightsizing) GetCreateTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CreateTime
+	}
+	return nil
+}
+
+// RightsizingStep is a change of one part by one patch.
+type RightsizingStep struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Patch       string                 `protobuf:"bytes,1,opt,name=patch,proto3" json:"patch,omitempty"`
+	Part        string                 `protobuf:"bytes,2,opt,name=part,proto3" json:"part,omitempty"`
+	BeforeBytes int64                  `protobuf:"varint,3,opt,name=before_bytes,json=beforeBytes,proto3" json:"before_bytes,omitempty"`
+	AfterBytes  int64                  `protobuf:"varint,4,opt,name=after_bytes,json=afterBytes,proto3" json:"after_bytes,omitempty"`
+	// Parts that have less with it than by the jobs' own configuration.
+	LoweredBytes  map[string]int64 `protobuf:"bytes,5,rep,name=lowered_bytes,json=loweredBytes,proto3" json:"lowered_bytes,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	Saving        *Saving          `protobuf:"bytes,6,opt,name=saving,proto3" json:"saving,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RightsizingStep) Reset() {
+	*x = RightsizingStep{}
+	mi := &file_redrive_v1_rightsizing_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RightsizingStep) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RightsizingStep) ProtoMessage() {}
+
+func (x *RightsizingStep) ProtoReflect() protoreflect.Message {
+	mi := &file_redrive_v1_rightsizing_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RightsizingStep.ProtoReflect.Descriptor instead.
+func (*RightsizingStep) Descriptor() ([]byte, []int) {
+	return file_redrive_v1_rightsizing_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *RightsizingStep) GetPatch() string {
+	if x != nil {
+		return x.Patch
+	}
+	return ""
+}
+
+func (x *RightsizingStep) GetPart() string {
+	if x != nil {
+		return x.Part
+	}
+	return ""
+}
+
+func (x *RightsizingStep) GetBeforeBytes() int64 {
+	if x != nil {
+		return x.BeforeBytes
+	}
+	return 0
+}
+
+func (x *RightsizingStep) GetAfterBytes() int64 {
+	if x != nil {
+		return x.AfterBytes
+	}
+	return 0
+}
+
+func (x *RightsizingStep) GetLoweredBytes() map[string]int64 {
+	if x != nil {
+		return x.LoweredBytes
+	}
+	return nil
+}
+
+func (x *RightsizingStep) GetSaving() *Saving {
+	if x != nil {
+		return x.Saving
+	}
+	return nil
+}
+
+// RightsizingBlame is a failure that a step caused.
+type RightsizingBlame struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Failure       string                 `protobuf:"bytes,1,opt,name=failure,proto3" json:"failure,omitempty"`
+	Part          string                 `protobuf:"bytes,2,opt,name=part,proto3" json:"part,omitempty"`
+	Bytes         int64                  `protobuf:"varint,3,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RightsizingBlame) Reset() {
+	*x = RightsizingBlame{}
+	mi := &file_redrive_v1_rightsizing_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RightsizingBlame) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RightsizingBlame) ProtoMessage() {}
+
+func (x *RightsizingBlame) ProtoReflect() protoreflect.Message {
+	mi := &file_redrive_v1_rightsizing_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RightsizingBlame.ProtoReflect.Descriptor instead.
+func (*RightsizingBlame) Descriptor() ([]byte, []int) {
+	return file_redrive_v1_rightsizing_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *RightsizingBlame) GetFailure() string {
+	if x != nil {
+		return x.Failure
+	}
+	return ""
+}
+
+func (x *RightsizingBlame) GetPart() string {
+	if x != nil {
+		return x.Part
+	}
+	return ""
+}
+
+func (x *RightsizingBlame) GetBytes() int64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
+// RightsizingRefusal is a proposal to which a human said no.
+type RightsizingRefusal struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Part          string                 `protobuf:"bytes,1,opt,name=part,proto3" json:"part,omitempty"`
+	Bytes         int64                  `protobuf:"varint,2,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RightsizingRefusal) Reset() {
+	*x = RightsizingRefusal{}
+	mi := &file_redrive_v1_rightsizing_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RightsizingRefusal) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RightsizingRefusal) ProtoMessage() {}
+
+func (x *RightsizingRefusal) ProtoReflect() protoreflect.Message {
+	mi := &file_redrive_v1_rightsizing_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RightsizingRefusal.ProtoReflect.Descriptor instead.
+func (*RightsizingRefusal) Descriptor() ([]byte, []int) {
+	return file_redrive_v1_rightsizing_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *RightsizingRefusal) GetPart() string {
+	if x != nil {
+		return x.Part
+	}
+	return ""
+}
+
+func (x *RightsizingRefusal) GetBytes() int64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
 var File_redrive_v1_rightsizing_proto protoreflect.FileDescriptor
 
 const file_redrive_v1_rightsizing_proto_rawDesc = "" +
 	"\n" +
 	"\x1credrive/v1/rightsizing.proto\x12\n" +
-	"redrive.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17redrive/v1/config.proto\x1a\x19redrive/v1/evidence.proto\"\x87\x05\n" +
+	"redrive.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17redrive/v1/config.proto\x1a\x19redrive/v1/evidence.proto\"\xdf\x05\n" +
 	"\vRightsizing\x12'\n" +
 	"\x04type\x18\x01 \x01(\v2\x13.redrive.v1.JobTypeR\x04type\x123\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x1d.redrive.v1.Rightsizing.StateR\x05state\x12\x16\n" +
@@ -457,7 +827,9 @@ const file_redrive_v1_rightsizing_proto_rawDesc = "" +
 	"runsPerDay\x12;\n" +
 	"\vupdate_time\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"updateTime\x12\x18\n" +
-	"\areverts\x18\x0e \x01(\x05R\areverts\"\x96\x01\n" +
+	"\areverts\x18\x0e \x01(\x05R\areverts\x12\x1b\n" +
+	"\town_bytes\x18\x0f \x01(\x03R\bownBytes\x129\n" +
+	"\x19applied_dollars_per_month\x18\x10 \x01(\x01R\x16appliedDollarsPerMonth\"\x96\x01\n" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eSTATE_LEARNING\x10\x01\x12\x12\n" +
@@ -478,7 +850,46 @@ const file_redrive_v1_rightsizing_proto_rawDesc = "" +
 	"\x1aproposed_dollars_per_month\x18\x03 \x01(\x01R\x17proposedDollarsPerMonth\x129\n" +
 	"\x19applied_dollars_per_month\x18\x04 \x01(\x01R\x16appliedDollarsPerMonth\"D\n" +
 	"\x19ProposeRightsizingRequest\x12'\n" +
-	"\x04type\x18\x01 \x01(\v2\x13.redrive.v1.JobTypeR\x04typeB\xa5\x01\n" +
+	"\x04type\x18\x01 \x01(\v2\x13.redrive.v1.JobTypeR\x04type\"\xbd\x06\n" +
+	"\x11StoredRightsizing\x129\n" +
+	"\vrightsizing\x18\x01 \x01(\v2\x17.redrive.v1.RightsizingR\vrightsizing\x12/\n" +
+	"\x06config\x18\x02 \x01(\v2\x17.google.protobuf.StructR\x06config\x121\n" +
+	"\aoffered\x18\x03 \x01(\v2\x17.google.protobuf.StructR\aoffered\x125\n" +
+	"\awaiting\x18\x04 \x01(\v2\x1b.redrive.v1.RightsizingStepR\awaiting\x125\n" +
+	"\aworking\x18\x05 \x01(\v2\x1b.redrive.v1.RightsizingStepR\aworking\x122\n" +
+	"\x05blame\x18\x06 \x01(\v2\x1c.redrive.v1.RightsizingBlameR\x05blame\x12Q\n" +
+	"\fraised_bytes\x18\a \x03(\v2..redrive.v1.StoredRightsizing.RaisedBytesEntryR\vraisedBytes\x128\n" +
+	"\arefused\x18\b \x03(\v2\x1e.redrive.v1.RightsizingRefusalR\arefused\x129\n" +
+	"\n" +
+	"began_time\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\tbeganTime\x12\x14\n" +
+	"\x05fresh\x18\n" +
+	" \x01(\x05R\x05fresh\x12=\n" +
+	"\fcounted_time\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\vcountedTime\x12\x16\n" +
+	"\x06rounds\x18\f \x01(\x05R\x06rounds\x125\n" +
+	"\bdue_time\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\adueTime\x12;\n" +
+	"\vcreate_time\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"createTime\x1a>\n" +
+	"\x10RaisedBytesEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\xc0\x02\n" +
+	"\x0fRightsizingStep\x12\x14\n" +
+	"\x05patch\x18\x01 \x01(\tR\x05patch\x12\x12\n" +
+	"\x04part\x18\x02 \x01(\tR\x04part\x12!\n" +
+	"\fbefore_bytes\x18\x03 \x01(\x03R\vbeforeBytes\x12\x1f\n" +
+	"\vafter_bytes\x18\x04 \x01(\x03R\n" +
+	"afterBytes\x12R\n" +
+	"\rlowered_bytes\x18\x05 \x03(\v2-.redrive.v1.RightsizingStep.LoweredBytesEntryR\floweredBytes\x12*\n" +
+	"\x06saving\x18\x06 \x01(\v2\x12.redrive.v1.SavingR\x06saving\x1a?\n" +
+	"\x11LoweredBytesEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"V\n" +
+	"\x10RightsizingBlame\x12\x18\n" +
+	"\afailure\x18\x01 \x01(\tR\afailure\x12\x12\n" +
+	"\x04part\x18\x02 \x01(\tR\x04part\x12\x14\n" +
+	"\x05bytes\x18\x03 \x01(\x03R\x05bytes\">\n" +
+	"\x12RightsizingRefusal\x12\x12\n" +
+	"\x04part\x18\x01 \x01(\tR\x04part\x12\x14\n" +
+	"\x05bytes\x18\x02 \x01(\x03R\x05bytesB\xa5\x01\n" +
 	"\x0ecom.redrive.v1B\x10RightsizingProtoP\x01Z8github.com/redrive-io/redrive/proto/redrive/v1;redrivev1\xa2\x02\x03RXX\xaa\x02\n" +
 	"Redrive.V1\xca\x02\n" +
 	"Redrive\\V1\xe2\x02\x16Redrive\\V1\\GPBMetadata\xea\x02\vRedrive::V1b\x06proto3"
@@ -496,30 +907,51 @@ func file_redrive_v1_rightsizing_proto_rawDescGZIP() []byte {
 }
 
 var file_redrive_v1_rightsizing_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_redrive_v1_rightsizing_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_redrive_v1_rightsizing_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_redrive_v1_rightsizing_proto_goTypes = []any{
 	(Rightsizing_State)(0),            // 0: redrive.v1.Rightsizing.State
 	(*Rightsizing)(nil),               // 1: redrive.v1.Rightsizing
 	(*ListRightsizingsRequest)(nil),   // 2: redrive.v1.ListRightsizingsRequest
 	(*ListRightsizingsResponse)(nil),  // 3: redrive.v1.ListRightsizingsResponse
 	(*ProposeRightsizingRequest)(nil), // 4: redrive.v1.ProposeRightsizingRequest
-	(*JobType)(nil),                   // 5: redrive.v1.JobType
-	(*Saving)(nil),                    // 6: redrive.v1.Saving
-	(*timestamppb.Timestamp)(nil),     // 7: google.protobuf.Timestamp
+	(*StoredRightsizing)(nil),         // 5: redrive.v1.StoredRightsizing
+	(*RightsizingStep)(nil),           // 6: redrive.v1.RightsizingStep
+	(*RightsizingBlame)(nil),          // 7: redrive.v1.RightsizingBlame
+	(*RightsizingRefusal)(nil),        // 8: redrive.v1.RightsizingRefusal
+	nil,                               // 9: redrive.v1.StoredRightsizing.RaisedBytesEntry
+	nil,                               // 10: redrive.v1.RightsizingStep.LoweredBytesEntry
+	(*JobType)(nil),                   // 11: redrive.v1.JobType
+	(*Saving)(nil),                    // 12: redrive.v1.Saving
+	(*timestamppb.Timestamp)(nil),     // 13: google.protobuf.Timestamp
+	(*structpb.Struct)(nil),           // 14: google.protobuf.Struct
 }
 var file_redrive_v1_rightsizing_proto_depIdxs = []int32{
-	5, // 0: redrive.v1.Rightsizing.type:type_name -> redrive.v1.JobType
-	0, // 1: redrive.v1.Rightsizing.state:type_name -> redrive.v1.Rightsizing.State
-	6, // 2: redrive.v1.Rightsizing.saving:type_name -> redrive.v1.Saving
-	7, // 3: redrive.v1.Rightsizing.update_time:type_name -> google.protobuf.Timestamp
-	0, // 4: redrive.v1.ListRightsizingsRequest.state:type_name -> redrive.v1.Rightsizing.State
-	1, // 5: redrive.v1.ListRightsizingsResponse.rightsizings:type_name -> redrive.v1.Rightsizing
-	5, // 6: redrive.v1.ProposeRightsizingRequest.type:type_name -> redrive.v1.JobType
-	7, // [7:7] is the sub-list for method output_type
-	7, // [7:7] is the sub-list for method input_type
-	7, // [7:7] is the sub-list for extension type_name
-	7, // [7:7] is the sub-list for extension extendee
-	0, // [0:7] is the sub-list for field type_name
+	11, // 0: redrive.v1.Rightsizing.type:type_name -> redrive.v1.JobType
+	0,  // 1: redrive.v1.Rightsizing.state:type_name -> redrive.v1.Rightsizing.State
+	12, // 2: redrive.v1.Rightsizing.saving:type_name -> redrive.v1.Saving
+	13, // 3: redrive.v1.Rightsizing.update_time:type_name -> google.protobuf.Timestamp
+	0,  // 4: redrive.v1.ListRightsizingsRequest.state:type_name -> redrive.v1.Rightsizing.State
+	1,  // 5: redrive.v1.ListRightsizingsResponse.rightsizings:type_name -> redrive.v1.Rightsizing
+	11, // 6: redrive.v1.ProposeRightsizingRequest.type:type_name -> redrive.v1.JobType
+	1,  // 7: redrive.v1.StoredRightsizing.rightsizing:type_name -> redrive.v1.Rightsizing
+	14, // 8: redrive.v1.StoredRightsizing.config:type_name -> google.protobuf.Struct
+	14, // 9: redrive.v1.StoredRightsizing.offered:type_name -> google.protobuf.Struct
+	6,  // 10: redrive.v1.StoredRightsizing.waiting:type_name -> redrive.v1.RightsizingStep
+	6,  // 11: redrive.v1.StoredRightsizing.working:type_name -> redrive.v1.RightsizingStep
+	7,  // 12: redrive.v1.StoredRightsizing.blame:type_name -> redrive.v1.RightsizingBlame
+	9,  // 13: redrive.v1.StoredRightsizing.raised_bytes:type_name -> redrive.v1.StoredRightsizing.RaisedBytesEntry
+	8,  // 14: redrive.v1.StoredRightsizing.refused:type_name -> redrive.v1.RightsizingRefusal
+	13, // 15: redrive.v1.StoredRightsizing.began_time:type_name -> google.protobuf.Timestamp
+	13, // 16: redrive.v1.StoredRightsizing.counted_time:type_name -> google.protobuf.Timestamp
+	13, // 17: redrive.v1.StoredRightsizing.due_time:type_name -> google.protobuf.Timestamp
+	13, // 18: redrive.v1.StoredRightsizing.create_time:type_name -> google.protobuf.Timestamp
+	10, // 19: redrive.v1.RightsizingStep.lowered_bytes:type_name -> redrive.v1.RightsizingStep.LoweredBytesEntry
+	12, // 20: redrive.v1.RightsizingStep.saving:type_name -> redrive.v1.Saving
+	21, // [21:21] is the sub-list for method output_type
+	21, // [21:21] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_redrive_v1_rightsizing_proto_init() }
@@ -535,7 +967,7 @@ func file_redrive_v1_rightsizing_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_redrive_v1_rightsizing_proto_rawDesc), len(file_redrive_v1_rightsizing_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   4,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

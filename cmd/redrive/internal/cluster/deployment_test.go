@@ -29,7 +29,7 @@ import (
 // each one calls.
 var services = map[string][]string{
 	"configsvc":   nil,
-	"recommender": nil,
+	"recommender": {"configsvc"},
 	"notifier":    nil,
 	"classifier":  {"recommender", "configsvc"},
 	"scheduler":   {"configsvc"},

@@ -30,6 +30,8 @@ type costFile struct {
 	Nodes              []costNode   `yaml:"nodes"`
 	Exploration        float64      `yaml:"exploration"`
 	HoldModels         bool         `yaml:"hold_models"`
+
+	RightSizing rightSizingFile `yaml:"right_sizing"`
 }
 
 // costWeight is what a failed retry costs for some jobs.
@@ -45,6 +47,16 @@ type costNode struct {
 	Name     string  `yaml:"name"`
 	MemoryMB int64   `yaml:"memory_mb"`
 	Cores    float64 `yaml:"cores"`
+}
+
+// rightSizingFile is the part about right-sizing; recommender.RightSizing has the
+// meanings.
+type rightSizingFile struct {
+	Mode               string  `yaml:"mode"`
+	MinRuns            int     `yaml:"min_runs"`
+	MaxRisk            float64 `yaml:"max_risk"`
+	FloorMB            int64   `yaml:"floor_mb"`
+	MinDollarsPerMonth float64 `yaml:"min_dollars_per_month"`
 }
 
 // LoadCosts reads the file of --cost-policy; no file means the defaults.
@@ -67,6 +79,10 @@ func LoadCosts(name string) (recommender.Options, error) {
 		Weight: c.Weight, DollarsPerGiBHour: c.DollarsPerGiBHour, DollarsPerCoreHour: c.DollarsPerCoreHour,
 		NotFeasibleAbove: c.NotFeasibleAbove, MinObservations: c.MinObservations, MaxMemory: c.MaxMemoryMB << 20, MaxCores: c.MaxCores,
 		MemoryStep: c.MemoryStepMB << 20, Exploration: c.Exploration, HoldModels: c.HoldModels,
+		RightSizing: recommender.RightSizing{
+			Mode: c.RightSizing.Mode, MinRuns: c.RightSizing.MinRuns, MaxRisk: c.RightSizing.MaxRisk,
+			Floor: c.RightSizing.FloorMB << 20, MinDollars: c.RightSizing.MinDollarsPerMonth,
+		},
 	}
 	if c.MinBilledSeconds != nil {
 		if o.MinBilledSeconds = *c.MinBilledSeconds; o.MinBilledSeconds == 0 {

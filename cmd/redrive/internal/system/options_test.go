@@ -33,7 +33,7 @@ func TestWhatCannotWorkNamesTheFlagAndTheFix(t *testing.T) {
 		"no token":        {shared(func(o *system.Options) { o.Token = "" }), []string{"--token-file", "REDRIVE_TOKEN"}},
 		"no peer": {shared(func(o *system.Options) {
 			o.Services = []string{system.Scheduler, system.Classifier, system.Recommender}
-		}), []string{"--peer", "configsvc is called by classifier and scheduler", "--peer configsvc=HOST:PORT"}},
+		}), []string{"--peer", "configsvc is called by recommender and classifier and scheduler", "--peer configsvc=HOST:PORT"}},
 		"no peers of door":  {func(o *system.Options) { o.Services, o.Token = []string{system.Gateway}, serve.NewToken() }, []string{"notifier is called by gateway", "--peer scheduler=HOST:PORT"}},
 		"peer of a door":    {shared(func(o *system.Options) { o.Peers = map[string][]string{system.Gateway: {"127.0.0.1:1"}} }), []string{"--peer", `no service "gateway" to call`}},
 		"peer without port": {shared(func(o *system.Options) { o.Peers = map[string][]string{system.Notifier: {"notifier"}} }), []string{"--peer", "HOST:PORT"}},

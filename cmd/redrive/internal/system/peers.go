@@ -32,7 +32,7 @@ var directory = []struct {
 	calls      []string
 }{
 	{Configsvc, redrivev1.ConfigService_ServiceDesc.ServiceName, nil},
-	{Recommender, redrivev1.RecommenderService_ServiceDesc.ServiceName, nil},
+	{Recommender, redrivev1.RecommenderService_ServiceDesc.ServiceName, []string{Configsvc}},
 	{Classifier, redrivev1.ClassifierService_ServiceDesc.ServiceName, []string{Recommender, Configsvc}},
 	{Notifier, redrivev1.NotifierService_ServiceDesc.ServiceName, nil},
 	{Scheduler, redrivev1.SchedulerService_ServiceDesc.ServiceName, []string{Configsvc}},

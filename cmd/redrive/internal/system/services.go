@@ -64,7 +64,7 @@ func (s *System) makers(o Options) (map[string]func() (service, error), error) {
 				configsvc.Deps{Store: s.store, Bus: s.bus, Log: s.log, Metrics: s.registry, Replica: s.replica})
 		},
 		Recommender: func() (service, error) {
-			return recommender.New(costs, recommender.Deps{Store: s.store, Bus: s.bus, Log: s.log, Metrics: s.registry, Replica: s.replica})
+			return recommender.New(costs, recommender.Deps{Store: s.store, Bus: s.bus, Config: config, Log: s.log, Metrics: s.registry, Replica: s.replica})
 		},
 		Classifier: func() (service, error) {
 			return classifier.New(

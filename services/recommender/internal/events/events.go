@@ -14,6 +14,7 @@ import (
 	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
 	"github.com/redrive-io/redrive/services/recommender/internal/history"
 	"github.com/redrive-io/redrive/services/recommender/internal/record"
+	"github.com/redrive-io/redrive/services/recommender/internal/rightsize"
 	"github.com/redrive-io/redrive/services/recommender/internal/wire"
 )
 
@@ -22,35 +23,60 @@ type Learner interface {
 	Learn(ctx context.Context, r record.Record, now time.Time) error
 }
 
-// Handler handles failure.classified and attempt.succeeded.
-type Handler struct{ learner Learner }
+// Watcher watches how runs end and what becomes of patches, however often it is
+// told.
+type Watcher interface {
+	Heard(ctx context.Context, of failure.Type, o rightsize.Outcome, now time.Time) error
+	Changed(ctx context.Context, of failure.Type, patch string, state rightsize.PatchState, now time.Time) error
+}
 
-// New returns a handler that teaches l.
-func New(l Learner) *Handler { return &Handler{l} }
+// Handler handles failure.classified and attempt.succeeded, and with Patch
+// patch.changed.
+type Handler struct {
+	learner  Learner
+	watchers []Watcher
+}
+
+// New returns a handler that teaches l, and then tells ws.
+func New(l Learner, ws ...Watcher) *Handler { return &Handler{l, ws} }
 
 // Handle implements bus.Handler.
 func (h *Handler) Handle(ctx context.Context, e bus.Event) error {
-	r, ok, err := read(e)
+	o, ok, err := hear(e)
 	if err != nil || !ok {
 		return err
 	}
-	return h.learner.Learn(ctx, r, time.Now())
+	a := o.observed(e.Time)
+	if err := h.learner.Learn(ctx, o.record(a, e.Time), time.Now()); err != nil {
+		return err
+	}
+	return h.tell(ctx, o, a)
 }
 
 // read returns the record of what an event tells; none for an attempt that
 // nothing is learnt from.
 func read(e bus.Event) (record.Record, bool, error) {
-	o, err := decode(e)
-	if err != nil {
+	o, ok, err := hear(e)
+	if err != nil || !ok {
 		return record.Record{}, false, err
-	}
-	if err := errs.Fields(o.attempt.Validate("attempt"), o.kind.Validate("type")); err != nil {
-		return record.Record{}, false, err
-	}
-	if _, err := engine.Lookup(o.kind.Engine); err != nil {
-		return record.Record{}, false, nil // nothing is ever recommended for an engine without a profile
 	}
 	return o.record(o.observed(e.Time), e.Time), true, nil
+}
+
+// hear returns what an event tells; nothing for an attempt that nothing is
+// learnt from.
+func hear(e bus.Event) (observation, bool, error) {
+	o, err := decode(e)
+	if err != nil {
+		return o, false, err
+	}
+	if err := errs.Fields(o.attempt.Validate("attempt"), o.kind.Validate("type")); err != nil {
+		return o, false, err
+	}
+	if _, err := engine.Lookup(o.kind.Engine); err != nil {
+		return o, false, nil // nothing is ever recommended for an engine without a profile
+	}
+	return o, true, nil
 }
 
 // observation is what an event tells.
@@ -58,6 +84,7 @@ type observation struct {
 	attempt     failure.Attempt
 	kind        failure.Type
 	config      *structpb.Struct // what the attempt ran with
+	own         *structpb.Struct // the job's own configuration
 	evidence    failure.Evidence
 	outcome     history.Outcome
 	class       failure.Class
@@ -98,7 +125,7 @@ type told interface {
 func observe(p told, outcome history.Outcome) observation {
 	o := observation{
 		attempt: failure.AttemptFromProto(p.GetAttempt()), kind: failure.TypeFromProto(p.GetType()),
-		config: p.GetAttemptConfig(), evidence: failure.FromProto(p.GetEvidence()), outcome: outcome,
+		config: p.GetAttemptConfig(), own: p.GetConfig(), evidence: failure.FromProto(p.GetEvidence()), outcome: outcome,
 	}
 	if len(o.config.GetFields()) == 0 {
 		o.config = p.GetConfig()
@@ -136,14 +163,19 @@ func (o observation) observed(told time.Time) history.Attempt {
 	return a
 }
 
-// sizes returns what each part was given. A configuration that cannot be read
-// says nothing; what else the attempt taught is kept.
+// sizes returns what each part was given.
 func (o observation) sizes() map[engine.Part]int64 {
 	profile, err := engine.Lookup(o.kind.Engine)
 	if err != nil {
 		return nil
 	}
-	all, err := profile.Sizes(wire.Config(o.config))
+	return sizesOf(profile, wire.Config(o.config))
+}
+
+// sizesOf returns what a configuration gives to each part. One that cannot be
+// read says nothing; what else the attempt taught is kept.
+func sizesOf(profile engine.Profile, config map[string]any) map[engine.Part]int64 {
+	all, err := profile.Sizes(config)
 	if err != nil {
 		return nil
 	}

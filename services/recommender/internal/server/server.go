@@ -54,6 +54,7 @@ type Parts struct {
 	*Records
 	*Drift
 	*Models
+	*Rightsizing
 }
 
 // rest holds what answers calls that nothing else answers, so far down that

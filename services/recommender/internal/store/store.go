@@ -117,33 +117,42 @@ const (
 // Purge forgets job types of which nothing was heard for KeepFor, and those
 // beyond MaxTypes. It reads little more than it deletes.
 func (s *Histories) Purge(ctx context.Context, now time.Time) error {
-	if _, err := s.purge(ctx, docstore.TimeKey(now.Add(-KeepFor)), math.MaxInt); err != nil {
+	return purge(ctx, s.store, kind, s.maxTypes, now)
+}
+
+// Purge does as Histories.Purge.
+func (s *Rightsizings) Purge(ctx context.Context, now time.Time) error {
+	return purge(ctx, s.store, rightsizings, s.maxTypes, now)
+}
+
+func purge(ctx context.Context, s docstore.Store, kind string, most int, now time.Time) error {
+	if _, err := purgeUntil(ctx, s, kind, docstore.TimeKey(now.Add(-KeepFor)), math.MaxInt); err != nil {
 		return err
 	}
 	for {
-		n, err := s.store.Count(ctx, docstore.Query{Kind: kind, Index: byUpdated}, s.maxTypes+purgeMost)
-		if err != nil || n <= s.maxTypes {
+		n, err := s.Count(ctx, docstore.Query{Kind: kind, Index: byUpdated}, most+purgeMost)
+		if err != nil || n <= most {
 			return err
 		}
-		if deleted, err := s.purge(ctx, "", n-s.maxTypes); err != nil || deleted == 0 {
+		if deleted, err := purgeUntil(ctx, s, kind, "", n-most); err != nil || deleted == 0 {
 			return err
 		}
 	}
 }
 
-// purge deletes the histories that nobody wrote since before until, at most most
-// of them, those first of which was heard least.
-func (s *Histories) purge(ctx context.Context, until string, most int) (deleted int, err error) {
+// purgeUntil deletes the documents of a kind that nobody wrote since before
+// until, at most most of them, those first of which was heard least.
+func purgeUntil(ctx context.Context, s docstore.Store, kind, until string, most int) (deleted int, err error) {
 	q := docstore.Query{Kind: kind, Index: byUpdated, Until: until}
 	for deleted < most {
 		q.Limit = min(purgeBatch, most-deleted)
-		page, err := s.store.List(ctx, q)
+		page, err := s.List(ctx, q)
 		if err != nil {
 			return deleted, err
 		}
 		for _, doc := range page.Docs {
 			// One that was heard of since is a conflict, and stays.
-			err := s.store.Commit(ctx, docstore.Write{Kind: kind, ID: doc.ID, Revision: doc.Revision})
+			err := s.Commit(ctx, docstore.Write{Kind: kind, ID: doc.ID, Revision: doc.Revision})
 			switch {
 			case err == nil:
 				deleted++

@@ -71,7 +71,15 @@ func Recommendation(r *redrivev1.RecommendRequest, rec advice.Record, a advice.A
 	for _, c := range a.Best {
 		p.Candidates = append(p.Candidates, candidate(c))
 	}
-	for _, op := range a.Operations {
+	var err error
+	p.Operations, err = Operations(a.Operations)
+	return p, err
+}
+
+// Operations writes a change of a configuration.
+func Operations(ops []engine.Operation) ([]*redrivev1.PatchOperation, error) {
+	var all []*redrivev1.PatchOperation
+	for _, op := range ops {
 		o := &redrivev1.PatchOperation{Op: op.Op, Path: op.Path}
 		if op.Op != "remove" {
 			value, err := structpb.NewValue(op.Value)
@@ -80,9 +88,9 @@ func Recommendation(r *redrivev1.RecommendRequest, rec advice.Record, a advice.A
 			}
 			o.Value = value
 		}
-		p.Operations = append(p.Operations, o)
+		all = append(all, o)
 	}
-	return p, nil
+	return all, nil
 }
 
 func candidate(c search.Candidate) *redrivev1.Candidate {
