@@ -83,10 +83,11 @@ func (k Knowledge) seen(p engine.Profile, part engine.Part) (most int64) {
 // ceiling returns the most bytes of the part that the settings allow, all else
 // being as it is.
 func ceiling(of engine.Setting, s search.Settings) int64 {
-	if s.MaxMemory <= 0 {
+	most := s.Ceiling()
+	if most <= 0 {
 		return math.MaxInt64
 	}
-	return max(s.MaxMemory-(of.Total(of.Size)-of.Memory), 0)
+	return max(most-(of.Total(of.Size)-of.Memory), 0)
 }
 
 // proven returns the bytes of the part that are known not to suffice: what it

@@ -12,14 +12,15 @@ func Name(p engine.Part) string { return names[p] }
 // Ceiling returns the most bytes of the part that a retry of this size may have,
 // all else being as it is; 0 when the settings set no bound.
 func (in Inputs) Ceiling(at engine.Size) int64 {
-	if in.Settings.MaxMemory <= 0 {
+	most := in.Settings.Ceiling()
+	if most <= 0 {
 		return 0
 	}
 	fits := func(bytes int64) bool {
 		at.Memory = bytes
-		return in.Setting.Total(at) <= in.Settings.MaxMemory
+		return in.Setting.Total(at) <= most
 	}
-	low, high := int64(0), in.Settings.MaxMemory
+	low, high := int64(0), most
 	for low < high {
 		if mid := low + (high-low+1)/2; fits(mid) {
 			low = mid

@@ -82,7 +82,7 @@ func (in *Inputs) noSetting() string {
 
 func (in *Inputs) ceiling() string {
 	return fmt.Sprintf("%s of more than %s is needed, and at most %s in all may be given",
-		names[in.Setting.Part], Bytes(in.Proven), Bytes(in.Settings.MaxMemory))
+		names[in.Setting.Part], Bytes(in.Proven), Bytes(in.Settings.Ceiling()))
 }
 
 // Bytes writes an amount of memory for people.

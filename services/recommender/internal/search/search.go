@@ -181,7 +181,7 @@ func (in *Inputs) grid() engine.Grid {
 		far = min(far, in.Most)
 	}
 	g := in.Setting.Grid(engine.Limits{
-		Memory: in.Settings.MaxMemory, Part: far, Cores: in.Settings.MaxCores, Step: in.Settings.Step,
+		Memory: in.Settings.Ceiling(), Part: far, Cores: in.Settings.MaxCores, Step: in.Settings.Step,
 		Allowed: in.Settings.Allowed, Points: points, First: in.First,
 	})
 	return in.bounded(g)

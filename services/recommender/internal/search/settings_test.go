@@ -2,6 +2,7 @@ package search_test
 
 import (
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/redrive-io/redrive/services/recommender/internal/need"
@@ -98,5 +99,25 @@ func TestAnAttemptMayBeBounded(t *testing.T) {
 		if got.Outcome != search.Change || got.Chosen.Memory < tc.low*mib || got.Chosen.Memory > tc.high*mib {
 			t.Errorf("from %d to %d: %v %+v", tc.least, tc.most, got.Outcome, got.Chosen)
 		}
+	}
+}
+
+func TestTheCeilingIsTheLeastOfAll(t *testing.T) {
+	nodes := []search.Node{{Memory: 16 * gib, Cores: 8}, {Memory: 48 * gib, Cores: 2}}
+	for want, s := range map[int64]search.Settings{
+		0:        {},
+		48 * gib: {Nodes: nodes},
+		24 * gib: {Nodes: nodes, Allowed: []int64{gib, 24 * gib}, MaxMemory: 64 * gib},
+		8 * gib:  {Nodes: nodes, Allowed: []int64{gib, 24 * gib}, MaxMemory: 8 * gib},
+	} {
+		if got := s.Ceiling(); got != want {
+			t.Errorf("Ceiling of %+v = %d, want %d", s, got, want)
+		}
+	}
+	got := search.Find(t.Context(), killed(t, func(in *search.Inputs) {
+		in.Settings.Nodes = []search.Node{{Memory: gib, Cores: 8}}
+	}))
+	if want := "at most 1 GiB in all may be given"; got.Outcome != search.NotFeasible || !strings.Contains(got.Reason, want) {
+		t.Errorf("killed with the whole of the largest node: %v %q, want %q", got.Outcome, got.Reason, want)
 	}
 }
