@@ -88,7 +88,7 @@ Start a server with "redrive serve", then give it a job:
 		root.AddCommand(all...)
 	}
 	group("run", a.serve(), a.demo(), a.submit(), a.retry(), a.cancelCommand())
-	group("look", a.jobs(), a.failures(), a.explain(), a.rules(), a.clusters(), a.patches(), a.rightsize(), a.alerts(), a.deadLetters(), a.backup())
+	group("look", a.jobs(), a.failures(), a.explain(), a.rules(), a.clusters(), a.patches(), a.models(), a.records(), a.rightsize(), a.alerts(), a.deadLetters(), a.backup())
 	group("offline", a.classify(), a.advise(), a.restore(), a.versionCommand())
 	markRun(root)
 	return root

@@ -70,6 +70,8 @@ type services struct {
 	classifier redrivev1.ClassifierServiceServer
 	config     redrivev1.ConfigServiceServer
 	notifier   redrivev1.NotifierServiceServer
+
+	recommender redrivev1.RecommenderServiceServer
 }
 
 // start serves what a test gives on a data folder, and returns the folder.
@@ -98,6 +100,9 @@ func start(t *testing.T, all services) string {
 	}
 	if all.notifier != nil {
 		redrivev1.RegisterNotifierServiceServer(s, all.notifier)
+	}
+	if all.recommender != nil {
+		redrivev1.RegisterRecommenderServiceServer(s, all.recommender)
 	}
 	s.Start()
 	if err := lock.Publish(home.Endpoint{PID: os.Getpid(), GRPC: s.GRPCAddr()}); err != nil {
