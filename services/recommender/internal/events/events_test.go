@@ -171,3 +171,21 @@ func TestOddEventsTeachWhatTheyCan(t *testing.T) {
 		t.Errorf("attempt = %+v, want %+v", got, want)
 	}
 }
+
+func TestTheInputTheMachinesAndThePeaksOfPartsAreLearnt(t *testing.T) {
+	a := failure.Attempt{Source: "airflow", Job: "a", Number: 1}
+	shape := failure.Shape{Name: "m5.xlarge x 8", InstanceType: "m5.xlarge", Nodes: 8, CoresPerNode: 4, MemoryPerNode: 16 << 30, DollarsPerHour: 1.5}
+	told := failure.Evidence{
+		Reason: failure.TimedOut, End: start, InputBytes: 5 << 30, Shape: shape, PartPeaks: map[string]int64{string(engine.Heap): 60 * mib},
+	}
+	h := learn(t, []bus.Event{event(t, bus.FailureClassified, a, &redrivev1.FailureClassified{Failure: &redrivev1.Failure{
+		Attempt: a.Proto(), Type: kind.Proto(), Config: config(t, 100), Evidence: told.Proto(), Class: string(failure.Unknown), Fingerprint: "f",
+	}})})
+	want := history.Attempt{
+		ID: a.FailureID(), Outcome: history.Failed, End: start, Input: 5 << 30, Shape: shape, TimedOut: true, Class: failure.Unknown, Fingerprint: "f",
+		Sizes: map[engine.Part]int64{engine.Tree: 200 * mib, engine.Heap: 100 * mib}, Peaks: map[engine.Part]int64{engine.Heap: 60 * mib},
+	}
+	if len(h.Attempts) != 1 || !reflect.DeepEqual(h.Attempts[0], want) {
+		t.Errorf("attempts = %+v, want %+v", h.Attempts, want)
+	}
+}

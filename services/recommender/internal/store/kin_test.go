@@ -2,12 +2,15 @@ package store_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"reflect"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/redrive-io/redrive/pkg/docstore/storetest"
 	"github.com/redrive-io/redrive/pkg/engine"
+	"github.com/redrive-io/redrive/pkg/errs"
 	"github.com/redrive-io/redrive/pkg/failure"
 	"github.com/redrive-io/redrive/services/recommender/internal/history"
 	"github.com/redrive-io/redrive/services/recommender/internal/store"
@@ -58,5 +61,56 @@ func TestShapedAreTheTypesOfTheEngineThatRanOnClusters(t *testing.T) {
 	all, err := s.Shaped(t.Context(), engine.Spark)
 	if err != nil || len(all) != 2 || all[0].Type.Step != "new" || all[1].Type.Step != "old" || all[0].Attempts[0].Shape != shaped.Shape {
 		t.Errorf("Shaped = %+v, %v, want new and old", all, err)
+	}
+}
+
+// What two replicas learn of more attempts than are kept, in a jumbled order and
+// twice, is what one learns in order: the newest attempts and the runs before
+// them, through the store.
+func TestTheOrderOfLessonsIsOfNoAccountBeyondTheNewestAttempts(t *testing.T) {
+	const n, late = 400, 40
+	measured := func(i int) history.Attempt {
+		return history.Attempt{
+			ID: failure.Attempt{Source: failure.Own, Job: fmt.Sprint(i), Number: 1}.FailureID(), Outcome: history.Succeeded,
+			End: start.Add(time.Duration(i) * time.Second), Seconds: 60, Input: int64(i), Peak: 1 << 30, Sizes: map[engine.Part]int64{engine.Tree: 2 << 30},
+		}
+	}
+	want := history.History{Type: kind, Updated: start}
+	order := make([]int, n)
+	for i := range n {
+		want = want.Learn(measured(i))
+		order[i] = i
+	}
+	r := rand.New(rand.NewPCG(31, 32))
+	for from := 0; from < n; from += late {
+		r.Shuffle(late, func(i, j int) { order[from+i], order[from+j] = order[from+j], order[from+i] })
+	}
+	shared := storetest.Open(t)
+	replicas := []*store.Histories{store.New(shared, 0), store.New(shared, 0)}
+	for from := 0; from < n; from += late {
+		var wg sync.WaitGroup
+		for again := range 2 {
+			for _, i := range order[from : from+late] {
+				wg.Go(func() {
+					for {
+						err := replicas[(i+again)%2].Learn(t.Context(), row(kind, measured(i)), start)
+						if err == nil {
+							return
+						}
+						if !errs.Is(err, errs.Conflict) { // the bus delivers again what lost its races
+							t.Error(err)
+							return
+						}
+					}
+				})
+			}
+		}
+		wg.Wait()
+	}
+	for _, s := range replicas {
+		got, err := s.Get(t.Context(), kind)
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%d attempts and %d runs, %v; want %d and %d", len(got.Attempts), len(got.Past.Runs), err, len(want.Attempts), len(want.Past.Runs))
+		}
 	}
 }
