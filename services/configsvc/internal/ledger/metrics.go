@@ -50,18 +50,20 @@ func newMetrics(reg prometheus.Registerer, s *store.Store) (*metrics, error) {
 	if reg == nil {
 		return m, nil
 	}
-	count := func(name, help string, n func(context.Context) (int, error)) error {
-		return gauge.Register(reg, gauge.Gauge{
-			Name: name, Help: help + "; at most 100000 are counted." + gauge.Shared,
-			Read: gauge.Value(func(ctx context.Context) (float64, error) {
-				n, err := n(ctx)
-				return float64(n), err
-			}),
+	count := func(n func(context.Context) (int, error)) func(context.Context, gauge.Set) error {
+		return gauge.Value(func(ctx context.Context) (float64, error) {
+			n, err := n(ctx)
+			return float64(n), err
 		})
 	}
-	return m, errors.Join(reg.Register(m.patches), reg.Register(m.resolves),
-		count("redrive_configsvc_active_patches", "Patches that are active", s.CountActive),
-		count("redrive_configsvc_proposed_patches", "Patches that wait to be approved or rejected", s.CountProposed))
+	const bound = "; at most 100000 are counted." + gauge.Shared
+	return m, errors.Join(reg.Register(m.patches), reg.Register(m.resolves), gauge.Register(
+		reg,
+		gauge.Gauge{Name: "redrive_configsvc_active_patches", Help: "Patches that are active" + bound, Read: count(s.CountActive)},
+		gauge.Gauge{
+			Name: "redrive_configsvc_proposed_patches", Help: "Patches that wait to be approved or rejected" + bound, Read: count(s.CountProposed),
+		},
+	))
 }
 
 func (m *metrics) count(action string, n int) { m.patches.WithLabelValues(action).Add(float64(n)) }
