@@ -158,9 +158,9 @@ What was considered
                     512 MiB  1      3 s    2 %      $0.10     $0.12
 
 What moved it
-  KNOWN              VALUE    P(FAIL) WITHOUT IT  MEMORY CHOSEN WITHOUT IT
-  input size         1.5 GiB  35 %                384 MiB
-  runs of this type  3        50 %                –
+  KNOWN              P(FAIL) WITHOUT IT  MEMORY CHOSEN WITHOUT IT  VALUE
+  input size         35 %                384 MiB                   1.5 GiB
+  runs of this type  50 %                –                         3
 
 What was decided
   retry 1 of 3 after memory.container, with the configuration of patches/p1, at once

@@ -128,7 +128,7 @@ func (a *app) factors(r *redrivev1.Recommendation) error {
 		if f.GetMemoryBytesWithout() > 0 {
 			memory = screen.Bytes(f.GetMemoryBytesWithout())
 		}
-		rows = append(rows, []string{clean(f.GetName()), clean(f.GetValue()), screen.Percent(f.GetFailProbabilityWithout()), memory})
+		rows = append(rows, []string{clean(f.GetName()), screen.Percent(f.GetFailProbabilityWithout()), memory, clean(f.GetValue())})
 	}
-	return a.out.Table(indented{a.stdout}, []string{"KNOWN", "VALUE", "P(FAIL) WITHOUT IT", "MEMORY CHOSEN WITHOUT IT"}, rows)
+	return a.out.Table(indented{a.stdout}, []string{"KNOWN", "P(FAIL) WITHOUT IT", "MEMORY CHOSEN WITHOUT IT", "VALUE"}, rows)
 }
