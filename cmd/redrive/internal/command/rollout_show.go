@@ -16,7 +16,7 @@ func (a *app) showModel(m *redrivev1.Model) error {
 		forced = "although its audit failed"
 	}
 	if c := m.GetContent(); c.GetRecords() > 0 {
-		learnt = screen.Count(c.GetRecords(), "record") + ", the last told " + a.when(c.GetUntil()) + " ago"
+		learnt = screen.Count(c.GetRecords(), "record") + ", the last told " + a.when(c.GetUntil())
 	}
 	if err := a.fields(
 		"model", a.out.Strong(m.GetName()), "state", screen.Name(m.GetState()), "made", a.when(m.GetCreateTime()), "by", m.GetTraining(),
