@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"math"
+	"sort"
 
 	"github.com/redrive-io/redrive/pkg/engine"
 	"github.com/redrive-io/redrive/pkg/failure"
@@ -184,7 +185,22 @@ func (in *Inputs) grid() engine.Grid {
 		Memory: in.Settings.Ceiling(), Part: far, Cores: in.Settings.MaxCores, Step: in.Settings.Step,
 		Allowed: in.Settings.Allowed, Points: points, First: in.First,
 	})
-	return in.bounded(g)
+	return in.final(in.bounded(g))
+}
+
+// final returns the candidates without those that are close below the ceiling: a
+// retry that fails there would leave nothing worth trying, so it gets all there
+// is.
+func (in *Inputs) final(g engine.Grid) engine.Grid {
+	last, ceiling := len(g.Memory)-1, in.Ceiling(in.Setting.Size)
+	if in.First || in.Reach == 0 || ceiling == 0 || last < 0 || g.Memory[last] < ceiling-max(in.Settings.Step, 1<<20) {
+		return g
+	}
+	near := float64(g.Memory[last]) * in.Settings.NotFeasible
+	first := sort.Search(last, func(i int) bool { return float64(g.Memory[i]) > near })
+	g.Memory[first], g.Total[first] = g.Memory[last], g.Total[last]
+	g.Memory, g.Total = g.Memory[:first+1], g.Total[:first+1]
+	return g
 }
 
 // bounded returns the candidates between Least and Most; the most where there is
