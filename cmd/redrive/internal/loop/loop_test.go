@@ -12,7 +12,9 @@ func TestLoop(t *testing.T) {
 	r := launch(t, t.TempDir())
 	seen := filepath.Join(t.TempDir(), "witness")
 	memory := func() *redrivev1.Job {
-		return jobOf("memory", map[string]any{"memory_mb": 128.0}, "memory", seen, "{{config.memory_mb}}")
+		j := jobOf("memory", map[string]any{"memory_mb": 128.0}, "memory", seen, "{{config.memory_mb}}")
+		j.InputBytes, j.Owner = 3<<30, "etl"
+		return j
 	}
 	r.submit("ok", jobOf("ok", nil, "ok", seen))
 	r.submit("flaky", jobOf("flaky", nil, "flaky", seen))
@@ -39,6 +41,12 @@ func TestLoop(t *testing.T) {
 		for _, f := range failures {
 			if f.GetClass() != tc.class || f.GetVerdict() != tc.verdict || f.GetState() != redrivev1.Failure_STATE_FINAL {
 				t.Errorf("%s: failure is %s, %v, %v, want %s, %v, final", tc.id, f.GetClass(), f.GetVerdict(), f.GetState(), tc.class, tc.verdict)
+			}
+		}
+		for _, f := range failures {
+			asked := f.GetRecommendation().GetInputs().GetRequest()
+			if tc.id == "memory" && (f.GetRecommendation().GetFeatures().GetInputBytes() != 3<<30 || asked.GetOwner() != "etl") {
+				t.Errorf("%s: what its job reads and whose it is did not reach the recommendation: %v", tc.id, f.GetRecommendation().GetFeatures())
 			}
 		}
 		decisions := r.decisions(j.GetName())

@@ -290,7 +290,9 @@ func one(j job.Job, e job.Event, now time.Time) (store.Put, bool, error) {
 	case job.Ended:
 		p.Attempt = e.Attempt
 		if a, _ := next.Attempt(e.Attempt); a.Failure != "" || a.Succeeded {
-			p.Evidence = &e.Evidence
+			told := e.Evidence
+			told.InputBytes = a.Evidence.InputBytes // which the job knows where the evidence does not
+			p.Evidence = &told
 		}
 	}
 	return p, true, nil
