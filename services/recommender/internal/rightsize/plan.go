@@ -54,7 +54,7 @@ func (e *Evidence) plan(s Settings, raised int64) plan {
 		p.reason = fmt.Sprintf("a run lacks memory with %.2g; more is proposed beyond %.2g", e.risk(e.Present), hysteresis*s.MaxRisk)
 		return p
 	}
-	return p.priced(s)
+	return p.allowed(s).priced(s)
 }
 
 // priced returns p with what its step saves, and without one that is not worth

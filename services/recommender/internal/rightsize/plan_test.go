@@ -73,6 +73,30 @@ func TestPlan(t *testing.T) {
 	}
 }
 
+func TestOnlyWhatTheSettingsAllowIsProposed(t *testing.T) {
+	steps, totals := settings, settings
+	steps.Step, totals.Allowed = 256*mib, []int64{512 * mib, gib, 2 * gib, 4 * gib}
+	small := even(200*mib, 300*mib)
+	for _, tc := range []struct {
+		name         string
+		e            *Evidence
+		s            Settings
+		next, target int64
+	}{
+		{"rounded up to a step", evidence(3*gib, 3*gib, small, nil), steps, 2304 * mib, 512 * mib},
+		{"the next step where a quarter is less", evidence(gib, 768*mib, small, nil), steps, 512 * mib, 512 * mib},
+		{"nothing is left below", evidence(gib, 512*mib, small, nil), steps, 512 * mib, 512 * mib},
+		{"the next total", evidence(4*gib, 4*gib, small, nil), totals, 2 * gib, 512 * mib},
+		{"a part of a total", evidence(4*gib, 3*gib, small, func(e *Evidence) { e.Total = 4 * gib }), totals, gib, 1024 * mib},
+		{"more, too", evidence(gib, gib, even(gib, 2*gib), nil), totals, 2 * gib, 2 * gib},
+		{"more than there is", evidence(4*gib, 4*gib, even(4*gib, 6*gib), nil), totals, 4 * gib, 6 * gib},
+	} {
+		if p := tc.e.plan(tc.s, 0); p.next != tc.next || p.target != tc.target {
+			t.Errorf("%s: next %d MiB, target %d MiB (%s), want %d and %d", tc.name, p.next/mib, p.target/mib, p.reason, tc.next/mib, tc.target/mib)
+		}
+	}
+}
+
 func TestASavingIsWhatRunsCostLess(t *testing.T) {
 	e := evidence(4*gib, 4*gib, even(200*mib, 300*mib), nil)
 	p := e.plan(settings, 0)

@@ -30,6 +30,8 @@ type Settings struct {
 	MaxRisk    float64
 	Floor      int64   // bytes of a part; no proposal goes below
 	Ceiling    int64   // bytes of a process tree or container
+	Step       int64   // what amounts are a multiple of, in bytes; 0 is any
+	Allowed    []int64 // the only totals in bytes, ascending; any when empty
 	MinDollars float64 // a month; a step down that saves less is not proposed
 	// What memory, cores and failures cost, in US dollars; see search.Settings.
 	Weight, PerGiBHour, PerCoreHour float64
