@@ -107,10 +107,11 @@ func (t *Tailor) obey(ctx context.Context, z rightsize.Sizing, f rightsize.Facts
 		z, order = z.Look(f, s, now)
 	}
 	if order.Propose != nil {
-		var err error
-		if z, err = t.propose(ctx, z, *order.Propose, present, now); err != nil {
-			return z, err
+		z, err := t.propose(ctx, z, *order.Propose, present, now)
+		if s.Mode == rightsize.Apply && z.Waiting != nil {
+			z.Due = now // it is approved at the next look: what applies must be known here before
 		}
+		return z, err
 	}
 	if s.Mode == rightsize.Apply && z.Waiting != nil {
 		p, err := t.patches.Approve(ctx, z.Waiting.Patch, rightsize.Voice+"the cost policy applies what is proposed")
