@@ -1,0 +1,101 @@
+package rollout_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/redrive-io/redrive/pkg/bus"
+	"github.com/redrive-io/redrive/pkg/docstore"
+	"github.com/redrive-io/redrive/pkg/docstore/storetest"
+	"github.com/redrive-io/redrive/pkg/errs"
+	"github.com/redrive-io/redrive/pkg/failure"
+	"github.com/redrive-io/redrive/services/recommender/internal/audit"
+	"github.com/redrive-io/redrive/services/recommender/internal/history"
+	"github.com/redrive-io/redrive/services/recommender/internal/model"
+	"github.com/redrive-io/redrive/services/recommender/internal/record"
+	"github.com/redrive-io/redrive/services/recommender/internal/rollout"
+	"github.com/redrive-io/redrive/services/recommender/internal/store"
+)
+
+// plain is an outbox that tells nobody.
+type plain struct{ docstore.Store }
+
+func (p plain) Commit(ctx context.Context, _ []bus.Event, writes ...docstore.Write) error {
+	return p.Store.Commit(ctx, writes...)
+}
+
+func shapeless([]record.Record) ([4]float64, bool) { return [4]float64{}, false }
+
+// ticked trains once on one record with this audit, and returns what came of it.
+func ticked(t *testing.T, a rollout.Audit, hold bool) (rollout.Training, string, error) {
+	t.Helper()
+	documents := storetest.Open(t)
+	models, records := store.NewModels(documents, plain{documents}), store.NewRecords(documents)
+	one := record.Record{Type: failure.Type{Workflow: "w", Step: "s", Engine: "process"}, Told: now}
+	one.ID, one.Outcome, one.End = "a", history.Succeeded, now
+	if _, err := records.Add(t.Context(), one); err != nil {
+		t.Fatal(err)
+	}
+	trainer := rollout.NewTrainer(models, models, records, a, shapeless, hold, slog.New(slog.DiscardHandler))
+	failed := trainer.Tick(t.Context(), now)
+	all, err := models.Newest(t.Context())
+	if err != nil || len(all) != 1 {
+		t.Fatalf("%d trainings, %v", len(all), err)
+	}
+	if err := trainer.Tick(t.Context(), now.Add(time.Minute)); failed == nil && err != nil {
+		t.Errorf("a look with nothing to do: %v", err)
+	}
+	serving, err := models.Serving(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all[0], serving.Name(), failed
+}
+
+func says(passed bool, err error) rollout.Audit {
+	return func(context.Context, audit.Records, model.Model, model.Model, time.Time) (audit.Report, error) {
+		return audit.Report{Passed: passed, Time: now}, err
+	}
+}
+
+func TestWhatATrainingComesTo(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		audit  rollout.Audit
+		hold   bool
+		state  rollout.TrainingState
+		serves bool
+	}{
+		{"it passed", says(true, nil), false, rollout.Done, true},
+		{"it passed and waits for somebody", says(true, nil), true, rollout.Done, false},
+		{"it failed its audit", says(false, nil), false, rollout.Done, false},
+		{"the audit could not be ended", says(false, errors.New("damaged")), false, rollout.Failed, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			got, serving, err := ticked(t, tc.audit, tc.hold)
+			if err != nil || got.State != tc.state || got.Promoted != tc.serves || (serving == got.Model) != tc.serves || !tc.serves && serving != model.BuiltinName {
+				t.Errorf("training %+v, %s serves, %v", got, serving, err)
+			}
+			if (got.Error != "") != (tc.state == rollout.Failed) || got.Ended.IsZero() || !got.Full || got.Reason != rollout.Scheduled {
+				t.Errorf("training %+v", got)
+			}
+		})
+	}
+}
+
+func TestATrainingThatTheStoreInterruptsIsBegunAgain(t *testing.T) {
+	times := 0
+	a := func(context.Context, audit.Records, model.Model, model.Model, time.Time) (audit.Report, error) {
+		if times++; times == 1 {
+			return audit.Report{}, errs.New(errs.Unavailable, "away")
+		}
+		return audit.Report{Passed: true, Time: now}, nil
+	}
+	got, serving, err := ticked(t, a, false)
+	if !errs.Is(err, errs.Unavailable) || got.Ends() || times != 2 || serving == model.BuiltinName {
+		t.Errorf("after the first look %+v, %v; after the second one %s serves, %d audits", got, err, serving, times)
+	}
+}
