@@ -25,10 +25,14 @@ type Curve struct {
 	Runs  int
 }
 
-// Bounds of a question about clusters.
+// Bounds of a question about clusters. The amounts are beyond all that there is,
+// and keep sums finite.
 const (
-	maxShapes = 1000
-	maxCurves = 32
+	maxShapes  = 1000
+	maxCurves  = 32
+	maxNodes   = 1e6
+	leastCores = 0.01
+	maxAmount  = 1e12 // cores, seconds, US dollars an hour
 )
 
 // validateShapes names what is wrong with the clusters of a request.
@@ -48,8 +52,8 @@ func (r Request) validateShapes() error {
 	for i, f := range r.Failed {
 		field := fmt.Sprintf("failed_shapes[%d]", i)
 		wrong = append(wrong, validateShape(field+".shape", f.Shape))
-		if !(f.Seconds > 0) || math.IsInf(f.Seconds, 0) {
-			wrong = append(wrong, errs.Field(field+".seconds", "%v is not more than 0", f.Seconds))
+		if !(f.Seconds > 0 && f.Seconds <= maxAmount) {
+			wrong = append(wrong, errs.Field(field+".seconds", "%v is not more than 0 and at most %g", f.Seconds, float64(maxAmount)))
 		}
 	}
 	if r.Evidence.Duration <= 0 {
@@ -59,9 +63,10 @@ func (r Request) validateShapes() error {
 }
 
 func validateShape(field string, s failure.Shape) error {
-	finite := !math.IsInf(s.CoresPerNode+s.DollarsPerHour, 0)
-	if s.Nodes < 1 || !(s.CoresPerNode > 0) || s.MemoryPerNode < 1 || !(s.DollarsPerHour >= 0) || !finite {
-		return errs.Field(field, "must have at least one node, with more than 0 cores and memory_bytes_per_node, and no negative price")
+	cores := s.CoresPerNode >= leastCores && s.CoresPerNode <= maxAmount
+	price := s.DollarsPerHour >= 0 && s.DollarsPerHour <= maxAmount
+	if s.Nodes < 1 || s.Nodes > maxNodes || !cores || s.MemoryPerNode < 1 || !price {
+		return errs.Field(field, "must have 1 to %d nodes, with %v cores and 1 memory_bytes_per_node at least, and no negative price", int(maxNodes), leastCores)
 	}
 	return nil
 }
@@ -89,7 +94,7 @@ func (r Request) prepareClusters(k Knowledge, s search.Settings) Record {
 		rec.Clusters.Curves = []Curve{{r.Type, k.Model.Curve(r.Type.Engine), 0}}
 	}
 	for _, a := range k.History.Attempts {
-		if a.Outcome == history.Succeeded && a.Shape != (failure.Shape{}) {
+		if onCluster(a) {
 			rec.Clusters.Held = append(rec.Clusters.Held, a.Shape)
 		}
 	}
@@ -100,11 +105,16 @@ func (r Request) prepareClusters(k Knowledge, s search.Settings) Record {
 // onClusters returns the successes of a job type on clusters.
 func onClusters(h history.History) (runs []curve.Run) {
 	for _, a := range h.Attempts {
-		if a.Outcome == history.Succeeded && a.Shape != (failure.Shape{}) && a.Seconds > 0 {
+		if onCluster(a) {
 			runs = append(runs, curve.Run{Cores: a.Shape.Cores(), Memory: a.Shape.Memory(), Seconds: a.Seconds})
 		}
 	}
 	return runs
+}
+
+// onCluster reports whether an attempt succeeded on a cluster that is known.
+func onCluster(a history.Attempt) bool {
+	return a.Outcome == history.Succeeded && a.Seconds > 0 && a.Seconds <= maxAmount && validateShape("shape", a.Shape) == nil
 }
 
 // searchClusters answers which cluster a retry should run on.
@@ -141,7 +151,7 @@ func (c *Clusters) validate(field string) error {
 		return errs.Field(field, "has %d curves and %d clusters that held; 1 to %d and at most %d are allowed", len(c.Curves), len(c.Held), maxCurves, history.MaxAttempts)
 	}
 	var wrong []error
-	if !(c.Interruptions >= 0) || math.IsInf(c.Interruptions, 0) {
+	if !(c.Interruptions >= 0 && c.Interruptions <= maxAmount) {
 		wrong = append(wrong, errs.Field(field+".interruptions_per_hour", "%v is not a number of at least 0", c.Interruptions))
 	}
 	for i, s := range c.Held {
@@ -150,7 +160,7 @@ func (c *Clusters) validate(field string) error {
 	for i, of := range c.Curves {
 		sum := 0.0
 		for _, term := range of.Terms {
-			if !(term >= 0) {
+			if !(term >= 0 && term <= maxAmount) {
 				sum = math.Inf(1)
 			}
 			sum += term

@@ -189,6 +189,9 @@ func FuzzRun(f *testing.F) {
 	f.Add(again(1, gib, gib, gib, gib))
 	f.Add(outcome(1, 1, gib, gib, mib) + "\n" + again(1, gib, gib, gib, 2*gib))
 	f.Add(`{"kind":"allocate","failed":true,"prev":[{}]}`)
+	f.Add(ran(2) + "\n" + ran(8) + "\n" + asks("timeout", 4))
+	f.Add(asks("error", 4, 8))
+	f.Add(`{"kind":"choose","data_size":"0","failed":[{}]}`)
 	f.Fuzz(func(t *testing.T, text string) {
 		err := advise.Run(t.Context(), strings.NewReader(strings.Join(learnt(3), "\n")+"\n"+text), io.Discard, settings)
 		if err != nil && !errs.Is(err, errs.Invalid) {

@@ -128,6 +128,9 @@ func (c *configs) choose(ctx context.Context, q choice) (any, error) {
 	if len(q.Failed) == 0 {
 		return nil, errs.Field("failed", "is empty; it must have the run that failed")
 	}
+	if len(q.Candidates) == 0 {
+		return nil, errs.Field("candidates", "is empty; it must have the clusters that the retry may run on")
+	}
 	r := advice.Request{Type: q.jobType(), Class: failure.Unknown, SameFailures: len(q.Failed), Attempt: len(q.Failed)}
 	for i, candidate := range q.Candidates {
 		s := candidate.shape()

@@ -243,6 +243,14 @@ func FuzzReplay(f *testing.F) {
 	}
 	f.Add(b)
 	f.Add([]byte{})
+	cluster, err := s.Recommend(f.Context(), askClusters())
+	if err != nil {
+		f.Fatal(err)
+	}
+	if b, err = proto.Marshal(cluster.GetInputs()); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var in redrivev1.RecommendationInputs
 		if proto.Unmarshal(b, &in) != nil {
