@@ -24,22 +24,33 @@ func TestChange(t *testing.T) {
 		lowered         map[engine.Part]int64
 	}{
 		{
-			"a process", engine.Process, config{"memory_mb": 1024.0}, config{"memory_mb": 1024.0}, engine.Tree, 768 * mib,
+			"a process", engine.Process,
+			config{"memory_mb": 1024.0},
+			config{"memory_mb": 1024.0},
+			engine.Tree, 768 * mib,
 			[]engine.Operation{{Op: "test", Path: "/memory_mb", Value: 1024.0}, {Op: "replace", Path: "/memory_mb", Value: 768.0}},
 			map[engine.Part]int64{engine.Tree: 768 * mib},
 		},
 		{
-			"on top of what applies, against the jobs' own", engine.Process, config{"memory_mb": 1024.0}, config{"memory_mb": 768.0}, engine.Tree, 576 * mib,
+			"on top of what applies, against the jobs' own", engine.Process,
+			config{"memory_mb": 1024.0},
+			config{"memory_mb": 768.0},
+			engine.Tree, 576 * mib,
 			[]engine.Operation{{Op: "test", Path: "/memory_mb", Value: 1024.0}, {Op: "replace", Path: "/memory_mb", Value: 576.0}},
 			map[engine.Part]int64{engine.Tree: 576 * mib},
 		},
 		{
-			"less than was promoted, more than their own", engine.Process, config{"memory_mb": 512.0}, config{"memory_mb": 2048.0}, engine.Tree, 1536 * mib,
+			"less than was promoted, more than their own", engine.Process,
+			config{"memory_mb": 512.0},
+			config{"memory_mb": 2048.0},
+			engine.Tree, 1536 * mib,
 			[]engine.Operation{{Op: "test", Path: "/memory_mb", Value: 512.0}, {Op: "replace", Path: "/memory_mb", Value: 1536.0}},
 			map[engine.Part]int64{},
 		},
 		{
-			"an executor's heap: the overhead that follows from it stays", engine.Spark, config{"spark.executor.memory": "8g"}, config{"spark.executor.memory": "8g"},
+			"an executor's heap: the overhead that follows from it stays", engine.Spark,
+			config{"spark.executor.memory": "8g"},
+			config{"spark.executor.memory": "8g"},
 			engine.ExecutorHeap, 6 * gib,
 			[]engine.Operation{
 				{Op: "test", Path: "/spark.executor.memory", Value: "8g"},
