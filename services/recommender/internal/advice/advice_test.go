@@ -239,8 +239,7 @@ func TestRepeatedKillsGrowTillTheCeiling(t *testing.T) {
 		r.Class, r.Evidence, r.SameFailures = failure.MemoryContainer, killedAt(limit), n
 		r.AttemptConfig = config{"memory_mb": float64(limit / mib)}
 		got, _ := ask(t, r, history.History{})
-		// Above nine tenths of the ceiling what is left holds with less than a tenth.
-		if float64(limit) > 0.9*float64(settings.MaxMemory) {
+		if limit == settings.MaxMemory {
 			if got.Outcome != search.NotFeasible {
 				t.Errorf("at the ceiling: %v, want NotFeasible", got.Outcome)
 			}

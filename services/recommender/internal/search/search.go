@@ -193,7 +193,7 @@ func (in *Inputs) grid() engine.Grid {
 // is.
 func (in *Inputs) final(g engine.Grid) engine.Grid {
 	last, ceiling := len(g.Memory)-1, in.Ceiling(in.Setting.Size)
-	if in.First || in.Reach == 0 || ceiling == 0 || last < 0 || g.Memory[last] < ceiling-max(in.Settings.Step, 1<<20) {
+	if in.First || ceiling == 0 || last < 0 || g.Memory[last] < ceiling-max(in.Settings.Step, 1<<20) {
 		return g
 	}
 	near := float64(g.Memory[last]) * in.Settings.NotFeasible

@@ -293,10 +293,15 @@ func plainly(in search.Inputs) (best search.Candidate, found bool) {
 	hour := func(size engine.Size, total int64) float64 {
 		return max(size.Instances, 1) * (float64(total)/(1<<30)*in.Settings.PerGiBHour + max(size.Cores, 1)*in.Settings.PerCoreHour)
 	}
+	var most int64
+	if len(grid.Memory) > 0 {
+		most = grid.Memory[len(grid.Memory)-1]
+	}
+	closeBelow := func(m int64) bool { return m < most && float64(m) > in.Settings.NotFeasible*float64(most) }
 	for w, way := range grid.Ways {
 		for m := range grid.Memory {
 			size := grid.Size(m, w)
-			if float64(size.Memory) <= float64(in.Proven)*way.Need {
+			if float64(size.Memory) <= float64(in.Proven)*way.Need || most >= in.Ceiling(in.Setting.Size)-mib && closeBelow(size.Memory) {
 				continue
 			}
 			second := in.Setting.Size
