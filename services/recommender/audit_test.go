@@ -80,14 +80,14 @@ func TestAModelThatThePastMisleadsIsRejectedAndTold(t *testing.T) {
 	if err := <-heard; err != nil {
 		t.Errorf("Consume = %v", err)
 	}
-	checks := ""
+	var checks strings.Builder
 	for _, f := range event.GetAudit().GetFindings() {
 		if f.GetFatal() {
-			checks += f.GetCheck() + " "
+			checks.WriteString(f.GetCheck() + " ")
 		}
 	}
-	if event.GetAudit().GetPassed() || event.GetModel() != training.GetModel() || !strings.Contains(checks, "incumbent") || !strings.Contains(checks, "doubling") {
-		t.Errorf("told of %s: passed %v, fatal: %s", event.GetModel(), event.GetAudit().GetPassed(), checks)
+	if event.GetAudit().GetPassed() || event.GetModel() != training.GetModel() || !strings.Contains(checks.String(), "incumbent") || !strings.Contains(checks.String(), "doubling") {
+		t.Errorf("told of %s: passed %v, fatal: %s", event.GetModel(), event.GetAudit().GetPassed(), checks.String())
 	}
 	got, err := client.GetModel(t.Context(), &redrivev1.GetModelRequest{Name: training.GetModel()})
 	if err != nil || got.GetState() != redrivev1.Model_STATE_REJECTED || training.GetPromoted() || len(got.GetAudit().GetReplay()) != 4 || got.GetAudit().GetRecords() == 0 {
