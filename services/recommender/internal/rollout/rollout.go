@@ -22,6 +22,8 @@ type Model struct {
 	Promoted time.Time
 	Reason   string
 	Forced   bool
+	// Revision is that of its document; 0 for one that is not kept yet.
+	Revision int64
 }
 
 // State is whether a model may serve, as in proto/redrive/v1/model.proto.

@@ -127,10 +127,9 @@ func (t *Trainer) run(ctx context.Context, of Training, now time.Time) error {
 	case errs.Is(err, errs.Conflict), errs.Is(err, errs.Unavailable), ctx.Err() != nil:
 		return err
 	case err != nil:
+		// At the revision that this replica has: what another one made of it stays.
+		of.Revision, of.Full, of.Records = ended.Revision, ended.Full, ended.Records
 		of.State, of.Error, of.Ended = Failed, err.Error(), time.Now().UTC()
-		if of.Revision, err = t.revision(ctx, of); err != nil {
-			return err
-		}
 		_, err = t.trainings.Put(ctx, of)
 		t.log.WarnContext(ctx, "a training failed", "training", of.ID, "error", of.Error)
 		return err
@@ -140,20 +139,7 @@ func (t *Trainer) run(ctx context.Context, of Training, now time.Time) error {
 	return nil
 }
 
-// revision returns the revision that a training has now.
-func (t *Trainer) revision(ctx context.Context, of Training) (int64, error) {
-	all, err := t.trainings.Newest(ctx)
-	if err != nil {
-		return 0, err
-	}
-	for _, other := range all {
-		if other.ID == of.ID {
-			return other.Revision, nil
-		}
-	}
-	return 0, errs.New(errs.NotFound, "training %q is gone", of.ID)
-}
-
+// train returns of as far as it came, at the revision that it has then.
 func (t *Trainer) train(ctx context.Context, of Training, now time.Time) (Training, error) {
 	serving, err := t.store.Serving(ctx)
 	if err != nil {

@@ -99,3 +99,28 @@ func TestATrainingThatTheStoreInterruptsIsBegunAgain(t *testing.T) {
 		t.Errorf("after the first look %+v, %v; after the second one %s serves, %d audits", got, err, serving, times)
 	}
 }
+
+// A replica that was slow, and lost its lease, is told at last that it cannot go
+// on: what the other one made of the training stays.
+func TestATrainingThatAnotherReplicaEndedStaysAsItIs(t *testing.T) {
+	documents := storetest.Open(t)
+	models, records := store.NewModels(documents, plain{documents}), store.NewRecords(documents)
+	one := record.Record{Type: failure.Type{Workflow: "w", Step: "s", Engine: "process"}, Told: now}
+	one.ID, one.Outcome, one.End = "a", history.Succeeded, now
+	if _, err := records.Add(t.Context(), one); err != nil {
+		t.Fatal(err)
+	}
+	trainer := func(a rollout.Audit) *rollout.Trainer {
+		return rollout.NewTrainer(models, models, records, a, shapeless, false, slog.New(slog.DiscardHandler))
+	}
+	slow := func(ctx context.Context, _ audit.Records, _, _ model.Model, _ time.Time) (audit.Report, error) {
+		return audit.Report{}, errors.Join(errors.New("damaged"), trainer(says(true, nil)).Tick(ctx, now))
+	}
+	if err := trainer(slow).Tick(t.Context(), now); !errs.Is(err, errs.Conflict) {
+		t.Errorf("the look of the slow one = %v, want Conflict", err)
+	}
+	all, err := models.Newest(t.Context())
+	if err != nil || len(all) != 1 || all[0].State != rollout.Done || !all[0].Promoted || all[0].Error != "" {
+		t.Errorf("trainings %+v, %v, want one that is done", all, err)
+	}
+}

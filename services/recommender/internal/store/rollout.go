@@ -43,27 +43,24 @@ type Outbox interface {
 type Models struct {
 	store     docstore.Store
 	outbox    Outbox
-	models    docstore.Collection[storedModel]
+	models    docstore.Collection[rollout.Model]
 	trainings docstore.Collection[rollout.Training]
-}
-
-type storedModel struct {
-	rollout.Model
-	revision int64
 }
 
 // NewModels returns the models in s. What is to be told of them goes through o.
 func NewModels(s docstore.Store, o Outbox) *Models {
 	return &Models{
 		store: s, outbox: o,
-		models: docstore.NewCollection(s, modelKind, docstore.Codec[storedModel]{
-			Encode: func(m storedModel) ([]byte, error) { return marshal(wire.StoredModel(m.Model)) },
-			Decode: func(doc docstore.Doc) (storedModel, error) {
+		models: docstore.NewCollection(s, modelKind, docstore.Codec[rollout.Model]{
+			Encode: func(m rollout.Model) ([]byte, error) { return marshal(wire.StoredModel(m)) },
+			Decode: func(doc docstore.Doc) (rollout.Model, error) {
 				var p redrivev1.Model
 				err := proto.Unmarshal(doc.Value, &p)
-				return storedModel{wire.StoredModelFromProto(&p), doc.Revision}, err
+				m := wire.StoredModelFromProto(&p)
+				m.Revision = doc.Revision
+				return m, err
 			},
-			Index: func(m storedModel) []docstore.Entry {
+			Index: func(m rollout.Model) []docstore.Entry {
 				return []docstore.Entry{{Name: byCreated, Value: docstore.TimeKey(m.Created)}}
 			},
 		}),
@@ -94,7 +91,7 @@ func (s *Models) Model(ctx context.Context, name string) (rollout.Model, error) 
 	if errs.Is(err, errs.NotFound) {
 		err = errs.New(errs.NotFound, "%s does not exist", rollout.Name(name))
 	}
-	return m.Model, err
+	return m, err
 }
 
 // List returns a page of the models, the newest first and the built-in one last.
@@ -106,17 +103,13 @@ func (s *Models) List(ctx context.Context, p docstore.Paging) ([]rollout.Model, 
 	if err != nil {
 		return nil, "", err
 	}
-	all := make([]rollout.Model, len(page), len(page)+1)
-	for i, m := range page {
-		all[i] = m.Model
-	}
 	switch {
 	case next != "":
-		return all, next, nil
-	case len(all) == p.Limit():
-		return all, model.BuiltinName, nil
+		return page, next, nil
+	case len(page) == p.Limit():
+		return page, model.BuiltinName, nil
 	}
-	return append(all, rollout.Builtin()), "", nil
+	return append(page, rollout.Builtin()), "", nil
 }
 
 // Serving returns which model serves.
@@ -136,17 +129,19 @@ func (s *Models) Serving(ctx context.Context) (rollout.Serving, error) {
 }
 
 // Switch puts which model serves, and what is to be remembered of it. It is
-// errs.Conflict when another one was made to serve meanwhile.
+// errs.Conflict when another one was made to serve meanwhile, or somebody else
+// changed what is remembered.
 func (s *Models) Switch(ctx context.Context, to rollout.Serving, m rollout.Model) error {
-	writes, err := s.put(ctx, m, &to)
+	writes, err := s.put(m, &to)
 	if err != nil {
 		return err
 	}
 	return s.store.Commit(ctx, writes...)
 }
 
-// put returns the writes of a model and of which one serves.
-func (s *Models) put(ctx context.Context, m rollout.Model, to *rollout.Serving) ([]docstore.Write, error) {
+// put returns the writes of a model, as it was read and changed, and of which
+// one serves.
+func (s *Models) put(m rollout.Model, to *rollout.Serving) ([]docstore.Write, error) {
 	var writes []docstore.Write
 	if to != nil {
 		value, err := marshal(&redrivev1.ServedModels{Models: to.Names})
@@ -161,11 +156,7 @@ func (s *Models) put(ctx context.Context, m rollout.Model, to *rollout.Serving) 
 	if m.Name == model.BuiltinName {
 		return writes, nil
 	}
-	before, err := s.models.Get(ctx, m.Name)
-	if err != nil && !errs.Is(err, errs.NotFound) {
-		return nil, err
-	}
-	w, err := s.models.Write(m.Name, before.revision, storedModel{Model: m})
+	w, err := s.models.Write(m.Name, m.Revision, m)
 	return append(writes, w), err
 }
 
@@ -205,7 +196,7 @@ func (s *Models) Put(ctx context.Context, t rollout.Training) (rollout.Training,
 // which one serves from now on, and tells of the model's audit: all of it or
 // nothing.
 func (s *Models) End(ctx context.Context, t rollout.Training, m rollout.Model, to *rollout.Serving) error {
-	writes, err := s.put(ctx, m, to)
+	writes, err := s.put(m, to)
 	if err != nil {
 		return err
 	}

@@ -117,6 +117,30 @@ func TestTheEndOfATrainingIsOneCommit(t *testing.T) {
 	}
 }
 
+// An audit takes its time; what somebody did to the model meanwhile is not lost.
+func TestTheEndOfATrainingKeepsWhatBecameOfItsModelMeanwhile(t *testing.T) {
+	documents := storetest.Open(t)
+	s := store.NewModels(documents, &box{Store: documents})
+	first, second := rollout.Training{ID: "1", Created: start, Ended: start}, rollout.Training{ID: "2", Created: start, Ended: start}
+	if err := s.End(t.Context(), first, kept(t, s, 1), nil); err != nil {
+		t.Fatal(err)
+	}
+	audited, err := s.Model(t.Context(), kept(t, s, 1).Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	audited.Audit = &audit.Report{Time: start}
+	if _, err := rollout.Promote(t.Context(), s, audited.Name, "by hand", false, start); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.End(t.Context(), second, audited, nil); !errs.Is(err, errs.Conflict) {
+		t.Errorf("the end with a model of before the promotion = %v, want Conflict", err)
+	}
+	if got, err := s.Model(t.Context(), audited.Name); err != nil || got.Reason != "by hand" || !got.Audit.Passed {
+		t.Errorf("kept %+v, %v, want it promoted by hand", got, err)
+	}
+}
+
 func TestOldModelsAndTrainingsAreForgottenButNotWhatServes(t *testing.T) {
 	documents := storetest.Open(t)
 	s := store.NewModels(documents, &box{Store: documents})
