@@ -1312,7 +1312,10 @@ type ServedModels struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// At most 50: the last one serves, the others did so before. None is the
 	// built-in one.
-	Models        []string `protobuf:"bytes,1,rep,name=models,proto3" json:"models,omitempty"`
+	Models []string `protobuf:"bytes,1,rep,name=models,proto3" json:"models,omitempty"`
+	// Somebody rolled back: trainings make no model serve until somebody promotes
+	// one.
+	Held          bool `protobuf:"varint,2,opt,name=held,proto3" json:"held,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1352,6 +1355,13 @@ func (x *ServedModels) GetModels() []string {
 		return x.Models
 	}
 	return nil
+}
+
+func (x *ServedModels) GetHeld() bool {
+	if x != nil {
+		return x.Held
+	}
+	return false
 }
 
 type TrainModelRequest struct {
@@ -2214,9 +2224,10 @@ const file_redrive_v1_model_proto_rawDesc = "" +
 	"\x0eSTATE_AUDITING\x10\x02\x12\x0e\n" +
 	"\n" +
 	"STATE_DONE\x10\x03\x12\x10\n" +
-	"\fSTATE_FAILED\x10\x04\"&\n" +
+	"\fSTATE_FAILED\x10\x04\":\n" +
 	"\fServedModels\x12\x16\n" +
-	"\x06models\x18\x01 \x03(\tR\x06models\"Y\n" +
+	"\x06models\x18\x01 \x03(\tR\x06models\x12\x12\n" +
+	"\x04held\x18\x02 \x01(\bR\x04held\"Y\n" +
 	"\x11TrainModelRequest\x12\x12\n" +
 	"\x04full\x18\x01 \x01(\bR\x04full\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x18\n" +

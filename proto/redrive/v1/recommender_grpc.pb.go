@@ -86,7 +86,8 @@ type RecommenderServiceClient interface {
 	// PromoteModel makes a model serve, on every replica within seconds. One that
 	// did not pass its audit is FAILED_PRECONDITION, unless forced.
 	PromoteModel(ctx context.Context, in *PromoteModelRequest, opts ...grpc.CallOption) (*Model, error)
-	// RollbackModel makes the model serve that did so before the present one.
+	// RollbackModel makes the model serve that did so before the present one. Then
+	// trainings make none serve until one is promoted.
 	RollbackModel(ctx context.Context, in *RollbackModelRequest, opts ...grpc.CallOption) (*Model, error)
 	// DiffModels says what differs between two models.
 	DiffModels(ctx context.Context, in *DiffModelsRequest, opts ...grpc.CallOption) (*DiffModelsResponse, error)
@@ -321,7 +322,8 @@ type RecommenderServiceServer interface {
 	// PromoteModel makes a model serve, on every replica within seconds. One that
 	// did not pass its audit is FAILED_PRECONDITION, unless forced.
 	PromoteModel(context.Context, *PromoteModelRequest) (*Model, error)
-	// RollbackModel makes the model serve that did so before the present one.
+	// RollbackModel makes the model serve that did so before the present one. Then
+	// trainings make none serve until one is promoted.
 	RollbackModel(context.Context, *RollbackModelRequest) (*Model, error)
 	// DiffModels says what differs between two models.
 	DiffModels(context.Context, *DiffModelsRequest) (*DiffModelsResponse, error)

@@ -84,7 +84,7 @@ func serves(m *redrivev1.Model) string { return m.GetName() + " serves" }
 func (a *app) modelRollback() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "rollback", Short: "Make the model serve that did so before", Args: cobra.NoArgs,
-		Long: "Make the model serve that did so before the present one, on every replica within\nseconds. Again, it goes back further.\n\n  redrive models rollback --reason \"too many retries given up\"",
+		Long: "Make the model serve that did so before the present one, on every replica within\nseconds. Again, it goes back further. Then trainings make no model serve until one\nis promoted.\n\n  redrive models rollback --reason \"too many retries given up\"",
 	}
 	f := addFormat(cmd)
 	reason := cmd.Flags().String("reason", "", "why, for the record")
@@ -100,6 +100,7 @@ func (a *app) modelRollback() *cobra.Command {
 		if *f != "table" {
 			return f.write(a.stdout, m)
 		}
+		a.say("Trainings make no other model serve until one is promoted: redrive models promote, or redrive models train --promote.")
 		_, err = fmt.Fprintln(a.stdout, serves(m))
 		return err
 	}
@@ -111,7 +112,7 @@ func (a *app) modelTrain() *cobra.Command {
 		Use: "train", Short: "Train a model on the training records, and audit it", Args: cobra.NoArgs,
 		Long: `Train a model on what was recorded since the model that serves was trained, audit
 it on the newest records, and wait for the end. A model that passes serves by
-itself, unless the cost policy says hold_models. The same happens every day.
+itself, unless the cost policy says hold_models or somebody rolled back. The same happens every day.
 
   redrive models train
   redrive models train --full --promote --reason "after the move"`,

@@ -123,7 +123,7 @@ func TestModelsAndRecords(t *testing.T) {
 			name: "by force", args: []string{"models", "promote", "a", "--force", "--reason", "r"}, stdout: []string{"models/a serves\n"},
 			want: &redrivev1.PromoteModelRequest{Name: "models/a", Force: true, Reason: "r"},
 		},
-		{name: "rollback", args: []string{"models", "rollback", "--reason", "r"}, stdout: []string{"models/builtin serves\n"}, want: &redrivev1.RollbackModelRequest{Reason: "r"}},
+		{name: "rollback", args: []string{"models", "rollback", "--reason", "r"}, stdout: []string{"models/builtin serves\n"}, stderr: []string{"until one is promoted"}, want: &redrivev1.RollbackModelRequest{Reason: "r"}},
 		{
 			name: "diff", args: []string{"models", "diff", "a", "builtin"}, stdout: []string{"WHAT            BEFORE  AFTER\n", "records learnt  0       400\n"},
 			want: &redrivev1.DiffModelsRequest{Name: "models/a", Against: "models/builtin"},

@@ -60,6 +60,9 @@ const MaxServed = 50
 // Serving is which model serves, and which did so before it.
 type Serving struct {
 	Names []string // the last one serves; none: the built-in one does
+	// Held: somebody rolled back. The next training would learn again what was
+	// taken back, so none makes a model serve by itself until one was promoted.
+	Held bool
 	// Revision is that of its document.
 	Revision int64
 }
@@ -81,6 +84,7 @@ func (s Serving) Promote(m Model, reason string, force bool, now time.Time) (Ser
 			"%s did not pass its audit: %s; force makes it serve all the same", Name(m.Name), findings(m.Audit)))
 	}
 	m.Promoted, m.Reason, m.Forced = now, reason, !passed
+	s.Held = false
 	if s.Name() != m.Name {
 		names := append(slices.Clone(s.Names), m.Name)
 		s.Names = names[max(len(names)-MaxServed, 0):]
@@ -88,13 +92,13 @@ func (s Serving) Promote(m Model, reason string, force bool, now time.Time) (Ser
 	return s, m, nil
 }
 
-// Rollback returns s with the model serving that did so before. It is
+// Rollback returns s with the model serving that did so before, and held. It is
 // errs.FailedPrecondition when none did.
 func (s Serving) Rollback() (Serving, error) {
 	if len(s.Names) == 0 {
 		return s, errs.New(errs.FailedPrecondition, "no model served before %s", Name(s.Name()))
 	}
-	s.Names = s.Names[:len(s.Names)-1]
+	s.Names, s.Held = s.Names[:len(s.Names)-1], true
 	return s, nil
 }
 

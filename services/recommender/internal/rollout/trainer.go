@@ -186,7 +186,7 @@ func (t *Trainer) train(ctx context.Context, of Training, now time.Time) (Traini
 	candidate.Audit = &report
 	of.State, of.Ended = Done, time.Now().UTC()
 	var next *Serving
-	if report.Passed && (of.Promote || !t.hold) && candidate.Name != serving.Name() {
+	if report.Passed && (of.Promote || !t.hold && !serving.Held) && candidate.Name != serving.Name() {
 		after, promoted, err := serving.Promote(candidate, "training "+of.ID+": "+of.Reason, false, of.Ended)
 		if err != nil {
 			return of, err

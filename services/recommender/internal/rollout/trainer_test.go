@@ -100,6 +100,45 @@ func TestATrainingThatTheStoreInterruptsIsBegunAgain(t *testing.T) {
 	}
 }
 
+// What somebody took back would be learnt again in the next night.
+func TestAfterARollbackModelsWaitForSomebody(t *testing.T) {
+	documents := storetest.Open(t)
+	models, records := store.NewModels(documents, plain{documents}), store.NewRecords(documents)
+	trainer := rollout.NewTrainer(models, models, records, says(true, nil), shapeless, false, slog.New(slog.DiscardHandler))
+	at := now
+	train := func(want rollout.Training) rollout.Training {
+		t.Helper()
+		at = at.Add(time.Hour)
+		one := record.Record{Type: failure.Type{Workflow: "w", Step: "s", Engine: "process"}, Told: at}
+		one.ID, one.Outcome, one.End = at.String(), history.Succeeded, at
+		_, err := records.Add(t.Context(), one)
+		began, failed := trainer.Start(t.Context(), want, at)
+		if err := errors.Join(err, failed, trainer.Tick(t.Context(), at)); err != nil {
+			t.Fatal(err)
+		}
+		got, err := models.Training(t.Context(), began.ID)
+		if err != nil || got.State != rollout.Done {
+			t.Fatalf("training %+v, %v", got, err)
+		}
+		return got
+	}
+	if got := train(rollout.Training{}); !got.Promoted {
+		t.Fatalf("the first one does not serve: %+v", got)
+	}
+	if _, err := rollout.Rollback(t.Context(), models, "worse", at); err != nil {
+		t.Fatal(err)
+	}
+	if got := train(rollout.Training{}); got.Promoted {
+		t.Errorf("%s serves after a rollback", got.Model)
+	}
+	if got := train(rollout.Training{Promote: true}); !got.Promoted {
+		t.Errorf("%s does not serve, though it was asked for", got.Model)
+	}
+	if got := train(rollout.Training{}); !got.Promoted {
+		t.Errorf("%s does not serve after a promotion", got.Model)
+	}
+}
+
 // A replica that was slow, and lost its lease, is told at last that it cannot go
 // on: what the other one made of the training stays.
 func TestATrainingThatAnotherReplicaEndedStaysAsItIs(t *testing.T) {

@@ -125,7 +125,7 @@ func (s *Models) Serving(ctx context.Context) (rollout.Serving, error) {
 	if err := proto.Unmarshal(doc.Value, &p); err != nil {
 		return rollout.Serving{}, errs.New(errs.Internal, "decode which model serves: %w", err)
 	}
-	return rollout.Serving{Names: p.GetModels(), Revision: doc.Revision}, nil
+	return rollout.Serving{Names: p.GetModels(), Held: p.GetHeld(), Revision: doc.Revision}, nil
 }
 
 // Switch puts which model serves, and what is to be remembered of it. It is
@@ -144,7 +144,7 @@ func (s *Models) Switch(ctx context.Context, to rollout.Serving, m rollout.Model
 func (s *Models) put(m rollout.Model, to *rollout.Serving) ([]docstore.Write, error) {
 	var writes []docstore.Write
 	if to != nil {
-		value, err := marshal(&redrivev1.ServedModels{Models: to.Names})
+		value, err := marshal(&redrivev1.ServedModels{Models: to.Names, Held: to.Held})
 		if err != nil {
 			return nil, err
 		}
