@@ -100,7 +100,7 @@ func (b *bounds) add(g *Grid, memory int64) {
 func (b *bounds) steps(g *Grid) {
 	last := g.Memory[0]
 	points := b.limits.Points
-	for {
+	for last < maxMemory {
 		next := b.round(roundUp(last + 1))
 		for len(points) > 0 && b.round(points[0]) <= last {
 			points = points[1:]
@@ -165,14 +165,14 @@ func (b *bounds) allowed(g *Grid) {
 
 // most puts the largest amount above low and below high that fits, if any.
 func (b *bounds) most(g *Grid, low, high int64) {
-	unit := max(b.limits.Step, mib)
-	fit, tooMuch := low/unit, (high+unit-1)/unit
-	for fit+1 < tooMuch {
-		mid := (fit + tooMuch) / 2
+	unit := b.unit()
+	fit, beyond := low/unit, (high+unit-1)/unit
+	for fit+1 < beyond {
+		mid := (fit + beyond) / 2
 		if _, fits := b.total(mid * unit); fits {
 			fit = mid
 		} else {
-			tooMuch = mid
+			beyond = mid
 		}
 	}
 	if fit*unit > low {
@@ -181,11 +181,18 @@ func (b *bounds) most(g *Grid, low, high int64) {
 	}
 }
 
-// round rounds up to the step that is asked for, whole MiB at least.
+// round rounds up to the step that is asked for, whole MiB at least. What is
+// more than any amount may be stays so.
 func (b *bounds) round(bytes int64) int64 {
-	unit := max(b.limits.Step, mib)
-	return (bytes + unit - 1) / unit * unit
+	unit := b.unit()
+	return (min(bytes, tooMuch) + unit - 1) / unit * unit
 }
+
+// tooMuch is more than any amount may be, and far from where sums overflow.
+const tooMuch = 2 * maxMemory
+
+// unit returns what amounts are multiples of.
+func (b *bounds) unit() int64 { return min(max(b.limits.Step, mib), tooMuch) }
 
 // roundUp rounds to a number that reads well: to a 128th of its highest power of
 // two, at least 1 MiB.

@@ -30,9 +30,19 @@ func (p Profile) Setting(config map[string]any, c Cause, limit int64) (Setting, 
 		s.Size = p.shape.size(&v, s.Part)
 	}
 	if s.Part == Tree && s.Memory == 0 {
-		s.Memory = limit
+		s.Memory = InForce(limit)
 	}
 	return s, nil
+}
+
+// InForce returns a limit of memory that somebody read somewhere, in bytes; 0,
+// for none, where it is more than any amount may be: that is how cgroups say
+// that nothing is limited (2^63 less a page).
+func InForce(limit int64) int64 {
+	if limit > maxMemory {
+		return 0
+	}
+	return max(limit, 0)
 }
 
 // PartSetting returns what config gives to one part, which must be one of Sizes:

@@ -145,6 +145,18 @@ func TestMemoryIsRaisedOnlyWhereMemoryIsShown(t *testing.T) {
 		{"a kill where no limit is known", failure.MemoryContainer, config{}, failure.Evidence{}, search.NotFeasible},
 		{"an unexplained kill where no limit is known", failure.Unknown, config{}, failure.Evidence{Reason: failure.OutOfMemory}, search.Keep},
 		{"a kill at a limit that the configuration does not have", failure.MemoryContainer, config{}, killedAt(512 * mib), search.Change},
+		{
+			"a kill where the cgroup says that nothing is limited", failure.MemoryContainer,
+			config{},
+			failure.Evidence{Reason: failure.OutOfMemory, LimitBytes: math.MaxInt64 - 4095},
+			search.NotFeasible,
+		},
+		{
+			"a kill at a limit of which the cgroup says nothing", failure.MemoryContainer,
+			config{"memory_mb": 512.0},
+			failure.Evidence{Reason: failure.OutOfMemory, LimitBytes: math.MaxInt64 - 4095},
+			search.Change,
+		},
 		{"a GPU has no setting", failure.MemoryGPU, config{"memory_mb": 512.0}, failure.Evidence{}, search.NotFeasible},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

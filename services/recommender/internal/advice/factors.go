@@ -118,7 +118,7 @@ func omissions(r Request, k Knowledge) (all []omission) {
 	if r.Evidence.Reason == failure.OutOfMemory && r.Evidence.Proof != "" {
 		add("proof of the kill", r.Evidence.Proof, func(r *Request, _ *Knowledge) { r.Evidence.Proof = "" })
 	}
-	if peak := r.Evidence.PeakBytes; peak != nil && *peak > r.Evidence.LimitBytes {
+	if peak := r.Evidence.PeakBytes; peak != nil && *peak > engine.InForce(r.Evidence.LimitBytes) {
 		add("measured peak", search.Bytes(*peak), func(r *Request, _ *Knowledge) { r.Evidence.PeakBytes = nil })
 	}
 	if r.Evidence.ExitCode != nil {

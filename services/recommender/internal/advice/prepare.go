@@ -96,7 +96,7 @@ func (r Request) proven(s engine.Setting) int64 {
 	if s.Part != engine.Tree {
 		return s.Memory
 	}
-	had := cmp.Or(r.Evidence.LimitBytes, s.Memory)
+	had := cmp.Or(engine.InForce(r.Evidence.LimitBytes), s.Memory)
 	if r.Evidence.PeakBytes != nil {
 		had = max(had, *r.Evidence.PeakBytes)
 	}

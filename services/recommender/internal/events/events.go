@@ -137,7 +137,7 @@ func observe(p told, outcome history.Outcome) observation {
 func (o observation) observed(told time.Time) history.Attempt {
 	e := o.evidence
 	a := history.Attempt{
-		ID: o.attempt.FailureID(), Outcome: o.outcome, End: e.End, Limit: max(e.LimitBytes, 0),
+		ID: o.attempt.FailureID(), Outcome: o.outcome, End: e.End, Limit: engine.InForce(e.LimitBytes),
 		Killed: o.outcome == history.Failed && e.Reason == failure.OutOfMemory, Class: o.class, Fingerprint: o.fingerprint,
 		Seconds: max(e.Duration.Seconds(), 0), Sizes: o.sizes(),
 		Input: max(e.InputBytes, 0), Peaks: wire.Parts(e.PartPeaks), Shape: e.Shape, TimedOut: e.Reason == failure.TimedOut,

@@ -2,6 +2,7 @@ package events_test
 
 import (
 	"context"
+	"math"
 	"math/rand/v2"
 	"reflect"
 	"testing"
@@ -169,6 +170,16 @@ func TestOddEventsTeachWhatTheyCan(t *testing.T) {
 	want := history.Attempt{ID: a.FailureID(), Previous: before.FailureID(), Outcome: history.Failed, End: start, Seconds: 60, Killed: true}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("attempt = %+v, want %+v", got, want)
+	}
+}
+
+func TestALimitThatIsNoneIsNotLearnt(t *testing.T) {
+	a := failure.Attempt{Source: "airflow", Job: "dag/1", Number: 1}
+	got := learn(t, []bus.Event{event(t, bus.FailureClassified, a, &redrivev1.FailureClassified{Failure: &redrivev1.Failure{
+		Attempt: a.Proto(), Type: kind.Proto(), Evidence: failure.Evidence{Reason: failure.OutOfMemory, LimitBytes: math.MaxInt64 - 4095}.Proto(),
+	}})}).Attempts[0]
+	if got.Limit != 0 {
+		t.Errorf("limit = %d, want none", got.Limit)
 	}
 }
 
