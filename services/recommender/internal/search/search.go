@@ -141,6 +141,9 @@ func (in *Inputs) moreMemory(ctx context.Context, a Answer) Answer {
 	b := in.over(in.grid())
 	b.score(ctx, in.Considered)
 	a.Count, a.Cut = b.count, b.cut
+	if b.kept == 0 && in.First {
+		return in.asItIs(a)
+	}
 	if b.kept == 0 {
 		a.Outcome, a.Reason, a.Best = NotFeasible, in.ceiling(), []Candidate{a.Current}
 		return a
@@ -154,19 +157,31 @@ func (in *Inputs) moreMemory(ctx context.Context, a Answer) Answer {
 		return a
 	}
 	chosen := a.Best[0]
-	if in.Settings.Exploration > 0 {
+	if in.Settings.Exploration > 0 && !in.First { // what is explored is a share of retries
 		chosen, a.Propensity, a.Explored = b.explore(chosen)
 	}
 	a.Outcome, a.Chosen, a.Reason = Change, &chosen, in.changed(chosen)
 	return a
 }
 
+// asItIs keeps a configuration of which nothing may be given instead: a first
+// attempt is never refused.
+func (in *Inputs) asItIs(a Answer) Answer {
+	chosen := a.Current
+	a.Outcome, a.Chosen, a.Best, a.Reason = Keep, &chosen, []Candidate{chosen}, "no other amount of memory may be given"
+	return a
+}
+
 // hopeless returns the probability that no retry ever succeeds, as far as that
 // is known: with a known tail that of a need beyond the ceiling, else that of the
-// candidate that fails least.
+// candidate that fails least. Where candidates go to Most alone it is not known:
+// what is there has not been tried, and more may be given after it.
 func (in *Inputs) hopeless(least float64) float64 {
-	if in.Reach > 0 {
+	switch {
+	case in.Reach > 0:
 		return in.fails(in.Beyond)
+	case in.Most > 0:
+		return 0
 	}
 	return least
 }
@@ -204,7 +219,7 @@ func (in *Inputs) final(g engine.Grid) engine.Grid {
 }
 
 // bounded returns the candidates between Least and Most; the most where there is
-// none.
+// none, or the largest below it where the most is above the ceiling.
 func (in *Inputs) bounded(g engine.Grid) engine.Grid {
 	from, to := 0, len(g.Memory)
 	for from < to && g.Memory[from] < in.Least {
@@ -213,12 +228,17 @@ func (in *Inputs) bounded(g engine.Grid) engine.Grid {
 	for to > from && in.Most > 0 && g.Memory[to-1] > in.Most {
 		to--
 	}
-	g.Memory, g.Total = g.Memory[from:to], g.Total[from:to]
-	if len(g.Ways) > 0 && len(g.Memory) == 0 && in.Most > 0 {
+	if len(g.Ways) > 0 && from == to && in.Most > 0 {
 		at := in.Setting.Size
 		at.Memory = in.Most
-		g.Memory, g.Total = []int64{at.Memory}, []int64{in.Setting.Total(at)}
+		total, ceiling := in.Setting.Total(at), in.Settings.Ceiling()
+		if ceiling <= 0 || total <= ceiling {
+			g.Memory, g.Total = []int64{at.Memory}, []int64{total}
+			return g
+		}
+		from = max(to-1, 0)
 	}
+	g.Memory, g.Total = g.Memory[from:to], g.Total[from:to]
 	return g
 }
 

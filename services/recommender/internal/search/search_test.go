@@ -340,3 +340,30 @@ func TestTheBatchFindsWhatEachCandidateAloneTells(t *testing.T) {
 		t.Errorf("%d changes are too few to tell", changes)
 	}
 }
+
+// What people configured is taken to be enough until it has failed, and a first
+// attempt is never refused.
+func TestWhatWasNotTriedYetIsNotHopeless(t *testing.T) {
+	far := need.Quantiles{{Probability: 0.01, Bytes: 8 * gib}, {Probability: 0.99, Bytes: 16 * gib}}
+	for name, change := range map[string]func(*search.Inputs){
+		"a retry with the job's own":   func(in *search.Inputs) { in.Least, in.Most = 4*gib, 4*gib },
+		"a first attempt with its own": func(in *search.Inputs) { in.First, in.Proven, in.Most = true, 0, gib },
+		"a first attempt fits no node": func(in *search.Inputs) {
+			in.First, in.Proven, in.Settings.Nodes = true, 0, []search.Node{{Memory: mib, Cores: 1}}
+		},
+		"a first attempt has no totals": func(in *search.Inputs) { in.First, in.Proven, in.Settings.Allowed = true, 0, []int64{mib} },
+	} {
+		in := killed(t, func(in *search.Inputs) { in.Need, in.Seen, in.Observations = far, 16*gib, 10 })
+		change(&in)
+		if a := search.Find(t.Context(), in); a.Outcome == search.NotFeasible || a.Chosen == nil {
+			t.Errorf("%s: %v, %s", name, a.Outcome, a.Reason)
+		}
+	}
+}
+
+func TestAJobsOwnAboveTheCeilingIsNotGiven(t *testing.T) {
+	in := killed(t, func(in *search.Inputs) { in.Least, in.Most = 128*gib, 128*gib })
+	if a := search.Find(t.Context(), in); a.Chosen == nil || a.Chosen.Total != 64*gib {
+		t.Errorf("chosen = %+v, %s, want the ceiling", a.Chosen, a.Reason)
+	}
+}

@@ -50,6 +50,13 @@ func TestWhatANodeLeavesIsPaidFor(t *testing.T) {
 	}
 }
 
+func TestFirstAttemptsAreNotExplored(t *testing.T) {
+	in := killed(t, func(in *search.Inputs) { in.First, in.Reach, in.Settings.Exploration = true, 8*gib, 0.1 })
+	if a := search.Find(t.Context(), in); a.Explored || a.Propensity != 1 || a.Chosen == nil || *a.Chosen != a.Best[0] {
+		t.Errorf("chosen = %+v, explored %v with %v", a.Chosen, a.Explored, a.Propensity)
+	}
+}
+
 func TestExplorationIsRareAndKnown(t *testing.T) {
 	in := killed(t, func(in *search.Inputs) { in.Settings.Exploration = 0.1 })
 	sum, explored := 0.0, map[int64]float64{}
