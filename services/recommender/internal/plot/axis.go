@@ -84,6 +84,10 @@ func memoryAxis(f Figure) logAxis {
 	return logAxis{a.low / room, a.high * room}
 }
 
+// leastDollars is the least upper end that an axis of dollars is divided below:
+// the steps of much smaller ones are rounded to nothing.
+const leastDollars = 1e-15
+
 // ceilingOfDollars is the upper end of the dollars: all that is near the least
 // sum is seen; what rises far above it leaves the panel.
 func ceilingOfDollars(f Figure) float64 {
@@ -100,7 +104,7 @@ func ceilingOfDollars(f Figure) float64 {
 		least, most = f.Curve[0].Objective, f.Curve[0].Objective
 	}
 	high := min(most, 4*least) * 1.05
-	if !(high > 0) || math.IsInf(high, 0) {
+	if !(high >= leastDollars) || math.IsInf(high, 0) {
 		return 1
 	}
 	return high

@@ -147,10 +147,11 @@ func TestFiguresAtTheEdgeAreDrawn(t *testing.T) {
 	point := plot.Point{Memory: 5 * mib, FailProbability: 0.999, ExpectedCost: 1e-9, Objective: 1e-9}
 	large := plot.Point{Memory: math.MaxInt64, FailProbability: 0.001, ExpectedCost: 1e30, Objective: 1e30}
 	for name, f := range map[string]plot.Figure{
-		"one size":     {Curve: []plot.Point{point, point}},
-		"no price":     {Curve: []plot.Point{{Memory: 1, FailProbability: 1}, {Memory: 2}}, Proven: 1, Failed: 1},
-		"all below":    {Curve: []plot.Point{point, point}, Proven: gib, Failed: gib, Ceiling: gib},
-		"far too wide": {Curve: []plot.Point{point, large}, Chosen: &large, Best: []plot.Point{large, point}, Ceiling: math.MaxInt64},
+		"one size":         {Curve: []plot.Point{point, point}},
+		"hardly any price": {Curve: []plot.Point{{Memory: 1, Objective: 5e-324}, {Memory: 2, Objective: 5e-324}}},
+		"no price":         {Curve: []plot.Point{{Memory: 1, FailProbability: 1}, {Memory: 2}}, Proven: 1, Failed: 1},
+		"all below":        {Curve: []plot.Point{point, point}, Proven: gib, Failed: gib, Ceiling: gib},
+		"far too wide":     {Curve: []plot.Point{point, large}, Chosen: &large, Best: []plot.Point{large, point}, Ceiling: math.MaxInt64},
 	} {
 		t.Run(name, func(t *testing.T) { elements(t, plot.SVG(f)) })
 	}
