@@ -112,7 +112,9 @@ func (a *app) modelTrain() *cobra.Command {
 		Use: "train", Short: "Train a model on the training records, and audit it", Args: cobra.NoArgs,
 		Long: `Train a model on what was recorded since the model that serves was trained, audit
 it on the newest records, and wait for the end. A model that passes serves by
-itself, unless the cost policy says hold_models or somebody rolled back. The same happens every day.
+itself, unless the cost policy says hold_models or somebody rolled back. The same
+happens every day. While another training runs, it is the end of that one that is
+waited for. The exit status is 1 when the training or the audit failed.
 
   redrive models train
   redrive models train --full --promote --reason "after the move"`,
@@ -130,42 +132,65 @@ itself, unless the cost policy says hold_models or somebody rolled back. The sam
 		}
 		client := redrivev1.NewRecommenderServiceClient(conn)
 		t, err := client.TrainModel(cmd.Context(), &req)
-		if err == nil && !*detach {
-			t, err = a.trained(cmd.Context(), client, t)
-		}
 		if err != nil {
 			return err
 		}
-		if *f != "table" {
-			return f.write(a.stdout, t)
+		if t.GetFull() != req.GetFull() || t.GetPromote() != req.GetPromote() || t.GetReason() != req.GetReason() {
+			a.say("%s runs already, and another one can begin when it has ended.", t.GetName())
 		}
-		return a.showTraining(t)
+		var made *redrivev1.Model
+		if !*detach {
+			if t, made, err = a.trained(cmd.Context(), client, t); err != nil {
+				return err
+			}
+		}
+		if *f == "table" {
+			err = a.showTraining(t, made)
+		} else {
+			err = f.write(a.stdout, t)
+		}
+		if err == nil && (t.GetState() == redrivev1.Training_STATE_FAILED || made.GetAudit() != nil && !made.GetAudit().GetPassed()) {
+			err = errNegative
+		}
+		return err
 	}
 	return cmd
 }
 
-// trained waits for the end of a training.
-func (a *app) trained(ctx context.Context, client redrivev1.RecommenderServiceClient, t *redrivev1.Training) (*redrivev1.Training, error) {
+// trained waits for the end of a training and returns the model that it made; nil
+// when it made none.
+func (a *app) trained(ctx context.Context, client redrivev1.RecommenderServiceClient, t *redrivev1.Training) (*redrivev1.Training, *redrivev1.Model, error) {
 	tick := time.NewTicker(500 * time.Millisecond)
 	defer tick.Stop()
 	for t.GetEndTime() == nil {
 		select {
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return nil, nil, ctx.Err()
 		case <-tick.C:
 		}
 		var err error
 		if t, err = client.GetTraining(ctx, &redrivev1.GetTrainingRequest{Name: t.GetName()}); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	return t, nil
+	if t.GetState() != redrivev1.Training_STATE_DONE {
+		return t, nil, nil
+	}
+	made, err := client.GetModel(ctx, &redrivev1.GetModelRequest{Name: t.GetModel()})
+	return t, made, err
 }
 
-func (a *app) showTraining(t *redrivev1.Training) error {
+// showTraining shows a training and, after its end, what became of the model that
+// it made.
+func (a *app) showTraining(t *redrivev1.Training, made *redrivev1.Model) error {
 	serving := ""
-	if t.GetPromoted() {
+	switch made.GetState() {
+	case redrivev1.Model_STATE_SERVING:
 		serving = "yes"
+	case redrivev1.Model_STATE_READY, redrivev1.Model_STATE_RETIRED:
+		serving = "when it is promoted: redrive models promote " + made.GetName()
+	case redrivev1.Model_STATE_REJECTED:
+		serving = "no"
 	}
 	from := "the model that served"
 	if t.GetFull() {
@@ -173,7 +198,7 @@ func (a *app) showTraining(t *redrivev1.Training) error {
 	}
 	return a.fields(
 		"training", a.out.Strong(t.GetName()), "state", screen.Name(t.GetState()), "began from", from, "records", strconv.FormatInt(t.GetRecords(), 10),
-		"model", t.GetModel(), "serves", serving, "error", clean(t.GetError()), "reason", clean(t.GetReason()),
+		"model", t.GetModel(), "audit", auditOf(made), "serves", serving, "error", clean(t.GetError()), "reason", clean(t.GetReason()),
 	)
 }
 

@@ -1,6 +1,7 @@
 package command_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/csv"
 	"os"
@@ -21,6 +22,9 @@ type school struct {
 	redrivev1.UnimplementedRecommenderServiceServer
 	last  proto.Message
 	asked int // for how far a training is
+	// What becomes of a training and its model.
+	ends   redrivev1.Training_State
+	passes redrivev1.Model_State // unset for one that failed its audit
 }
 
 func (s *school) model() *redrivev1.Model {
@@ -41,8 +45,14 @@ func (s *school) ListModels(_ context.Context, r *redrivev1.ListModelsRequest) (
 }
 
 func (s *school) GetModel(_ context.Context, r *redrivev1.GetModelRequest) (*redrivev1.Model, error) {
-	s.last = r
-	return s.model(), nil
+	if s.asked == 0 { // what else is asked for is the model of the training
+		s.last = r
+	}
+	m := s.model()
+	if s.passes != 0 {
+		m.State, m.Audit.Passed = s.passes, true
+	}
+	return m, nil
 }
 
 func (s *school) PromoteModel(_ context.Context, r *redrivev1.PromoteModelRequest) (*redrivev1.Model, error) {
@@ -60,13 +70,13 @@ func (s *school) RollbackModel(_ context.Context, r *redrivev1.RollbackModelRequ
 
 func (s *school) TrainModel(_ context.Context, r *redrivev1.TrainModelRequest) (*redrivev1.Training, error) {
 	s.last = r
-	return &redrivev1.Training{Name: "trainings/t", State: redrivev1.Training_STATE_RUNNING, Full: r.GetFull()}, nil
+	return &redrivev1.Training{Name: "trainings/t", State: redrivev1.Training_STATE_RUNNING, Full: r.GetFull(), Promote: r.GetPromote(), Reason: "why"}, nil
 }
 
 func (s *school) GetTraining(context.Context, *redrivev1.GetTrainingRequest) (*redrivev1.Training, error) {
 	t := &redrivev1.Training{Name: "trainings/t", State: redrivev1.Training_STATE_AUDITING, Records: 400}
 	if s.asked++; s.asked > 1 {
-		t.State, t.EndTime, t.Model, t.Promoted = redrivev1.Training_STATE_DONE, ago(0), "models/0123456789abcdef", true
+		t.State, t.EndTime, t.Model, t.Promoted = cmp.Or(s.ends, redrivev1.Training_STATE_DONE), ago(0), "models/0123456789abcdef", true
 	}
 	return t, nil
 }
@@ -107,6 +117,8 @@ func TestModelsAndRecords(t *testing.T) {
 		status         int
 		stdout, stderr []string
 		want           proto.Message
+		ends           redrivev1.Training_State
+		passes         redrivev1.Model_State
 	}{
 		{name: "list", args: []string{"models", "list"}, stdout: []string{"models/0123456789abcdef  REJECTED  now", "100 records  0.250  failed: it is off by a fifth\n", "models/builtin           SERVING"}},
 		{
@@ -115,7 +127,19 @@ func TestModelsAndRecords(t *testing.T) {
 		},
 		{
 			name: "train", args: []string{"models", "train", "--full", "--promote", "--reason", "why"}, want: &redrivev1.TrainModelRequest{Full: true, Promote: true, Reason: "why"},
-			stdout: []string{"trainings/t", "DONE", "models/0123456789abcdef", "serves      yes\n"},
+			stdout: []string{"trainings/t", "DONE", "models/0123456789abcdef", "audit       passed\n", "serves      yes\n"}, passes: redrivev1.Model_STATE_SERVING,
+		},
+		{
+			name: "train while another training runs", args: []string{"models", "train"}, passes: redrivev1.Model_STATE_READY,
+			stdout: []string{"serves      when it is promoted: redrive models promote models/0123456789abcdef\n"}, stderr: []string{"trainings/t runs already"},
+		},
+		{
+			name: "train what fails its audit", args: []string{"models", "train", "--reason", "why"}, status: command.ExitNegative,
+			stdout: []string{"audit       failed: it is off by a fifth\n", "serves      no\n"},
+		},
+		{
+			name: "train what cannot be trained", args: []string{"models", "train", "--reason", "why", "-o", "json"}, status: command.ExitNegative,
+			stdout: []string{`"state": "STATE_FAILED"`}, ends: redrivev1.Training_STATE_FAILED,
 		},
 		{name: "train alone", args: []string{"models", "train", "--detach", "-o", "json"}, stdout: []string{`"state": "STATE_RUNNING"`}},
 		{name: "promote", args: []string{"models", "promote", "a"}, status: command.ExitNegative, stderr: []string{"did not pass its audit"}},
@@ -140,7 +164,7 @@ func TestModelsAndRecords(t *testing.T) {
 		{name: "rebuild", args: []string{"records", "rebuild"}, stdout: []string{"10 events read, 1 record added\n"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			s := &school{}
+			s := &school{ends: tc.ends, passes: tc.passes}
 			data := start(t, services{recommender: s})
 			run(t, "", append([]string{"--data", data}, tc.args...)...).check(t, tc.status, tc.stdout, tc.stderr)
 			if tc.want != nil && !proto.Equal(s.last, tc.want) {
