@@ -19,7 +19,7 @@ import (
 // one calls.
 var services = map[string][]string{
 	"configsvc":   nil,
-	"recommender": nil,
+	"recommender": {"configsvc"},
 	"notifier":    nil,
 	"classifier":  {"recommender", "configsvc"},
 	"scheduler":   {"configsvc"},
