@@ -156,6 +156,7 @@ func TestOnlyWhatAPatchCausedIsBlamedOnIt(t *testing.T) {
 	}{
 		{"it ran with the patch, and its own configuration has more", working, outcome(3*gib, 4*gib), true},
 		{"it had more than the patch gives", working, outcome(4*gib, 4*gib), false},
+		{"it ran with the step before, which gave more and was too little", working, outcome(3500*mib, 4*gib), true},
 		{"it had less than the patch gives", working, outcome(2*gib, 4*gib), false},
 		{"its own configuration has no more", working, outcome(3*gib, 3*gib), false},
 		{"it failed of something else", working, func() Outcome { o := outcome(3*gib, 4*gib); o.Lacked = engine.NoPart; return o }(), false},
@@ -223,6 +224,10 @@ func TestOutcomesAreLookedAtTogether(t *testing.T) {
 	}
 	if _, changed := z.Heard(o, now); changed {
 		t.Error("a second outcome before the look is news")
+	}
+	z, _ = z.Look(Facts{Note: "nothing is measured"}, settings, now)
+	if z, changed = z.Heard(o, now); !changed || !z.Due.Equal(now.Add(LookEvery)) {
+		t.Errorf("with nothing to count: due %v, want in 10 minutes", z.Due)
 	}
 	z, _ = z.Look(facts(4*gib, 1, nil), settings, now)
 	if z, changed = z.Heard(o, now); !changed || !z.Due.Equal(now.Add(CountEvery)) {

@@ -20,18 +20,19 @@ type Outcome struct {
 	Peak     int64       // bytes of that part that were measured; 0 for none
 }
 
-// Caused reports whether a step caused how a run ended: it lacked a part of
-// which it had what the patch gives, while the job's own configuration has more.
+// Caused reports whether a step caused how a run ended, or would have: it lacked
+// a part of which it had what the patch gives, or what a step before it gave,
+// while the job's own configuration has more.
 func (s *Step) Caused(o Outcome) bool {
 	if s == nil || o.Lacked == engine.NoPart {
 		return false
 	}
 	given, lowered := s.Lowered[o.Lacked]
-	return lowered && o.Ran[o.Lacked] == given && o.Own[o.Lacked] > given
+	return lowered && o.Ran[o.Lacked] >= given && o.Own[o.Lacked] > o.Ran[o.Lacked]
 }
 
 // LookEvery is how long outcomes wait for others before a look, and CountEvery
-// while there are too few runs: then the next one may be enough.
+// while measured runs are counted: then the next one may be enough.
 const (
 	LookEvery  = 10 * time.Minute
 	CountEvery = time.Minute
@@ -49,7 +50,7 @@ func (z Sizing) Heard(o Outcome, now time.Time) (heard Sizing, changed bool) {
 		return z, false
 	}
 	wait := LookEvery
-	if z.State == Learning || z.State == Applied {
+	if z.Runs > 0 && (z.State == Learning || z.State == Applied) {
 		wait = CountEvery
 	}
 	z.Due, z.Offered = now.Add(wait), o.Config
