@@ -190,7 +190,7 @@ func (in *Inputs) hopeless(least float64) float64 {
 func (in *Inputs) grid() engine.Grid {
 	points := make([]int64, len(in.Need))
 	for i, q := range in.Need {
-		points[i] = q.Bytes
+		points[i] = max(q.Bytes, in.Least)
 	}
 	far := max(in.reach(), in.Least)
 	if in.Most > 0 {
