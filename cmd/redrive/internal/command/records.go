@@ -166,10 +166,14 @@ func export(ctx context.Context, conn *grpc.ClientConn, req *redrivev1.ListRecor
 	}
 }
 
+// rebuildTimeout bounds a rebuild. Without a deadline of its own a call has half a
+// minute, and seven days of a busy stream take minutes.
+const rebuildTimeout = time.Hour
+
 func (a *app) recordsRebuild() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "rebuild", Short: "Add the records of all events that the stream still has", Args: cobra.NoArgs,
-		Long: "Add the records of all events that the stream still has, at most seven days of them.\nWhat is there already stays as it is.\n\n  redrive records rebuild",
+		Long: "Add the records of all events that the stream still has, at most seven days of them.\nWhat is there already stays as it is. It may take minutes; after an interruption the\nnext one adds the rest.\n\n  redrive records rebuild",
 	}
 	f := addFormat(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -177,7 +181,9 @@ func (a *app) recordsRebuild() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		r, err := redrivev1.NewRecommenderServiceClient(conn).RebuildRecords(cmd.Context(), &redrivev1.RebuildRecordsRequest{})
+		ctx, cancel := context.WithTimeout(cmd.Context(), rebuildTimeout)
+		defer cancel()
+		r, err := redrivev1.NewRecommenderServiceClient(conn).RebuildRecords(ctx, &redrivev1.RebuildRecordsRequest{})
 		if err != nil {
 			return err
 		}

@@ -8,11 +8,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
 	"github.com/redrive-io/redrive/cmd/redrive/internal/command"
 	"github.com/redrive-io/redrive/pkg/errs"
+	"github.com/redrive-io/redrive/pkg/serve"
 	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
 )
 
@@ -106,7 +108,10 @@ func (s *school) ListRecords(_ context.Context, r *redrivev1.ListRecordsRequest)
 	return &redrivev1.ListRecordsResponse{Records: []*redrivev1.TrainingRecord{{Id: "r3", Outcome: redrivev1.TrainingRecord_OUTCOME_SUCCEEDED}}}, nil
 }
 
-func (s *school) RebuildRecords(context.Context, *redrivev1.RebuildRecordsRequest) (*redrivev1.RebuildRecordsResponse, error) {
+func (s *school) RebuildRecords(ctx context.Context, _ *redrivev1.RebuildRecordsRequest) (*redrivev1.RebuildRecordsResponse, error) {
+	if until, _ := ctx.Deadline(); time.Until(until) < 2*serve.DefaultDeadline {
+		return nil, errs.New(errs.Invalid, "a rebuild until %v is cut off", until)
+	}
 	return &redrivev1.RebuildRecordsResponse{Events: 10, Added: 1}, nil
 }
 
