@@ -159,16 +159,12 @@ func Search(ctx context.Context, r Request, rec Record) (Answer, error) {
 		}
 		return a, nil
 	}
-	in, err := r.inputs(rec)
+	in, err := r.asked(rec)
 	if err != nil {
 		return Answer{}, err
 	}
-	unknown := rec.First && len(rec.Need) == 0
-	if unknown {
-		in.Question = search.KeepAlways
-	}
 	a := Answer{Answer: search.Find(ctx, in)}
-	if unknown {
+	if rec.First && len(rec.Need) == 0 {
 		a.Reason = "nothing is known yet of what the job needs"
 	}
 	a.Features = rec.chosen(r, a.Answer)
@@ -192,6 +188,16 @@ func Search(ctx context.Context, r Request, rec Record) (Answer, error) {
 func (r Request) inputs(rec Record) (search.Inputs, error) {
 	in, err := r.uncorrected(rec)
 	return calibrated(in, rec.Calibration), err
+}
+
+// asked returns the inputs of the search: of a first attempt of which nothing is
+// known only what is set is predicted.
+func (r Request) asked(rec Record) (search.Inputs, error) {
+	in, err := r.inputs(rec)
+	if rec.First && len(rec.Need) == 0 {
+		in.Question = search.KeepAlways
+	}
+	return in, err
 }
 
 // uncorrected returns the inputs as they are before the model corrects their

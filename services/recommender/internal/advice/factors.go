@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"reflect"
 	"slices"
 
 	"github.com/redrive-io/redrive/pkg/engine"
@@ -33,11 +34,16 @@ const (
 )
 
 // Explain returns what moved an answer, the largest effect first: of each thing
-// that was known what the answer would be without it, all else being as it was.
+// that was known what the answer would be without it, all else being as it was;
+// of the memory that would have been chosen, in the way that was.
 // prepare is what made the record, Prepare or Size.
 func Explain(ctx context.Context, r Request, k Knowledge, rec Record, a Answer, prepare func(Request, Knowledge, search.Settings) (Record, error)) ([]Factor, error) {
 	if a.Chosen == nil || rec.Clusters != nil { // what clusters are compared by is in the answer
 		return nil, nil
+	}
+	known, err := r.asked(rec)
+	if err != nil {
+		return nil, err
 	}
 	var all []Factor
 	for _, o := range omissions(r, k) {
@@ -45,14 +51,15 @@ func Explain(ctx context.Context, r Request, k Knowledge, rec Record, a Answer, 
 		if err != nil {
 			return nil, err
 		}
-		in, err := o.request.inputs(without)
+		in, err := o.request.asked(without)
 		if err != nil {
 			return nil, err
 		}
-		other, err := Search(ctx, o.request, without)
-		if err != nil {
-			return nil, err
+		if reflect.DeepEqual(in, known) {
+			continue
 		}
+		in.Way = &a.Chosen.Size
+		other := search.Find(ctx, in)
 		f := Factor{Name: o.name, Value: o.value, Without: in.Score(a.Chosen.Size).FailProbability}
 		if in.Setting.Part != rec.Part && rec.Part != engine.NoPart && in.Question == search.MoreMemory {
 			f.Without = a.Chosen.FailProbability // it is about another part: the two do not compare

@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"math"
+	"slices"
 	"sort"
 
 	"github.com/redrive-io/redrive/pkg/engine"
@@ -60,6 +61,9 @@ type Inputs struct {
 	// Dice, from 0 up to but not 1, chooses among near equals where that is
 	// switched on.
 	Dice float64
+	// Way, when set, is the only way to share the memory that is considered; its
+	// memory is of no account.
+	Way *engine.Size
 }
 
 // Candidate is one size and its prediction.
@@ -200,7 +204,21 @@ func (in *Inputs) grid() engine.Grid {
 		Memory: in.Settings.Ceiling(), Part: far, Cores: in.Settings.MaxCores, Step: in.Settings.Step,
 		Allowed: in.Settings.Allowed, Points: points, First: in.First,
 	})
-	return in.final(in.bounded(g))
+	return in.final(in.bounded(in.oneWay(g)))
+}
+
+// oneWay returns the candidates of Way, all of them where it is not set or not
+// to be had.
+func (in *Inputs) oneWay(g engine.Grid) engine.Grid {
+	if in.Way == nil {
+		return g
+	}
+	only := *in.Way
+	only.Memory = 0
+	if i := slices.IndexFunc(g.Ways, func(w engine.Way) bool { return w.Size == only }); i >= 0 {
+		g.Ways = g.Ways[i : i+1]
+	}
+	return g
 }
 
 // final returns the candidates without those that are close below the ceiling: a
