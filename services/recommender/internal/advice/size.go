@@ -45,7 +45,7 @@ func (rec *Record) first(r Request, k Knowledge, setting engine.Setting) (predic
 	rec.Seen = k.seen(profile, setting.Part)
 	if seen := enough(k.History.Needs(profile, setting.Part)); len(seen) > 0 {
 		rec.Need = need.After(seen, 0).Above(0)
-	} else {
+	} else if setting.Part == k.History.Measured() { // the part that others say their use of
 		rec.Need = need.FirstRun(k.Uses, setting.Memory)
 	}
 	return "", nil

@@ -7,6 +7,7 @@ import (
 	"github.com/redrive-io/redrive/pkg/engine"
 	"github.com/redrive-io/redrive/pkg/failure"
 	"github.com/redrive-io/redrive/services/recommender/internal/advice"
+	"github.com/redrive-io/redrive/services/recommender/internal/search"
 )
 
 // What other steps leave of their requests, or smaller inputs of the same, says
@@ -39,5 +40,20 @@ func TestAFirstAttemptsLimitHoldsItsHeap(t *testing.T) {
 		if err != nil || a.Chosen == nil || a.Chosen.Memory != tc.want*mib {
 			t.Errorf("%s: answer = %+v, %v, want %d MiB", tc.name, a.Chosen, err, tc.want)
 		}
+	}
+}
+
+func TestWhatOthersUseOfOnePartSaysNothingOfAnother(t *testing.T) {
+	r := unexplained(0)
+	r.Evidence, r.Type.Engine, r.Config = failure.Evidence{}, engine.Spark, config{"spark.executor.memory": "8g"}
+	k := advice.Knowledge{Uses: slices.Repeat([]float64{0.1}, 40)}
+	k.History.Type = r.Type
+	rec, err := advice.Size(r, k, settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := advice.Search(t.Context(), r, rec)
+	if err != nil || a.Outcome != search.Keep {
+		t.Errorf("answer = %v %+v, %v, want that the executors' heap is kept", a.Outcome, a.Chosen, err)
 	}
 }

@@ -32,8 +32,8 @@ func kinIndex(h stored, hour string) []docstore.Entry {
 }
 
 // Uses returns which share of their requested memory other types of the
-// workflow used at most, those with a measured run among the first MaxUses by
-// step, in ascending order.
+// workflow and of the same engine used at most, those with a measured run among
+// the first MaxUses by step, in ascending order.
 func (s *Histories) Uses(ctx context.Context, t failure.Type) ([]float64, error) {
 	kin, err := s.list(ctx, docstore.Query{
 		Kind: kind, Index: byWorkflow, From: t.Workflow + "\x00", Until: t.Workflow + "\x01", Limit: MaxUses,
@@ -43,7 +43,7 @@ func (s *Histories) Uses(ctx context.Context, t failure.Type) ([]float64, error)
 	}
 	var uses []float64
 	for _, h := range kin {
-		if use := h.Use(); h.Type != t && use > 0 {
+		if use := h.Use(); h.Type != t && h.Type.Engine == t.Engine && use > 0 {
 			uses = append(uses, use)
 		}
 	}

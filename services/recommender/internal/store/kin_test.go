@@ -37,6 +37,7 @@ func TestUsesAreOfTheOtherTypesOfTheWorkflow(t *testing.T) {
 	learn(t, s, failure.Type{Workflow: "w", Step: "unmeasured", Engine: engine.Process}, history.Attempt{ID: "a", Outcome: history.Succeeded, End: start}, start)
 	learn(t, s, failure.Type{Workflow: "w2", Step: "0", Engine: engine.Process}, used(0.1), start)
 	learn(t, s, failure.Type{Workflow: "v", Step: "0", Engine: engine.Process}, used(0.1), start)
+	learn(t, s, failure.Type{Workflow: "w", Step: "0", Engine: engine.JVM}, used(0.1), start) // a heap grows to what it may have
 	for step, want := range map[string][]float64{"new": {0.25, 0.5, 0.75}, "1": {0.5, 0.75}} {
 		got, err := s.Uses(t.Context(), failure.Type{Workflow: "w", Step: step, Engine: engine.Process})
 		if err != nil || !reflect.DeepEqual(got, want) {
