@@ -37,6 +37,9 @@ func (l *Ledger) Approve(ctx context.Context, id, reason string, revision int64,
 			if err != nil {
 				return patch.Patch{}, err
 			}
+			if slot.PatchID == p.ID { // since it was read
+				return patch.Patch{}, errs.New(errs.Conflict, "%s was approved meanwhile", p.Name())
+			}
 			change := store.Change{New: &p, Slot: slot}
 			if proposals.PatchID == p.ID {
 				change.Left = &proposals
