@@ -25,28 +25,68 @@ type Point struct{ Predicted, Observed float64 }
 
 // points returns the calibration that Content.Bins tell: in each bin what was
 // predicted counts as one observation of itself, and neighbours that would be
-// out of order are taken together (pool adjacent violators).
+// out of order are taken together (pool adjacent violators). A bin of which
+// nothing is known is corrected by no more than that order takes, however far
+// off others are: that memory mended what it was said to mend says nothing of
+// what nobody can explain.
 func (c Content) points() Calibration {
-	type pool struct{ predicted, observed, count float64 }
+	var points Calibration
+	next := BinOf(0) // the first bin that has no point yet
+	fill := func(until int, below, above float64) {
+		for ; next < until; next++ {
+			p := logistic(float64(next) / binsPerUnit)
+			points = append(points, Point{clamp(p), min(max(clamp(p), below), above)})
+		}
+	}
+	below := 0.0
+	for _, p := range pooled(c.Bins) {
+		observed := clamp(p.observed / p.count)
+		fill(p.first, below, observed)
+		points = append(points, Point{clamp(p.predicted / p.count), observed})
+		below, next = observed, p.last+1
+	}
+	if len(points) == 0 {
+		return nil
+	}
+	fill(BinOf(1)+1, below, 1)
+	return points.corners()
+}
+
+// pool is neighbouring bins that are corrected alike.
+type pool struct {
+	predicted, observed, count float64
+	first, last                int // bins
+}
+
+func pooled(bins []Bin) []pool {
 	var pools []pool
-	for _, b := range c.Bins {
+	for _, b := range bins {
 		if b.Count <= 0 {
 			continue
 		}
 		mean := b.Predicted / b.Count
-		next := pool{b.Predicted + mean, b.Observed + mean, b.Count + 1}
+		next := pool{b.Predicted + mean, b.Observed + mean, b.Count + 1, b.Index, b.Index}
 		for n := len(pools); n > 0 && pools[n-1].observed/pools[n-1].count >= next.observed/next.count; n-- {
 			last := pools[n-1]
-			next = pool{last.predicted + next.predicted, last.observed + next.observed, last.count + next.count}
+			next = pool{last.predicted + next.predicted, last.observed + next.observed, last.count + next.count, last.first, next.last}
 			pools = pools[:n-1]
 		}
 		pools = append(pools, next)
 	}
-	points := make(Calibration, 0, len(pools))
-	for _, p := range pools {
-		points = append(points, Point{clamp(p.predicted / p.count), clamp(p.observed / p.count)})
+	return pools
+}
+
+// corners returns the points without those between two others that, as they
+// themselves, correct nothing.
+func (c Calibration) corners() Calibration {
+	same := func(i int) bool { return i < 0 || i >= len(c) || c[i].Observed == c[i].Predicted }
+	var kept Calibration
+	for i, p := range c {
+		if !same(i-1) || !same(i) || !same(i+1) {
+			kept = append(kept, p)
+		}
 	}
-	return points
+	return kept
 }
 
 // Calibration returns how the model corrects probabilities. It must not be

@@ -81,6 +81,33 @@ func TestCalibrationFollowsWhatCameAndNeverFalls(t *testing.T) {
 	}
 }
 
+func TestOnlyPredictionsLikeThoseThatWereSeenAreCorrected(t *testing.T) {
+	once := []model.Bin{{Index: model.BinOf(0.29), Predicted: 0.29, Count: 1}} // a retry that succeeded, as 71 in 100 of its kind
+	often := []model.Bin{{Index: model.BinOf(0.29), Predicted: 290, Count: 1000, Observed: 10}, {Index: model.BinOf(0.5), Predicted: 500, Count: 1000, Observed: 900}}
+	for _, c := range []struct {
+		bins []model.Bin
+		p    float64
+		want float64
+	}{
+		{once, 0.29, 0.145},
+		{once, 0.05, 0.05},
+		{once, 0.5, 0.5},
+		{once, 0.92, 0.92},
+		{once, 0.001, 0.001},
+		{once, 0.999, 0.999},
+		{often, 0.29, 0.01},
+		{often, 0.2, 0.01},
+		{often, 0.5, 0.9},
+		{often, 0.8, 0.9},
+		{often, 0.95, 0.95},
+		{often, 0.002, 0.002},
+	} {
+		if got := model.New("m", model.Content{Bins: c.bins}).Calibrated(c.p); math.Abs(got-c.want) > 0.002 {
+			t.Errorf("calibrated(%v) = %v after %v, want %v", c.p, got, c.bins, c.want)
+		}
+	}
+}
+
 func TestMeansCountThePriorOnce(t *testing.T) {
 	m := model.New("m", model.Content{
 		Failing: model.Sum{Sum: 1, Count: 3}, Spot: model.Interruptions{Count: 4, Hours: 30},
