@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/bits"
 	"math/rand/v2"
+	"sync"
 
 	"github.com/redrive-io/redrive/pkg/recent"
 	"github.com/redrive-io/redrive/services/recommender/internal/history"
@@ -61,12 +62,14 @@ func (e *Estimators) Of(h history.History, p need.Prices) *need.Estimator {
 	if identical(known.history, h) {
 		return known.newest.Estimator
 	}
-	runs := h.Runs()
+	told := tellings.Get().(*telling)
+	defer tellings.Put(told)
+	told.of(h)
+	runs, digests := told.runs, told.digests
 	if len(runs) == 0 {
 		return nil
 	}
 	known.history = h
-	digests := digest(runs)
 	switch {
 	case known.newest.learntFirst(digests):
 		if !e.alone && known.newest.runs < len(runs) { // an attempt may have taught nothing
@@ -117,16 +120,23 @@ func identical(g, h history.History) bool {
 		same(len(g.Past.Runs), len(h.Past.Runs), func() bool { return &g.Past.Runs[0] == &h.Past.Runs[0] })
 }
 
-// digest returns of each run a digest of it and all before it.
-func digest(runs []history.Run) []uint64 {
-	all := make([]uint64, len(runs))
+// telling is all runs of a history, and of each a digest of it and all before
+// it. It is kept for the next question: what a history is asked for most.
+type telling struct {
+	runs    []history.Run
+	digests []uint64
+}
+
+var tellings = sync.Pool{New: func() any { return new(telling) }}
+
+func (t *telling) of(h history.History) {
+	t.runs, t.digests = h.AppendRuns(t.runs[:0]), t.digests[:0]
 	d := seed
-	for i, r := range runs {
+	for _, r := range t.runs {
 		d = mix(d, uint64(r.Nanos), uint64(r.ID)<<32|uint64(math.Float32bits(r.Seconds)))
 		d = mix(d, uint64(r.Input), uint64(r.Peak))
-		all[i] = d
+		t.digests = append(t.digests, d)
 	}
-	return all
 }
 
 var seed = rand.Uint64()

@@ -23,14 +23,20 @@ func (h History) Measured() engine.Part {
 // Runs returns all successes in which the part of Measured was measured, in the
 // order of their ends.
 func (h History) Runs() []Run {
-	all := make([]Run, 0, len(h.Past.Runs)+len(h.Attempts))
+	return h.AppendRuns(make([]Run, 0, len(h.Past.Runs)+len(h.Attempts)))
+}
+
+// AppendRuns appends what Runs returns.
+func (h History) AppendRuns(all []Run) []Run {
 	return h.appendRuns(append(all, h.Past.Runs...), h.Attempts)
 }
 
 // appendRuns appends what was measured in attempts.
 func (h History) appendRuns(all []Run, attempts []Attempt) []Run {
-	for _, a := range attempts {
-		if peak := a.measured(h.Measured()); a.Outcome == Succeeded && peak > 0 {
+	part := h.Measured()
+	for i := range attempts {
+		a := &attempts[i]
+		if peak := a.measured(part); a.Outcome == Succeeded && peak > 0 {
 			all = append(all, Run{a.mark(), a.Input, peak, float32(a.Seconds)})
 		}
 	}

@@ -38,7 +38,6 @@ type Estimator struct {
 	fits   fits
 	errors [predictors]residuals
 	costs  costs
-	space  []float64 // for Learn alone
 }
 
 // run is a Run in the units of the estimator.
@@ -50,7 +49,6 @@ func NewEstimator(p Prices) *Estimator { return &Estimator{prices: p} }
 // Clone returns a copy that learns by itself.
 func (e *Estimator) Clone() *Estimator {
 	c := *e
-	c.space = nil
 	c.inputs, c.peaks = slices.Clone(e.inputs), slices.Clone(e.peaks)
 	for i := range c.errors {
 		c.errors[i] = slices.Clone(e.errors[i])

@@ -35,14 +35,13 @@ type question struct {
 
 // selection is which runs have errors that count.
 type selection struct {
-	slots   [MaxRuns]bool
-	whole   bool // every run
+	slots   [MaxRuns]uint8 // 1 of each that counts, 0 of the others
 	n       int
 	seconds float64 // of all of them
 }
 
 func (s *selection) add(slot int, r *run) {
-	s.slots[slot] = true
+	s.slots[slot] = 1
 	s.n, s.seconds = s.n+1, s.seconds+r.seconds
 }
 
@@ -69,7 +68,6 @@ func (e *Estimator) about(predicted [predictors]float64, log float64) question {
 			q.all.add(slot, &e.runs[slot])
 		}
 	}
-	q.all.whole = q.all.n == len(e.peaks)
 	// The root of the number of runs is the usual rate for estimates from nearest
 	// neighbours: their number grows, and their part of all shrinks. Twice that is
 	// as many on either side.
@@ -81,7 +79,7 @@ func (e *Estimator) about(predicted [predictors]float64, log float64) question {
 		high++
 	}
 	for _, a := range e.inputs[low:high] {
-		if q.all.slots[a.slot] {
+		if q.all.slots[a.slot] == 1 {
 			q.near.add(a.slot, &e.runs[a.slot])
 		}
 	}
@@ -125,13 +123,16 @@ func (o opinion) atMost(i int) float64 {
 	return float64(i + 1)
 }
 
+// opinionSpace has room for the peaks of an opinion.
+type opinionSpace [MaxRuns + tailParts + 1]float64
+
 // opinion returns the distribution of an expert, in the memory of into.
 func (e *Estimator) opinion(x expert, q *question, into []float64) opinion {
 	predicted, s := q.predicted[x.predictor], &q.all
 	if x.near {
 		s = &q.near
 	}
-	o := opinion{peaks: e.errors[x.predictor].peaks(x.predictor, predicted, s, into[:0])}
+	o := opinion{peaks: e.errors[x.predictor].peaks(x.predictor, predicted, s, into)}
 	if s.n > 0 {
 		o.seconds = s.seconds / float64(s.n)
 	} else {
@@ -141,18 +142,17 @@ func (e *Estimator) opinion(x expert, q *question, into []float64) opinion {
 	return o
 }
 
-// peaks appends what the selected errors make of a prediction.
+// peaks returns what the selected errors make of a prediction, in the memory of
+// into.
 func (r residuals) peaks(p predictor, predicted float64, s *selection, into []float64) []float64 {
-	into = slices.Grow(into, s.n+tailParts+1)
-	n := len(into)
-	into = into[:n+s.n]
-	for _, a := range r {
-		if s.whole || s.slots[a.slot] {
-			into[n] = p.peakOf(predicted, a.err)
-			n++
-		}
+	into = slices.Grow(into[:0], len(r)+tailParts+1)[:len(r)]
+	factor, sum := p.inverse(predicted)
+	n := 0
+	for _, a := range r { // whether one is selected is no branch: it could not be foretold
+		into[n] = max(factor*a.err+sum, 1)
+		n += int(s.slots[a.slot])
 	}
-	return into
+	return into[:n]
 }
 
 // number returns which run lies in a slot, counted from the first ever learnt.
@@ -192,16 +192,29 @@ func appendTail(peaks []float64) []float64 {
 // is allocated beyond the need, what failed attempts held, and the failures
 // themselves differ between amounts.
 func (o opinion) choose(p Prices) float64 {
-	most := o.peaks[len(o.peaks)-1]
-	total := float64(o.seen() + 1)
+	n := o.seen()
+	most, total := o.peaks[len(o.peaks)-1], float64(n+1)
 	memory := p.PerGiBHour / (1 << 30) / 3600 * o.seconds
 	failed := memory*most + p.Weight
-	best, least := most, math.Inf(1)
-	for i, m := range o.peaks {
-		below := o.atMost(i)
+	cost := func(m, below float64) float64 {
 		above := total - below
-		if cost := memory*m*(below+above*p.FailedShare) + failed*above; cost < least {
-			best, least = m, cost
+		return memory*m*(below+above*p.FailedShare) + failed*above
+	}
+	// The failures alone cost more than the largest run would, wherever so many
+	// lie above: those amounts are passed over.
+	first := 0
+	if failed > 0 {
+		first = max(int(total-1-cost(o.peaks[n-1], float64(n))/failed), 0)
+	}
+	best, least := most, math.Inf(1)
+	for i := first; i < n; i++ {
+		if c := cost(o.peaks[i], float64(i+1)); c < least {
+			best, least = o.peaks[i], c
+		}
+	}
+	for i := n; i < len(o.peaks); i++ {
+		if c := cost(o.peaks[i], o.atMost(i)); c < least {
+			best, least = o.peaks[i], c
 		}
 	}
 	return best
@@ -217,13 +230,11 @@ const fading = 0.999
 // charge adds what each expert would have cost at a run that is yet to be learnt.
 func (e *Estimator) charge(predicted [predictors]float64, now run) {
 	q := e.about(predicted, now.log)
-	if e.space == nil {
-		e.space = make([]float64, 0, MaxRuns+tailParts)
-	}
+	var space opinionSpace
 	most := e.peaks[len(e.peaks)-1]
 	memory := e.prices.PerGiBHour / (1 << 30) / 3600 * now.seconds
 	for i, x := range experts {
-		a := e.opinion(x, &q, e.space).choose(e.prices)
+		a := e.opinion(x, &q, space[:]).choose(e.prices)
 		cost := memory * (a - now.peak)
 		if a < now.peak {
 			cost = memory*(e.prices.FailedShare*a+max(2*a-now.peak, most-now.peak, 0)) + e.prices.Weight

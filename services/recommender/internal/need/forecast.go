@@ -25,15 +25,16 @@ func (e *Estimator) First(input int64) Forecast {
 	}
 	q := e.ask(size(input))
 	best := e.costs.cheapest()
-	o := e.opinion(experts[best], &q, make([]float64, 0, len(e.peaks)+tailParts))
+	var space opinionSpace
+	o := e.opinion(experts[best], &q, space[:])
 	f := e.forecast(best, &q)
 	f.Seconds = o.seconds
 	total := float64(o.seen() + 1)
-	steps := make([]step, len(o.peaks))
+	var steps [len(space)]step
 	for i, m := range o.peaks {
 		steps[i] = step{m, o.weight(i) / total}
 	}
-	f.Need = staircase(steps)
+	f.Need = staircase(steps[:len(o.peaks)])
 	return f
 }
 
@@ -95,15 +96,12 @@ func (e *Estimator) After(input, proven, ceiling int64, others []Short) Forecast
 	m := mixtures.Get().(*mixture)
 	defer mixtures.Put(m)
 	m.reset(max(float64(proven), 1), float64(ceiling))
-	space := m.space[:0]
+	var space opinionSpace
 	for i, x := range experts {
 		if weights[i] > 0 {
-			o := e.opinion(x, &q, space)
-			m.add(o, weights[i])
-			space = o.peaks
+			m.add(e.opinion(x, &q, space[:]), weights[i])
 		}
 	}
-	m.space = space
 	f.Seconds = e.meanSeconds()
 	if m.known > 0 {
 		f.Seconds = m.seconds / m.known

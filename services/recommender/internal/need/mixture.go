@@ -15,7 +15,6 @@ type mixture struct {
 	ceiling float64
 
 	sums
-	space []float64 // of one opinion
 }
 
 // sums are the weights of a mixture.

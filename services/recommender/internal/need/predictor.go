@@ -35,12 +35,13 @@ func (p predictor) errorOf(predicted, peak float64) float64 {
 	return peak / predicted
 }
 
-// peakOf is the inverse of errorOf; it is at least a byte.
-func (p predictor) peakOf(predicted, err float64) float64 {
+// inverse returns the inverse of errorOf: a peak is factor × err + sum, and at
+// least a byte.
+func (p predictor) inverse(predicted float64) (factor, sum float64) {
 	if p == offsetLine {
-		return max(predicted+err, 1)
+		return 1, predicted
 	}
-	return max(predicted*err, 1)
+	return predicted, 0
 }
 
 // predict returns what each predictor says of an input, as far as the runs so
