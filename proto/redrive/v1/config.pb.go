@@ -243,6 +243,17 @@ type Patch struct {
 	Saving *Saving `protobuf:"bytes,15,opt,name=saving,proto3" json:"saving,omitempty"`
 	// Who approved it and why, or empty.
 	ApproveReason string `protobuf:"bytes,16,opt,name=approve_reason,json=approveReason,proto3" json:"approve_reason,omitempty"`
+	// Of a proposal: the active patch of its scope that it was made on, empty for
+	// none. It can be approved while that is so. In a CreatePatchRequest that
+	// proposes, another than the active one is FAILED_PRECONDITION; when unset, it
+	// becomes the active one.
+	MadeOn *string `protobuf:"bytes,17,opt,name=made_on,json=madeOn,proto3,oneof" json:"made_on,omitempty"`
+	// Output only. When a proposal was approved.
+	ApproveTime *timestamppb.Timestamp `protobuf:"bytes,18,opt,name=approve_time,json=approveTime,proto3" json:"approve_time,omitempty"`
+	// Output only. Of a proposal that was approved: what its scope had before any
+	// proposal. RevokePatch makes it anew, as a new patch with the same end. It is
+	// kept here, since the patch itself may be purged meanwhile.
+	Restores      *Patch `protobuf:"bytes,19,opt,name=restores,proto3" json:"restores,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -387,6 +398,27 @@ func (x *Patch) GetApproveReason() string {
 		return x.ApproveReason
 	}
 	return ""
+}
+
+func (x *Patch) GetMadeOn() string {
+	if x != nil && x.MadeOn != nil {
+		return *x.MadeOn
+	}
+	return ""
+}
+
+func (x *Patch) GetApproveTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ApproveTime
+	}
+	return nil
+}
+
+func (x *Patch) GetRestores() *Patch {
+	if x != nil {
+		return x.Restores
+	}
+	return nil
 }
 
 // Saving is what less memory is expected to bring.
@@ -1179,7 +1211,7 @@ const file_redrive_v1_config_proto_rawDesc = "" +
 	"\n" +
 	"PatchScope\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\tR\x03job\x12'\n" +
-	"\x04type\x18\x02 \x01(\v2\x13.redrive.v1.JobTypeR\x04type\"\xaa\x06\n" +
+	"\x04type\x18\x02 \x01(\v2\x13.redrive.v1.JobTypeR\x04type\"\xc2\a\n" +
 	"\x05Patch\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12,\n" +
 	"\x05scope\x18\x02 \x01(\v2\x16.redrive.v1.PatchScopeR\x05scope\x12'\n" +
@@ -1202,7 +1234,10 @@ const file_redrive_v1_config_proto_rawDesc = "" +
 	"\x04etag\x18\r \x01(\tR\x04etag\x12#\n" +
 	"\rrevoke_reason\x18\x0e \x01(\tR\frevokeReason\x12*\n" +
 	"\x06saving\x18\x0f \x01(\v2\x12.redrive.v1.SavingR\x06saving\x12%\n" +
-	"\x0eapprove_reason\x18\x10 \x01(\tR\rapproveReason\"\x94\x01\n" +
+	"\x0eapprove_reason\x18\x10 \x01(\tR\rapproveReason\x12\x1c\n" +
+	"\amade_on\x18\x11 \x01(\tH\x00R\x06madeOn\x88\x01\x01\x12=\n" +
+	"\fapprove_time\x18\x12 \x01(\v2\x1a.google.protobuf.TimestampR\vapproveTime\x12-\n" +
+	"\brestores\x18\x13 \x01(\v2\x11.redrive.v1.PatchR\brestores\"\x94\x01\n" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fSTATE_ACTIVE\x10\x01\x12\x11\n" +
@@ -1210,7 +1245,9 @@ const file_redrive_v1_config_proto_rawDesc = "" +
 	"\x10STATE_SUPERSEDED\x10\x03\x12\x11\n" +
 	"\rSTATE_EXPIRED\x10\x04\x12\x12\n" +
 	"\x0eSTATE_PROPOSED\x10\x05\x12\x12\n" +
-	"\x0eSTATE_REJECTED\x10\x06\"\xfa\x01\n" +
+	"\x0eSTATE_REJECTED\x10\x06B\n" +
+	"\n" +
+	"\b_made_on\"\xfa\x01\n" +
 	"\x06Saving\x12*\n" +
 	"\x11dollars_per_month\x18\x01 \x01(\x01R\x0fdollarsPerMonth\x12!\n" +
 	"\fbefore_bytes\x18\x02 \x01(\x03R\vbeforeBytes\x12\x1f\n" +
@@ -1326,36 +1363,38 @@ var file_redrive_v1_config_proto_depIdxs = []int32{
 	18, // 7: redrive.v1.Patch.update_time:type_name -> google.protobuf.Timestamp
 	18, // 8: redrive.v1.Patch.expire_time:type_name -> google.protobuf.Timestamp
 	4,  // 9: redrive.v1.Patch.saving:type_name -> redrive.v1.Saving
-	3,  // 10: redrive.v1.CreatePatchRequest.patch:type_name -> redrive.v1.Patch
-	19, // 11: redrive.v1.CreatePatchRequest.ttl:type_name -> google.protobuf.Duration
-	0,  // 12: redrive.v1.ListPatchesRequest.state:type_name -> redrive.v1.Patch.State
-	3,  // 13: redrive.v1.ListPatchesResponse.patches:type_name -> redrive.v1.Patch
-	19, // 14: redrive.v1.PromotePatchRequest.ttl:type_name -> google.protobuf.Duration
-	17, // 15: redrive.v1.ResolveRequest.type:type_name -> redrive.v1.JobType
-	20, // 16: redrive.v1.ResolveRequest.config:type_name -> google.protobuf.Struct
-	20, // 17: redrive.v1.ResolveResponse.config:type_name -> google.protobuf.Struct
-	15, // 18: redrive.v1.ResolveResponse.skipped:type_name -> redrive.v1.SkippedPatch
-	5,  // 19: redrive.v1.ConfigService.CreatePatch:input_type -> redrive.v1.CreatePatchRequest
-	6,  // 20: redrive.v1.ConfigService.GetPatch:input_type -> redrive.v1.GetPatchRequest
-	7,  // 21: redrive.v1.ConfigService.ListPatches:input_type -> redrive.v1.ListPatchesRequest
-	9,  // 22: redrive.v1.ConfigService.PromotePatch:input_type -> redrive.v1.PromotePatchRequest
-	10, // 23: redrive.v1.ConfigService.RevokePatch:input_type -> redrive.v1.RevokePatchRequest
-	11, // 24: redrive.v1.ConfigService.ApprovePatch:input_type -> redrive.v1.ApprovePatchRequest
-	12, // 25: redrive.v1.ConfigService.RejectPatch:input_type -> redrive.v1.RejectPatchRequest
-	13, // 26: redrive.v1.ConfigService.Resolve:input_type -> redrive.v1.ResolveRequest
-	3,  // 27: redrive.v1.ConfigService.CreatePatch:output_type -> redrive.v1.Patch
-	3,  // 28: redrive.v1.ConfigService.GetPatch:output_type -> redrive.v1.Patch
-	8,  // 29: redrive.v1.ConfigService.ListPatches:output_type -> redrive.v1.ListPatchesResponse
-	3,  // 30: redrive.v1.ConfigService.PromotePatch:output_type -> redrive.v1.Patch
-	3,  // 31: redrive.v1.ConfigService.RevokePatch:output_type -> redrive.v1.Patch
-	3,  // 32: redrive.v1.ConfigService.ApprovePatch:output_type -> redrive.v1.Patch
-	3,  // 33: redrive.v1.ConfigService.RejectPatch:output_type -> redrive.v1.Patch
-	14, // 34: redrive.v1.ConfigService.Resolve:output_type -> redrive.v1.ResolveResponse
-	27, // [27:35] is the sub-list for method output_type
-	19, // [19:27] is the sub-list for method input_type
-	19, // [19:19] is the sub-list for extension type_name
-	19, // [19:19] is the sub-list for extension extendee
-	0,  // [0:19] is the sub-list for field type_name
+	18, // 10: redrive.v1.Patch.approve_time:type_name -> google.protobuf.Timestamp
+	3,  // 11: redrive.v1.Patch.restores:type_name -> redrive.v1.Patch
+	3,  // 12: redrive.v1.CreatePatchRequest.patch:type_name -> redrive.v1.Patch
+	19, // 13: redrive.v1.CreatePatchRequest.ttl:type_name -> google.protobuf.Duration
+	0,  // 14: redrive.v1.ListPatchesRequest.state:type_name -> redrive.v1.Patch.State
+	3,  // 15: redrive.v1.ListPatchesResponse.patches:type_name -> redrive.v1.Patch
+	19, // 16: redrive.v1.PromotePatchRequest.ttl:type_name -> google.protobuf.Duration
+	17, // 17: redrive.v1.ResolveRequest.type:type_name -> redrive.v1.JobType
+	20, // 18: redrive.v1.ResolveRequest.config:type_name -> google.protobuf.Struct
+	20, // 19: redrive.v1.ResolveResponse.config:type_name -> google.protobuf.Struct
+	15, // 20: redrive.v1.ResolveResponse.skipped:type_name -> redrive.v1.SkippedPatch
+	5,  // 21: redrive.v1.ConfigService.CreatePatch:input_type -> redrive.v1.CreatePatchRequest
+	6,  // 22: redrive.v1.ConfigService.GetPatch:input_type -> redrive.v1.GetPatchRequest
+	7,  // 23: redrive.v1.ConfigService.ListPatches:input_type -> redrive.v1.ListPatchesRequest
+	9,  // 24: redrive.v1.ConfigService.PromotePatch:input_type -> redrive.v1.PromotePatchRequest
+	10, // 25: redrive.v1.ConfigService.RevokePatch:input_type -> redrive.v1.RevokePatchRequest
+	11, // 26: redrive.v1.ConfigService.ApprovePatch:input_type -> redrive.v1.ApprovePatchRequest
+	12, // 27: redrive.v1.ConfigService.RejectPatch:input_type -> redrive.v1.RejectPatchRequest
+	13, // 28: redrive.v1.ConfigService.Resolve:input_type -> redrive.v1.ResolveRequest
+	3,  // 29: redrive.v1.ConfigService.CreatePatch:output_type -> redrive.v1.Patch
+	3,  // 30: redrive.v1.ConfigService.GetPatch:output_type -> redrive.v1.Patch
+	8,  // 31: redrive.v1.ConfigService.ListPatches:output_type -> redrive.v1.ListPatchesResponse
+	3,  // 32: redrive.v1.ConfigService.PromotePatch:output_type -> redrive.v1.Patch
+	3,  // 33: redrive.v1.ConfigService.RevokePatch:output_type -> redrive.v1.Patch
+	3,  // 34: redrive.v1.ConfigService.ApprovePatch:output_type -> redrive.v1.Patch
+	3,  // 35: redrive.v1.ConfigService.RejectPatch:output_type -> redrive.v1.Patch
+	14, // 36: redrive.v1.ConfigService.Resolve:output_type -> redrive.v1.ResolveResponse
+	29, // [29:37] is the sub-list for method output_type
+	21, // [21:29] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_redrive_v1_config_proto_init() }
@@ -1364,6 +1403,7 @@ func file_redrive_v1_config_proto_init() {
 		return
 	}
 	file_redrive_v1_evidence_proto_init()
+	file_redrive_v1_config_proto_msgTypes[2].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

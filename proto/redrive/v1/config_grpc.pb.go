@@ -48,11 +48,13 @@ type ConfigServiceClient interface {
 	// A patch that has ended is FAILED_PRECONDITION; of a superseded one the
 	// newer is named.
 	PromotePatch(ctx context.Context, in *PromotePatchRequest, opts ...grpc.CallOption) (*Patch, error)
-	// RevokePatch ends an active patch. Revoking a revoked patch changes nothing;
-	// one that ended otherwise is FAILED_PRECONDITION.
+	// RevokePatch ends an active patch. Of a proposal that was approved, what
+	// applied before is made anew: see Patch.restores. Revoking a revoked patch
+	// changes nothing; one that ended otherwise is FAILED_PRECONDITION.
 	RevokePatch(ctx context.Context, in *RevokePatchRequest, opts ...grpc.CallOption) (*Patch, error)
 	// ApprovePatch makes a proposed patch apply. Approving it again changes
-	// nothing; one that has ended is FAILED_PRECONDITION.
+	// nothing; one that has ended is FAILED_PRECONDITION, and so is one that was
+	// made on another patch than the one that is active by now.
 	ApprovePatch(ctx context.Context, in *ApprovePatchRequest, opts ...grpc.CallOption) (*Patch, error)
 	// RejectPatch ends a proposed patch. Rejecting it again changes nothing; one
 	// that is no proposal is FAILED_PRECONDITION.
@@ -171,11 +173,13 @@ type ConfigServiceServer interface {
 	// A patch that has ended is FAILED_PRECONDITION; of a superseded one the
 	// newer is named.
 	PromotePatch(context.Context, *PromotePatchRequest) (*Patch, error)
-	// RevokePatch ends an active patch. Revoking a revoked patch changes nothing;
-	// one that ended otherwise is FAILED_PRECONDITION.
+	// RevokePatch ends an active patch. Of a proposal that was approved, what
+	// applied before is made anew: see Patch.restores. Revoking a revoked patch
+	// changes nothing; one that ended otherwise is FAILED_PRECONDITION.
 	RevokePatch(context.Context, *RevokePatchRequest) (*Patch, error)
 	// ApprovePatch makes a proposed patch apply. Approving it again changes
-	// nothing; one that has ended is FAILED_PRECONDITION.
+	// nothing; one that has ended is FAILED_PRECONDITION, and so is one that was
+	// made on another patch than the one that is active by now.
 	ApprovePatch(context.Context, *ApprovePatchRequest) (*Patch, error)
 	// RejectPatch ends a proposed patch. Rejecting it again changes nothing; one
 	// that is no proposal is FAILED_PRECONDITION.

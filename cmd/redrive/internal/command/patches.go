@@ -123,6 +123,8 @@ func (a *app) showPatch(p *redrivev1.Patch) error {
 		"ends", a.when(p.GetExpireTime()),
 		"saves", savingOf(p.GetSaving()),
 		"approved", clean(p.GetApproveReason()),
+		"made on", p.GetMadeOn(),
+		"if revoked", restores(p.GetRestores()),
 		ended, clean(p.GetRevokeReason()),
 	); err != nil {
 		return err
@@ -130,6 +132,14 @@ func (a *app) showPatch(p *redrivev1.Patch) error {
 	a.heading("Change")
 	a.lines(operations(p.GetOperations())...)
 	return nil
+}
+
+// restores says what a patch makes way for again when it is revoked.
+func restores(p *redrivev1.Patch) string {
+	if p == nil {
+		return ""
+	}
+	return p.GetName() + " applies again: " + clean(p.GetReason())
 }
 
 // savingOf says what a patch is expected to bring, and what it risks.

@@ -9,11 +9,34 @@ import (
 	"github.com/redrive-io/redrive/services/configsvc/internal/store"
 )
 
-// Revoke ends a patch. Revoking a revoked patch changes nothing. A revision
-// other than 0 must be the patch's: errs.Conflict otherwise.
+// Revoke ends a patch and, of an approved proposal, makes anew what applied
+// before, at once. Revoking a revoked patch changes nothing. A revision other than
+// 0 must be the patch's: errs.Conflict otherwise.
 func (l *Ledger) Revoke(ctx context.Context, id, reason string, revision int64, now time.Time) (patch.Patch, error) {
 	return l.answer(ctx, id, revision, func(p patch.Patch) (patch.Patch, bool, error) { return patch.Revoke(p, reason, now) },
-		func(p patch.Patch) (patch.Patch, error) { return l.close(ctx, p, actionRevoked, now) })
+		func(p patch.Patch) (patch.Patch, error) { return l.revoke(ctx, p, now) })
+}
+
+// revoke writes a patch that was revoked, and what takes its place.
+func (l *Ledger) revoke(ctx context.Context, p patch.Patch, now time.Time) (patch.Patch, error) {
+	restored, ok := patch.Restore(p, idOf(""), now)
+	if !ok {
+		return l.close(ctx, p, actionRevoked, now)
+	}
+	slot, err := l.store.Slot(ctx, p.Scope, false)
+	if err != nil {
+		return patch.Patch{}, err
+	}
+	if slot.PatchID != p.ID { // since it was read
+		return patch.Patch{}, errs.New(errs.Conflict, "%s was superseded meanwhile", p.Name())
+	}
+	if err := l.store.Commit(ctx, store.Change{New: &restored, Slot: slot, Ended: []patch.Patch{p}}, now); err != nil {
+		return patch.Patch{}, err
+	}
+	l.metrics.count(actionRevoked, 1)
+	l.metrics.count(actionRestored, 1)
+	p.Revision++
+	return p, nil
 }
 
 // Reject ends a proposal. Rejecting it again changes nothing. A revision other
@@ -24,7 +47,8 @@ func (l *Ledger) Reject(ctx context.Context, id, reason string, revision int64, 
 }
 
 // Approve makes a proposal the active patch of its scope and ends the one that
-// was, at once. Approving it again changes nothing. A revision other than 0 must
+// was, at once. That must be the one it was made on: errs.FailedPrecondition
+// otherwise. Approving it again changes nothing. A revision other than 0 must
 // be the patch's: errs.Conflict otherwise.
 func (l *Ledger) Approve(ctx context.Context, id, reason string, revision int64, now time.Time) (patch.Patch, error) {
 	return l.answer(ctx, id, revision, func(p patch.Patch) (patch.Patch, bool, error) { return patch.Approve(p, reason, now) },
@@ -39,6 +63,9 @@ func (l *Ledger) Approve(ctx context.Context, id, reason string, revision int64,
 			}
 			if slot.PatchID == p.ID { // since it was read
 				return patch.Patch{}, errs.New(errs.Conflict, "%s was approved meanwhile", p.Name())
+			}
+			if p, err = patch.Put(p, newest, now); err != nil {
+				return patch.Patch{}, err
 			}
 			change := store.Change{New: &p, Slot: slot}
 			if proposals.PatchID == p.ID {

@@ -60,8 +60,8 @@ func New(s *store.Store, o Options, reg prometheus.Registerer) (*Ledger, error) 
 
 // Create stores the patch that a draft asks for and ends the active patch of
 // the same scope, at once; a proposal ends the one before it, and leaves what is
-// active alone. A request id that was used before returns the first
-// patch, whatever became of it. With dryRun the patch is checked and returned
+// active alone: that must be what it was made on. A request id that was used
+// before returns the first patch, whatever became of it. With dryRun the patch is checked and returned
 // without a name, and nothing is written.
 func (l *Ledger) Create(ctx context.Context, d patch.Draft, requestID string, dryRun bool, now time.Time) (patch.Patch, error) {
 	if len(requestID) > 128 {
@@ -75,10 +75,6 @@ func (l *Ledger) Create(ctx context.Context, d patch.Draft, requestID string, dr
 		p.ID = ""
 		return p, nil
 	}
-	action := actionCreated
-	if d.Propose {
-		action = actionProposed
-	}
 	return retry(ctx, func() (patch.Patch, error) {
 		slot, newest, err := l.newest(ctx, p.Scope, d.Propose)
 		if err != nil {
@@ -87,8 +83,8 @@ func (l *Ledger) Create(ctx context.Context, d patch.Draft, requestID string, dr
 		if newest != nil && newest.ID == p.ID {
 			return newest.At(now), nil
 		}
-		created, err := l.put(ctx, store.Change{New: &p, Slot: slot}, newest, action, now)
-		if errs.Is(err, errs.Conflict) {
+		created, err := l.create(ctx, d, p, store.Change{Slot: slot}, newest, now)
+		if errs.Is(err, errs.Conflict) || errs.Is(err, errs.FailedPrecondition) {
 			// The request may be an old one, told again: its patch is there.
 			if first, err := l.Get(ctx, p.ID, now); !errs.Is(err, errs.NotFound) {
 				return first, err
@@ -96,6 +92,23 @@ func (l *Ledger) Create(ctx context.Context, d patch.Draft, requestID string, dr
 		}
 		return created, err
 	})
+}
+
+// create stores the patch of a draft in the slot of change, in place of the newest.
+func (l *Ledger) create(ctx context.Context, d patch.Draft, p patch.Patch, change store.Change, newest *patch.Patch, now time.Time) (patch.Patch, error) {
+	action := actionCreated
+	if d.Propose {
+		action = actionProposed
+		_, below, err := l.newest(ctx, p.Scope, false)
+		if err != nil {
+			return patch.Patch{}, err
+		}
+		if p, err = patch.Made(p, below, d.MadeOn, now); err != nil {
+			return patch.Patch{}, err
+		}
+	}
+	change.New = &p
+	return l.put(ctx, change, newest, action, now)
 }
 
 // idOf returns the id of the patch of a request, another each time for the
@@ -113,7 +126,7 @@ func idOf(requestID string) string {
 func (l *Ledger) put(ctx context.Context, change store.Change, newest *patch.Patch, action string, now time.Time) (patch.Patch, error) {
 	if newest != nil {
 		if old, changed := patch.Supersede(*newest, now); changed {
-			change.Ended = []patch.Patch{old}
+			change.Ended = append(change.Ended, old)
 		}
 	}
 	if err := l.store.Commit(ctx, change, now); err != nil {

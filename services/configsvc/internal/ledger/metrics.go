@@ -20,6 +20,7 @@ const (
 	actionPromoted   = "promoted"
 	actionSuperseded = "superseded"
 	actionRevoked    = "revoked"
+	actionRestored   = "restored"
 	actionExpired    = "expired"
 	actionEvicted    = "evicted"
 	actionPurged     = "purged"
@@ -34,7 +35,7 @@ func newMetrics(reg prometheus.Registerer, s *store.Store) (*metrics, error) {
 	m := &metrics{
 		patches: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "redrive_configsvc_patches_total",
-			Help: "Patches by what happened to them: created, proposed, approved, rejected, promoted, superseded, revoked, expired, evicted, purged.",
+			Help: "Patches by what happened to them: created, proposed, approved, rejected, promoted, superseded, revoked, restored, expired, evicted, purged.",
 		}, []string{"action"}),
 		resolves: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "redrive_configsvc_resolves_total",
@@ -42,7 +43,7 @@ func newMetrics(reg prometheus.Registerer, s *store.Store) (*metrics, error) {
 		}, []string{"applied"}),
 	}
 	for _, a := range []string{
-		actionCreated, actionProposed, actionApproved, actionRejected, actionPromoted, actionSuperseded, actionRevoked, actionExpired,
+		actionCreated, actionProposed, actionApproved, actionRejected, actionPromoted, actionSuperseded, actionRevoked, actionRestored, actionExpired,
 		actionEvicted, actionPurged,
 	} {
 		m.patches.WithLabelValues(a)

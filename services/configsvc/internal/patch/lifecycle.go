@@ -22,6 +22,9 @@ type Draft struct {
 	Saving     Saving
 	// Propose asks for a proposal; see Approve.
 	Propose bool
+	// MadeOn names the active patch that a proposal is made on, empty for none; nil
+	// for whichever is active.
+	MadeOn *string
 }
 
 var failurePattern = regexp.MustCompile(`^failures/[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
@@ -33,12 +36,15 @@ func New(d Draft, id string, c Ceilings, now time.Time) (Patch, error) {
 	if d.TTL == 0 {
 		d.TTL = DefaultTTL
 	}
-	var failureErr error
+	var failureErr, madeOnErr error
+	if d.MadeOn != nil {
+		madeOnErr = d.validateMadeOn()
+	}
 	if d.Failure != "" && !failurePattern.MatchString(d.Failure) {
 		failureErr = errs.Field("patch.failure", `%.80q is not the name of a failure: "failures/{failure}"`, d.Failure)
 	}
 	if err := errs.Fields(d.validateScope(), d.validateType(), d.validateOperations(c), failureErr,
-		validateReason("patch.reason", d.Reason), d.Saving.validate("patch.saving"), validateTTL(d.TTL)); err != nil {
+		validateReason("patch.reason", d.Reason), d.Saving.validate("patch.saving"), validateTTL(d.TTL), madeOnErr); err != nil {
 		return Patch{}, err
 	}
 	now = now.UTC().Round(0)
@@ -80,6 +86,17 @@ func (d Draft) validateOperations(c Ceilings) error {
 		return nil
 	}
 	return ValidateOperations("patch.operations", d.Operations, p, c)
+}
+
+func (d Draft) validateMadeOn() error {
+	if !d.Propose {
+		return errs.Field("patch.made_on", "must be unset in what is no proposal")
+	}
+	if *d.MadeOn == "" {
+		return nil
+	}
+	_, err := ParseName("patch.made_on", *d.MadeOn)
+	return err
 }
 
 func validateReason(field, s string) error {

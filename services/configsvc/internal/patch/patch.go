@@ -74,6 +74,13 @@ type Patch struct {
 	// RevokeReason says who revoked or rejected it and why.
 	RevokeReason  string
 	ApproveReason string
+	Approved      time.Time // of a proposal; zero for what was none
+	// MadeOn names the active patch of the scope that a proposal was made on, empty
+	// for none; nil for what is no proposal.
+	MadeOn *string
+	// Restores is, of an approved proposal, what its scope had before any proposal;
+	// nil for none. It is kept whole: the patch itself may be purged.
+	Restores *Patch
 	// Saving is zero where none is expected.
 	Saving Saving
 }

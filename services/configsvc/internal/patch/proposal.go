@@ -56,7 +56,7 @@ func Approve(p Patch, reason string, now time.Time) (approved Patch, changed boo
 	case Proposed:
 		ttl := p.Expires.Sub(p.Created)
 		p = p.become(Active, now)
-		p.Expires, p.ApproveReason = p.Updated.Add(ttl), redact.Text(reason)
+		p.Expires, p.ApproveReason, p.Approved = p.Updated.Add(ttl), redact.Text(reason), p.Updated
 		return p, true, nil
 	}
 	return Patch{}, false, answered(p.At(now), "approved")
@@ -82,7 +82,11 @@ func Reject(p Patch, reason string, now time.Time) (rejected Patch, changed bool
 }
 
 func answered(p Patch, done string) error {
-	return errs.Because("PATCH_ENDED", errs.New(errs.FailedPrecondition, "%s is %s; only a proposed patch can be %s", p.Name(), p.State, done))
+	why := ""
+	if p.RevokeReason != "" {
+		why = " (" + p.RevokeReason + ")"
+	}
+	return errs.Because("PATCH_ENDED", errs.New(errs.FailedPrecondition, "%s is %s%s; only a proposed patch can be %s", p.Name(), p.State, why, done))
 }
 
 func notApproved(p Patch, done string) error {

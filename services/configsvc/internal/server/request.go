@@ -23,7 +23,7 @@ func draft(req *redrivev1.CreatePatchRequest) (patch.Draft, error) {
 	}
 	d := patch.Draft{
 		Scope: wire.Scope(p.GetScope()), Type: failure.TypeFromProto(p.GetType()),
-		Failure: p.GetFailure(), Reason: p.GetReason(), Saving: wire.Saving(p.GetSaving()), Propose: req.GetPropose(),
+		Failure: p.GetFailure(), Reason: p.GetReason(), Saving: wire.Saving(p.GetSaving()), Propose: req.GetPropose(), MadeOn: p.MadeOn,
 	}
 	var jobErr, opsErr, ttlErr error
 	if d.Scope.OfJob() {
@@ -51,6 +51,8 @@ func outputOnly(p *redrivev1.Patch) error {
 		{"etag", p.GetEtag() != ""},
 		{"revoke_reason", p.GetRevokeReason() != ""},
 		{"approve_reason", p.GetApproveReason() != ""},
+		{"approve_time", p.GetApproveTime() != nil},
+		{"restores", p.GetRestores() != nil},
 	} {
 		if f.set {
 			wrong = append(wrong, errs.Field("patch."+f.name, "is output only; it must be unset"))

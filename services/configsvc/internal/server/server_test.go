@@ -131,11 +131,11 @@ func TestWrongFieldsAreNamed(t *testing.T) {
 		{"output-only fields", createWith(func(r *patch) {
 			p := r.GetPatch()
 			p.Name, p.State, p.PromotedFrom, p.Revision, p.Etag, p.RevokeReason = "patches/x", 1, "patches/y", 1, "1", "z"
-			p.ApproveReason = "z"
+			p.ApproveReason, p.ApproveTime, p.Restores = "z", timestamppb.Now(), &redrivev1.Patch{}
 			p.CreateTime, p.UpdateTime, p.ExpireTime = timestamppb.Now(), timestamppb.Now(), timestamppb.Now()
 		}), []string{
 			"patch.name", "patch.state", "patch.promoted_from", "patch.create_time", "patch.update_time",
-			"patch.expire_time", "patch.revision", "patch.etag", "patch.revoke_reason", "patch.approve_reason",
+			"patch.expire_time", "patch.revision", "patch.etag", "patch.revoke_reason", "patch.approve_reason", "patch.approve_time", "patch.restores",
 		}},
 		{"bad job", createWith(func(r *patch) { r.Patch.Scope.Job = "etl" }), []string{"patch.scope.job"}},
 		{"no scope", createWith(func(r *patch) { r.Patch.Scope = nil }), []string{"patch.scope"}},

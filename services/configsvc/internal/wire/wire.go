@@ -5,6 +5,7 @@ package wire
 import (
 	"fmt"
 	"strconv"
+	"strings"
 
 	"google.golang.org/protobuf/types/known/structpb"
 
@@ -26,7 +27,12 @@ func Patch(p patch.Patch) (*redrivev1.Patch, error) {
 		Scope: scope(p.Scope), Type: p.Type.Proto(), Operations: ops, State: redrivev1.Patch_State(p.State),
 		Failure: p.Failure, PromotedFrom: p.PromotedFrom, Reason: p.Reason, CreateTime: wellknown.Timestamp(p.Created),
 		UpdateTime: wellknown.Timestamp(p.Updated), ExpireTime: wellknown.Timestamp(p.Expires), RevokeReason: p.RevokeReason,
-		ApproveReason: p.ApproveReason, Saving: saving(p.Saving),
+		ApproveReason: p.ApproveReason, Saving: saving(p.Saving), MadeOn: p.MadeOn, ApproveTime: wellknown.Timestamp(p.Approved),
+	}
+	if p.Restores != nil {
+		if out.Restores, err = Patch(*p.Restores); err != nil {
+			return nil, err
+		}
 	}
 	if p.ID != "" {
 		out.Name = p.Name()
@@ -39,12 +45,18 @@ func Patch(p patch.Patch) (*redrivev1.Patch, error) {
 
 // Stored reads back what Patch wrote.
 func Stored(id string, revision int64, p *redrivev1.Patch) patch.Patch {
-	return patch.Patch{
+	out := patch.Patch{
 		ID: id, Scope: Scope(p.GetScope()), Type: failure.TypeFromProto(p.GetType()), Operations: values(p.GetOperations()),
 		State: patch.State(p.GetState()), Failure: p.GetFailure(), PromotedFrom: p.GetPromotedFrom(), Reason: p.GetReason(),
 		Created: p.GetCreateTime().AsTime(), Updated: p.GetUpdateTime().AsTime(), Expires: p.GetExpireTime().AsTime(),
 		Revision: revision, RevokeReason: p.GetRevokeReason(), ApproveReason: p.GetApproveReason(), Saving: Saving(p.GetSaving()),
+		MadeOn: p.MadeOn, Approved: wellknown.Time(p.GetApproveTime()),
 	}
+	if below := p.GetRestores(); below != nil {
+		b := Stored(strings.TrimPrefix(below.GetName(), "patches/"), below.GetRevision(), below)
+		out.Restores = &b
+	}
+	return out
 }
 
 // Saving reads what a patch is expected to bring.

@@ -35,6 +35,18 @@ func TestAPatchComesBackFromTheWireAsItWas(t *testing.T) {
 			Saving:  patch.Saving{DollarsPerMonth: -1.5, Before: 1 << 30, After: 2 << 30, FailBefore: 0.1, FailAfter: 0.01, Runs: 20},
 			Created: at, Updated: at, Expires: at.Add(time.Hour), Revision: 1,
 		},
+		{
+			ID: "p3", Scope: patch.Scope{Type: kind}, Type: kind, State: patch.Active, MadeOn: new("patches/p2"), Approved: at.Add(2),
+			Created: at, Updated: at, Expires: at.Add(time.Hour), Revision: 1,
+			Restores: &patch.Patch{
+				ID: "p2", Scope: patch.Scope{Type: kind}, Type: kind, State: patch.Active, Operations: []patch.Operation{{Op: "add", Path: "/memory_mb", Value: 512.0}},
+				Reason: "r", Created: at, Updated: at, Expires: at.Add(time.Hour), Revision: 4,
+			},
+		},
+		{
+			ID: "p4", Scope: patch.Scope{Type: kind}, Type: kind, State: patch.Proposed, MadeOn: new(""),
+			Created: at, Updated: at, Expires: at.Add(time.Hour), Revision: 1,
+		},
 	} {
 		out, err := wire.Patch(want)
 		if err != nil {
