@@ -190,7 +190,9 @@ func (t *tasks) allocate(ctx context.Context, l *line) (allocation, error) {
 		l.describe(&r)
 	} else {
 		s.preset, prepare = l.Preset, advice.Size
-		k.Uses = t.uses(r.Type)
+		if k.Estimator == nil {
+			k.Uses = t.uses(r.Type)
+		}
 	}
 	if err := r.Validate(); err != nil {
 		return allocation{}, err
