@@ -52,7 +52,7 @@ func (s *Setting) Grid(l Limits) Grid {
 	if !l.First {
 		room += 2 * perOctave
 	}
-	g := Grid{Ways: s.ways(l), Memory: make([]int64, 0, room), Total: make([]int64, 0, room)}
+	g := Grid{Ways: s.Ways(l.Cores), Memory: make([]int64, 0, room), Total: make([]int64, 0, room)}
 	b := bounds{s, l, new(values)}
 	switch {
 	case len(l.Allowed) > 0:
@@ -165,6 +165,15 @@ func (b *bounds) allowed(g *Grid) {
 
 // most puts the largest amount above low and below high that fits, if any.
 func (b *bounds) most(g *Grid, low, high int64) {
+	if largest := b.largest(low, high); largest > low {
+		total, _ := b.total(largest)
+		g.put(largest, total)
+	}
+}
+
+// largest returns the largest multiple of the unit above low and below high that
+// fits; the last one that is not above low when none does.
+func (b *bounds) largest(low, high int64) int64 {
 	unit := b.unit()
 	fit, beyond := low/unit, (high+unit-1)/unit
 	for fit+1 < beyond {
@@ -175,10 +184,35 @@ func (b *bounds) most(g *Grid, low, high int64) {
 			beyond = mid
 		}
 	}
-	if fit*unit > low {
-		total, _ := b.total(fit * unit)
-		g.put(fit*unit, total)
+	return fit * unit
+}
+
+// Most returns the largest amount of the part, in bytes, that is a multiple of
+// step, whole MiB at least, and leaves the tree or container total bytes at most,
+// all else being as it is: the largest that a Grid with these limits would add.
+// It is 0 where there is none.
+func (s *Setting) Most(total, step int64) int64 {
+	if s.Part == NoPart || total <= 0 {
+		return 0
 	}
+	b := bounds{s, Limits{Memory: total, Step: step}, new(values)}
+	unit, beyond, least := b.unit(), min(total, maxMemory)+b.unit(), int64(0)
+	present, fits := b.total(s.Memory)
+	if fits && s.Memory%unit == 0 {
+		least = s.Memory // which may fit although less, with what belongs beside it, does not
+	}
+	// Where what lies beside the part does not grow with it, this is the answer.
+	likely := (min(total, maxMemory) - max(present-s.Memory, 0)) / unit * unit
+	if likely <= least {
+		return b.largest(least, beyond)
+	}
+	if _, fits := b.total(likely); !fits {
+		return b.largest(least, likely)
+	}
+	if _, more := b.total(likely + unit); !more {
+		return likely
+	}
+	return b.largest(likely, beyond)
 }
 
 // round rounds up to the step that is asked for, whole MiB at least. What is

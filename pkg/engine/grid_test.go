@@ -51,3 +51,43 @@ func TestGridsEndWhateverTheLimits(t *testing.T) {
 		}
 	}
 }
+
+// What Most returns is looked up among all amounts, for configurations whose
+// total grows by more than the part, by as much, or not at all.
+func TestTheMostIsTheLargestThatFits(t *testing.T) {
+	for name, tc := range map[string]struct {
+		engine string
+		c      config
+		class  failure.Class
+	}{
+		"a process":                 {engine.Process, config{"memory_mb": 300.0}, failure.MemoryContainer},
+		"a heap":                    {engine.JVM, config{"heap_mb": 300.0}, failure.MemoryExecutor},
+		"a heap within a limit":     {engine.JVM, config{"heap_mb": 300.0, "memory_mb": 320.0}, failure.MemoryExecutor},
+		"a heap as large as it":     {engine.JVM, config{"heap_mb": 300.0, "memory_mb": 300.0}, failure.MemoryExecutor},
+		"a heap of an executor":     {engine.Spark, config{"spark.executor.memory": "300m"}, failure.MemoryExecutor},
+		"a large one":               {engine.Spark, config{"spark.executor.memory": "6000m", "spark.executor.memoryOverheadFactor": "0.5"}, failure.MemoryExecutor},
+		"an overhead":               {engine.Spark, config{"spark.executor.memory": "600m"}, failure.MemoryContainer},
+		"Python's part":             {engine.Spark, config{"spark.executor.memory": "600m", "spark.executor.pyspark.memory": "100m"}, failure.MemoryPython},
+		"a driver":                  {engine.Spark, config{"spark.driver.memory": "500m"}, failure.MemoryDriver},
+		"a part that is no setting": {engine.Spark, config{}, failure.MemoryGPU},
+	} {
+		s, err := lookup(t, tc.engine).Setting(tc.c, engine.Cause{Class: tc.class}, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, total := range []int64{0, mib, 300 * mib, 320*mib + 1, 700 * mib, 1000*mib - 1, 2222 * mib} {
+			for _, step := range []int64{0, mib, 7 * mib, 256 * mib, 4 * gib} {
+				want := int64(0)
+				unit := max(step, mib)
+				for at, m := s.Size, unit; m <= total && s.Part != engine.NoPart; m += unit {
+					if at.Memory = m; s.Total(at) <= total {
+						want = m
+					}
+				}
+				if got := s.Most(total, step); got != want {
+					t.Errorf("%s of %d bytes in all by steps of %d: %d, want %d", name, total, step, got, want)
+				}
+			}
+		}
+	}
+}

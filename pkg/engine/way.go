@@ -33,11 +33,12 @@ const partitionTime = 0.02
 // partitionSteps is how often the partitions are doubled at most.
 const partitionSteps = 2
 
-// ways lists the ways to run, the present one first, then by halves of the tasks
+// Ways lists the ways to run, the present one first, then by halves of the tasks
 // at once: by fewer cores, by fewer cores in more executors, by more cores for
 // each task. All of these also with more partitions, where the job sets them and
-// so is known to shuffle by SQL. There are at most 100.
-func (s *Setting) ways(l Limits) []Way {
+// so is known to shuffle by SQL. None but the present one has more than so many
+// cores; 0 is no bound. There are at most 100.
+func (s *Setting) Ways(most float64) []Way {
 	present := s.Size
 	present.Memory = 0
 	ways := []Way{s.Way(present)}
@@ -45,7 +46,7 @@ func (s *Setting) ways(l Limits) []Way {
 		return ways
 	}
 	add := func(to Size) {
-		if l.Cores <= 0 || to.Cores <= l.Cores {
+		if most <= 0 || to.Cores <= most {
 			ways = append(ways, s.Way(to))
 		}
 	}
