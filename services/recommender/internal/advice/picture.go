@@ -46,7 +46,9 @@ func Picture(ctx context.Context, r Request, rec Record) (plot.Figure, error) {
 		chosen := point(*a.Chosen)
 		f.Chosen, at = &chosen, a.Chosen.Size
 	}
-	f.Ceiling = in.Ceiling(at)
+	if most := in.Ceiling(at); most < search.Unbounded {
+		f.Ceiling = most
+	}
 	low, high := span(f, in.Farthest(at))
 	for _, c := range in.Curve(at, low, high, curvePoints) {
 		f.Curve = append(f.Curve, point(c))

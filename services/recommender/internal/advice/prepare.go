@@ -2,7 +2,6 @@ package advice
 
 import (
 	"cmp"
-	"math"
 
 	"github.com/redrive-io/redrive/pkg/engine"
 	"github.com/redrive-io/redrive/services/recommender/internal/history"
@@ -52,7 +51,11 @@ func (rec *Record) need(r Request, k Knowledge, setting engine.Setting) (predict
 		rec.Need = need.After(k.History.Needs(profile, setting.Part), rec.Proven).Above(rec.Proven)
 		return "", nil
 	}
-	f := k.Estimator.After(r.Evidence.InputBytes, rec.Proven, ceiling(setting, rec.Settings), k.History.Short(profile, setting.Part))
+	covered, err := r.covered(setting, rec)
+	if err != nil {
+		return "", err
+	}
+	f := k.Estimator.After(r.Evidence.InputBytes, rec.Proven, covered, k.History.Short(profile, setting.Part))
 	rec.Need, rec.Reach, rec.Beyond = f.Need, f.Reach, f.Beyond
 	rec.Seconds = max(f.Seconds, r.Evidence.Duration.Seconds(), 1)
 	return f.Predictor, nil
@@ -80,14 +83,13 @@ func (k Knowledge) seen(p engine.Profile, part engine.Part) (most int64) {
 	return most
 }
 
-// ceiling returns the most bytes of the part that the settings allow, all else
-// being as it is.
-func ceiling(of engine.Setting, s search.Settings) int64 {
-	most := s.Ceiling()
-	if most <= 0 {
-		return math.MaxInt64
-	}
-	return max(most-(of.Total(of.Size)-of.Memory), 0)
+// covered returns the largest need of the part, in bytes, that a retry could be
+// given what it takes: by what the settings allow, and by the job's own
+// configuration where that has not failed yet.
+func (r Request) covered(of engine.Setting, rec *Record) (int64, error) {
+	_, own, err := r.bounds(of, *rec)
+	in := search.Inputs{Setting: of, Settings: rec.Settings, Most: own}
+	return in.Covered(), err
 }
 
 // proven returns the bytes of the part that are known not to suffice: what it

@@ -86,25 +86,29 @@ type lane struct {
 	*batch
 	way          int
 	need, proven float64
+	most         int64   // bytes of the part
 	run, failing float64 // hours of an attempt that succeeds and of one that fails
 	rate         rate
 	walk         walk
 }
 
 func (b *batch) lane(w int) lane {
-	in, way := b.in, &b.grid.Ways[w]
+	in, way, most := b.in, &b.grid.Ways[w], int64(Unbounded)
+	if len(in.Settings.Nodes) > 0 { // else the grid itself ends where all ways do
+		most = in.Ceiling(way.Size)
+	}
 	return lane{
-		batch: b, way: w, need: way.Need, proven: float64(in.Proven) * way.Need, rate: in.rate(way.Size), walk: walk{need: in.Need},
+		batch: b, way: w, most: most, need: way.Need, proven: float64(in.Proven) * way.Need, rate: in.rate(way.Size), walk: walk{need: in.Need},
 		run: in.hours(in.Seconds * way.Time), failing: in.hours(in.Seconds * way.Time * in.FailedShare),
 	}
 }
 
 // score predicts the candidate with the m-th amount of memory; m must ascend.
-// One with no more than what is proven not to suffice, or that fits no node, is
-// none.
+// One with no more than what is proven not to suffice, or with more than may be
+// given in this way, is none.
 func (l *lane) score(m int) (c scored, ok bool) {
-	hour := l.rate.hour(l.grid.Total[m])
-	return l.predict(m, hour), float64(l.grid.Memory[m]) > l.proven && !math.IsInf(hour, 1)
+	hour, memory := l.rate.hour(l.grid.Total[m]), l.grid.Memory[m]
+	return l.predict(m, hour), float64(memory) > l.proven && memory <= l.most && !math.IsInf(hour, 1)
 }
 
 // predict is score for what costs so much an hour.

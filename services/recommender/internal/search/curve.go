@@ -9,28 +9,6 @@ import (
 // Name returns what a part is called for people.
 func Name(p engine.Part) string { return names[p] }
 
-// Ceiling returns the most bytes of the part that a retry of this size may have,
-// all else being as it is; 0 when the settings set no bound.
-func (in Inputs) Ceiling(at engine.Size) int64 {
-	most := in.Settings.Ceiling()
-	if most <= 0 {
-		return 0
-	}
-	fits := func(bytes int64) bool {
-		at.Memory = bytes
-		return in.Setting.Total(at) <= most
-	}
-	low, high := int64(0), most
-	for low < high {
-		if mid := low + (high-low+1)/2; fits(mid) {
-			low = mid
-		} else {
-			high = mid - 1
-		}
-	}
-	return low
-}
-
 // Curve scores n amounts of memory from low to high bytes, evenly spaced in their
 // logarithm, all else being as it is in at. n is at least 2.
 func (in Inputs) Curve(at engine.Size, low, high int64, n int) []Candidate {

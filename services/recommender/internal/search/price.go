@@ -31,7 +31,7 @@ func (in *Inputs) rate(way engine.Size) rate {
 		r.cores = 0
 	}
 	for _, n := range s.Nodes {
-		if cores > n.Cores {
+		if !n.has(cores) {
 			continue
 		}
 		all := float64(n.Memory)*r.perByte + n.Cores*s.PerCoreHour

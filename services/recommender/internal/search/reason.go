@@ -3,6 +3,7 @@ package search
 import (
 	"cmp"
 	"fmt"
+	"slices"
 
 	"github.com/redrive-io/redrive/pkg/engine"
 	"github.com/redrive-io/redrive/pkg/failure"
@@ -81,8 +82,17 @@ func (in *Inputs) noSetting() string {
 }
 
 func (in *Inputs) ceiling() string {
-	return fmt.Sprintf("%s of more than %s is needed, and at most %s in all may be given",
-		names[in.Setting.Part], Bytes(in.Proven), Bytes(in.Settings.Ceiling()))
+	given := "no more may be given"
+	has := func(n Node) bool { return n.has(in.Setting.Cores) }
+	switch total := in.room().total; {
+	case total == 0 && len(in.Settings.Nodes) > 0 && !slices.ContainsFunc(in.Settings.Nodes, has):
+		given = "no node has the cores for it"
+	case total == 0:
+		given = "none of the totals that are allowed may be given"
+	case total < Unbounded:
+		given = fmt.Sprintf("at most %s in all may be given", Bytes(total))
+	}
+	return fmt.Sprintf("%s of more than %s is needed, and %s", names[in.Setting.Part], Bytes(in.Proven), given)
 }
 
 // Bytes writes an amount of memory for people.

@@ -192,19 +192,32 @@ func (in *Inputs) hopeless(least float64) float64 {
 
 // grid returns the candidates.
 func (in *Inputs) grid() engine.Grid {
-	points := make([]int64, len(in.Need))
-	for i, q := range in.Need {
-		points[i] = max(q.Bytes, in.Least)
-	}
+	room := in.room()
 	far := max(in.reach(), in.Least)
 	if in.Most > 0 {
 		far = min(far, in.Most)
 	}
 	g := in.Setting.Grid(engine.Limits{
-		Memory: in.Settings.Ceiling(), Part: far, Cores: in.Settings.MaxCores, Step: in.Settings.Step,
-		Allowed: in.Settings.Allowed, Points: points, First: in.First,
+		Memory: max(room.total, 1), // 0 is no bound there, and a single byte is enough for nothing
+		Part:   far, Cores: in.Settings.MaxCores, Step: in.Settings.Step,
+		Allowed: in.Settings.Allowed, Points: in.points(room), First: in.First,
 	})
-	return in.final(in.bounded(in.oneWay(g)))
+	return in.final(in.bounded(in.oneWay(g), room), room)
+}
+
+// points returns the amounts at which the need has steps, and what is the most in
+// those ways that may have less than others, ascending.
+func (in *Inputs) points(r room) []int64 {
+	points := make([]int64, len(in.Need), len(in.Need)+len(r.ceilings))
+	for i, q := range in.Need {
+		points[i] = max(q.Bytes, in.Least)
+	}
+	for _, most := range r.ceilings[:len(r.ceilings)-1] {
+		if i, found := slices.BinarySearch(points, most); most > 0 && !found {
+			points = slices.Insert(points, i, most)
+		}
+	}
+	return points
 }
 
 // oneWay returns the candidates of Way, all of them where it is not set or not
@@ -223,22 +236,28 @@ func (in *Inputs) oneWay(g engine.Grid) engine.Grid {
 
 // final returns the candidates without those that are close below the ceiling: a
 // retry that fails there would leave nothing worth trying, so it gets all there
-// is.
-func (in *Inputs) final(g engine.Grid) engine.Grid {
-	last, ceiling := len(g.Memory)-1, in.Ceiling(in.Setting.Size)
-	if in.First || ceiling == 0 || last < 0 || g.Memory[last] < ceiling-max(in.Settings.Step, 1<<20) {
+// is. What is all there is in one way stays.
+func (in *Inputs) final(g engine.Grid, r room) engine.Grid {
+	last := len(g.Memory) - 1
+	if in.First || last < 0 || g.Memory[last] < r.most() {
 		return g
 	}
 	near := float64(g.Memory[last]) * in.Settings.NotFeasible
-	first := sort.Search(last, func(i int) bool { return float64(g.Memory[i]) > near })
-	g.Memory[first], g.Total[first] = g.Memory[last], g.Total[last]
-	g.Memory, g.Total = g.Memory[:first+1], g.Total[:first+1]
+	n := sort.Search(last, func(i int) bool { return float64(g.Memory[i]) > near })
+	for i := n; i <= last; i++ {
+		if i == last || slices.Contains(r.ceilings, g.Memory[i]) {
+			g.Memory[n], g.Total[n] = g.Memory[i], g.Total[i]
+			n++
+		}
+	}
+	g.Memory, g.Total = g.Memory[:n], g.Total[:n]
 	return g
 }
 
-// bounded returns the candidates between Least and Most; the most where there is
-// none, or the largest below it where the most is above the ceiling.
-func (in *Inputs) bounded(g engine.Grid) engine.Grid {
+// bounded returns the candidates between Least and Most. Of a retry the most is
+// one, whether it is a step of the grid or not; of a first attempt, where there is
+// no other. What is above the ceiling is none: then the largest below is left.
+func (in *Inputs) bounded(g engine.Grid, r room) engine.Grid {
 	from, to := 0, len(g.Memory)
 	for from < to && g.Memory[from] < in.Least {
 		from++
@@ -246,15 +265,16 @@ func (in *Inputs) bounded(g engine.Grid) engine.Grid {
 	for to > from && in.Most > 0 && g.Memory[to-1] > in.Most {
 		to--
 	}
-	if len(g.Ways) > 0 && from == to && in.Most > 0 {
-		at := in.Setting.Size
-		at.Memory = in.Most
-		total, ceiling := in.Setting.Total(at), in.Settings.Ceiling()
-		if ceiling <= 0 || total <= ceiling {
-			g.Memory, g.Total = []int64{at.Memory}, []int64{total}
-			return g
+	none := from == to
+	if len(g.Ways) > 0 && in.Most > 0 && (none || !in.First && g.Memory[to-1] < in.Most) {
+		total := in.total(in.Most)
+		switch {
+		case total <= r.total:
+			g.Memory, g.Total = append(g.Memory[:to], in.Most), append(g.Total[:to], total)
+			to++
+		case none:
+			from = max(to-1, 0)
 		}
-		from = max(to-1, 0)
 	}
 	g.Memory, g.Total = g.Memory[from:to], g.Total[from:to]
 	return g

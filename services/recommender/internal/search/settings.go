@@ -31,28 +31,6 @@ type Node struct {
 	Cores  float64
 }
 
-// Ceiling returns the most bytes that a process tree or container may have; 0 is
-// no bound.
-func (s Settings) Ceiling() int64 {
-	most := s.MaxMemory
-	lower := func(bytes int64) {
-		if most <= 0 || bytes < most {
-			most = bytes
-		}
-	}
-	if n := len(s.Allowed); n > 0 {
-		lower(s.Allowed[n-1])
-	}
-	if len(s.Nodes) > 0 {
-		largest := int64(0)
-		for _, n := range s.Nodes {
-			largest = max(largest, n.Memory)
-		}
-		lower(largest)
-	}
-	return most
-}
-
 // Bounds of what an operator may list.
 const (
 	maxAllowed = 1000

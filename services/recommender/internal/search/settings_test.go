@@ -111,14 +111,26 @@ func TestAnAttemptMayBeBounded(t *testing.T) {
 
 func TestTheCeilingIsTheLeastOfAll(t *testing.T) {
 	nodes := []search.Node{{Memory: 16 * gib, Cores: 8}, {Memory: 48 * gib, Cores: 2}}
-	for want, s := range map[int64]search.Settings{
-		0:        {},
-		48 * gib: {Nodes: nodes},
-		24 * gib: {Nodes: nodes, Allowed: []int64{gib, 24 * gib}, MaxMemory: 64 * gib},
-		8 * gib:  {Nodes: nodes, Allowed: []int64{gib, 24 * gib}, MaxMemory: 8 * gib},
+	allowed := []int64{gib, 12 * gib, 24 * gib}
+	for _, tc := range []struct {
+		cores float64
+		s     search.Settings
+		want  int64
+	}{
+		{0, search.Settings{}, search.Unbounded},
+		{0, search.Settings{Nodes: nodes}, 48 * gib},
+		{2, search.Settings{Nodes: nodes}, 48 * gib},
+		{2.5, search.Settings{Nodes: nodes}, 16 * gib},
+		{9, search.Settings{Nodes: nodes}, 0},
+		{1, search.Settings{Allowed: allowed}, 24 * gib},
+		{1, search.Settings{Allowed: allowed, MaxMemory: 64 * gib, Nodes: nodes}, 24 * gib},
+		{1, search.Settings{Allowed: allowed, MaxMemory: 12 * gib, Nodes: nodes}, 12 * gib},
+		{1, search.Settings{Allowed: allowed, MaxMemory: 8 * gib, Nodes: nodes}, gib},
+		{4, search.Settings{Allowed: allowed, MaxMemory: 64 * gib, Nodes: nodes}, 12 * gib},
+		{1, search.Settings{Allowed: allowed, MaxMemory: gib - 1}, 0},
 	} {
-		if got := s.Ceiling(); got != want {
-			t.Errorf("Ceiling of %+v = %d, want %d", s, got, want)
+		if got := tc.s.Ceiling(tc.cores); got != tc.want {
+			t.Errorf("Ceiling of %+v with %g cores = %d, want %d", tc.s, tc.cores, got, tc.want)
 		}
 	}
 	got := search.Find(t.Context(), killed(t, func(in *search.Inputs) {
