@@ -12,7 +12,7 @@ import (
 // It begins with nothing learnt and returns when in ends or ctx is done. A line
 // that cannot be answered is errs.Invalid.
 func Advise(ctx context.Context, in io.Reader, out io.Writer, o Options) error {
-	if err := o.validate(); err != nil {
+	if err := o.Validate(); err != nil {
 		return err
 	}
 	return advise.Run(ctx, in, out, o.withDefaults(hostMemory()).settings)

@@ -69,14 +69,18 @@ const (
 	hostShare              = 0.8
 )
 
-func (o Options) validate() error {
+// Validate names what is wrong with o, as the file of --cost-policy calls it.
+func (o Options) Validate() error {
 	amount := func(name string, x float64) error {
 		if !(x >= 0) || math.IsInf(x, 0) {
 			return errs.Field(name, "%v is not a number of at least 0; 0 is the default", x)
 		}
 		return nil
 	}
-	var likely error
+	var likely, billed error
+	if math.IsNaN(o.MinBilledSeconds) || math.IsInf(o.MinBilledSeconds, 0) {
+		billed = errs.Field("min_billed_seconds", "%v is not a number", o.MinBilledSeconds)
+	}
 	if !(o.NotFeasibleAbove >= 0 && o.NotFeasibleAbove < 1) {
 		likely = errs.Field("not_feasible_above", "%v is not at least 0 and less than 1; 0 is the default", o.NotFeasibleAbove)
 	}
@@ -85,7 +89,7 @@ func (o Options) validate() error {
 	lists := search.Settings{NotFeasible: defaultNotFeasible, Step: o.MemoryStep, Allowed: o.AllowedMemory, Nodes: o.nodes(), Exploration: o.Exploration}
 	return errs.Fields(
 		lists.Validate(""), validateWeights(o.Weights), amount("weight", o.Weight), amount("dollars_per_gib_hour", o.DollarsPerGiBHour),
-		amount("dollars_per_core_hour", o.DollarsPerCoreHour), likely, amount("min_observations", float64(o.MinObservations)),
+		amount("dollars_per_core_hour", o.DollarsPerCoreHour), likely, billed, amount("min_observations", float64(o.MinObservations)),
 		amount("max_memory", float64(o.MaxMemory)), amount("max_cores", o.MaxCores),
 		o.RightSizing.validate(),
 	)

@@ -50,9 +50,9 @@ func TestBadOptionsAreNamedInFull(t *testing.T) {
 		"nodes[0]":             {Nodes: []Node{{Name: "n", Memory: 1 << 30}}},
 		"exploration":          {Exploration: 0.2},
 	} {
-		e, ok := errors.AsType[*errs.Error](o.validate())
+		e, ok := errors.AsType[*errs.Error](o.Validate())
 		if !ok || !errs.Is(e, errs.Invalid) || len(e.Violations) != 1 || e.Violations[0].Field != field {
-			t.Errorf("%s: %v", field, o.validate())
+			t.Errorf("%s: %v", field, o.Validate())
 		}
 	}
 }

@@ -59,7 +59,7 @@ type Service struct {
 // New returns the service; it does nothing before Run. Options that cannot be
 // are errs.Invalid.
 func New(o Options, d Deps) (*Service, error) {
-	if err := o.validate(); err != nil {
+	if err := o.Validate(); err != nil {
 		return nil, err
 	}
 	if d.Log == nil {

@@ -92,7 +92,8 @@ func (a *app) describe(err error) []string {
 	case e.Reason == "TOKEN_WRONG" || e.Reason == "TOKEN_MISSING":
 		return []string{fmt.Sprintf("the server at %s does not accept this token: give its data folder with --data, or its token with --token-file", a.address)}
 	case len(e.Violations) > 1:
-		lines := []string{fmt.Sprintf("%d things are wrong:", len(e.Violations))}
+		where := strings.TrimSuffix(err.Error(), e.Error()) // such as the file that they are in
+		lines := []string{fmt.Sprintf("%s%d things are wrong:", where, len(e.Violations))}
 		for _, v := range e.Violations {
 			lines = append(lines, v.Field+": "+v.Description)
 		}

@@ -48,9 +48,21 @@ func TestBadCostPolicies(t *testing.T) {
 	for text, want := range map[string]string{
 		"weigth: 1":                      "weigth",
 		"weights: [{workflow: nightly}]": "weights[0].weight",
-		"nodes: {}":                      "line 1",
+		"nodes: {}":                      "line 1: cannot unmarshal !!map into a list",
+		"nodes: [{nam: x}]":              "line 1: field nam not found",
+		"max_memory_mb: -3":              "max_memory_mb: -3 is not",
+		"max_memory_mb: 17592186044416":  "max_memory_mb: 17592186044416 is not",
+		"allowed_memory_mb: [3, 2]":      "allowed_memory_mb[1]: 2 is not",
+		"memory_step_mb: -1":             "memory_step_mb: -1 is not",
+		"min_billed_seconds: -1":         "min_billed_seconds: -1 is not",
+		"weight: 0":                      "weight: 0 is not a number of more than 0; leave it out",
+		"weight: .nan":                   "weight: NaN is not",
+		"dollars_per_core_hour: -0.1":    "dollars_per_core_hour: -0.1 is not",
+		"exploration: 0.5":               "exploration: 0.5 is not",
+		"right_sizing: {floor_mb: -1}":   "right_sizing.floor_mb: -1 is not",
+		"right_sizing: {mode: maybe}":    "right_sizing.mode: \"maybe\" is none of",
 	} {
-		if _, err := costs(t, text); !errs.Is(err, errs.Invalid) || !strings.Contains(err.Error(), want) {
+		if _, err := costs(t, text); !errs.Is(err, errs.Invalid) || !strings.HasPrefix(err.Error(), "cost policy /") || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q = %v, want Invalid with %q", text, err, want)
 		}
 	}
