@@ -50,8 +50,9 @@ func TestRecordsAreKeptAndRebuiltFromTheStream(t *testing.T) {
 	if got := records(t, empty); !proto.Equal(got, want) {
 		t.Errorf("rebuilt\n%s\nwant\n%s", protojson.Format(got), protojson.Format(want))
 	}
-	_, err := first.ListRecords(t.Context(), &redrivev1.ListRecordsRequest{Type: &redrivev1.JobType{Workflow: "w"}})
-	if err == nil {
-		t.Error("half a job type was taken for one")
+	for _, other := range []*redrivev1.JobType{{Workflow: "w"}, {Workflow: "w", Step: "s", Engine: "java"}} {
+		if _, err := first.ListRecords(t.Context(), &redrivev1.ListRecordsRequest{Type: other}); err == nil {
+			t.Errorf("%v was taken for a job type", other)
+		}
 	}
 }

@@ -195,6 +195,6 @@ func TestThingsAreShownInFull(t *testing.T) {
 		"state          RUNNING\n", "command        python3 load.py\n", "configuration  memory_mb=128\n", "ATTEMPT  STARTED", "killed at its memory limit of 128 MiB  127 MiB  memory_mb=128  failures/f1", "memory_mb=256",
 	}, nil)
 	run(t, "", "--data", dir, "failures", "get", "f1").check(t, command.ExitOK, []string{"What matched"}, []string{"redrive explain failures/f1"})
-	run(t, "", "--data", dir, "patches", "get", "p1").check(t, command.ExitOK, []string{"for       jobs/etl\n", "memory_mb 128 → 256\n  cores → 2 (added)\n", "$1.50 a month: 2 GiB → 1 GiB a run; a run fails for memory with 0 % → < 1 %; from 20 runs\n"}, nil)
+	run(t, "", "--data", dir, "patches", "get", "p1").check(t, command.ExitOK, []string{"for       jobs/etl\n", "memory_mb 128 → 256\n  cores → 2 (added)\n", "$1.50 a month: 2 GiB → 1 GiB a run; a run fails for memory with 0 % → 0.2 %; from 20 runs\n"}, nil)
 	run(t, "", "--data", dir, "patches", "get", "p1", "-o", "yaml").check(t, command.ExitOK, []string{"name: patches/p1\n", "operations:\n  - op: test\n"}, nil)
 }

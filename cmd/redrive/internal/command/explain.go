@@ -98,6 +98,9 @@ func (a *app) plot(ctx context.Context, conn *grpc.ClientConn, name, file string
 // findFailure returns the name of the failure that arg means.
 func findFailure(ctx context.Context, conn *grpc.ClientConn, arg string, attempt int) (string, error) {
 	if strings.HasPrefix(arg, "failures/") {
+		if attempt != 0 {
+			return "", usagef("--attempt is of a job, and %s is one failure", arg)
+		}
 		return arg, nil
 	}
 	job, err := redrivev1.NewSchedulerServiceClient(conn).GetJob(ctx, &redrivev1.GetJobRequest{Name: nameOf("jobs", arg)})

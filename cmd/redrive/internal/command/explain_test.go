@@ -183,6 +183,7 @@ Configuration
 		t.Errorf("JSON (%v):\n%s", err, r.stdout)
 	}
 	run(t, "", "--data", dir, "explain", "jobs/other").check(t, command.ExitNegative, nil, []string{"there is no jobs/other"})
+	run(t, "", "--data", dir, "explain", "failures/f1", "--attempt", "2").check(t, command.ExitUsage, nil, []string{"--attempt is of a job"})
 	run(t, "", "--data", dir, "explain", "etl", "--attempt", "2").check(t, command.ExitNegative, nil, []string{"attempt 2 of jobs/etl did not fail"})
 }
 

@@ -3,6 +3,7 @@ package command
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -18,11 +19,10 @@ import (
 
 // jobFlags are the parts of a job that have a flag.
 type jobFlags struct {
-	workflow, step, engine, owner, workDir, memory string
-	inputBytes                                     int64
-	cores                                          float64
-	config, env, labels                            []string
-	runTimeout, deadline                           time.Duration
+	workflow, step, engine, owner, workDir, memory, inputBytes string
+	cores                                                      float64
+	config, env, labels                                        []string
+	runTimeout, deadline                                       time.Duration
 }
 
 func addJobFlags(cmd *cobra.Command) *jobFlags {
@@ -33,7 +33,7 @@ func addJobFlags(cmd *cobra.Command) *jobFlags {
 	f.StringVar(&j.engine, "engine", "", `the engine profile: process, jvm or spark (default "process" for a command)`)
 	f.StringArrayVar(&j.config, "config", nil, "KEY=VALUE of the configuration; a VALUE that is JSON is taken as such (repeat)")
 	f.StringVar(&j.memory, "memory", "", "memory_mb of the configuration, such as 512MiB or 2GiB")
-	f.Int64Var(&j.inputBytes, "input-bytes", 0, "the size of what it reads, in bytes: how much memory is recommended depends on it")
+	f.StringVar(&j.inputBytes, "input-bytes", "", "the size of what it reads, such as 1500000000 or 1.5GiB: how much memory is recommended depends on it")
 	f.Float64Var(&j.cores, "cores", 0, "cores of the configuration")
 	f.StringArrayVar(&j.env, "env", nil, "NAME=VALUE of the environment (repeat)")
 	f.StringArrayVar(&j.labels, "label", nil, "KEY=VALUE (repeat)")
@@ -54,7 +54,11 @@ func (j *jobFlags) apply(cmd *cobra.Command, job *redrivev1.Job) error {
 	setText(&job.Type.Engine, j.engine)
 	setText(&job.Owner, j.owner)
 	if cmd.Flags().Changed("input-bytes") {
-		job.InputBytes = j.inputBytes
+		size, err := inputSize(j.inputBytes)
+		if err != nil {
+			return err
+		}
+		job.InputBytes = size
 	}
 	if err := j.applyProcess(job); err != nil {
 		return err
@@ -155,6 +159,22 @@ func configValue(s string) any {
 }
 
 var sizePattern = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?)\s*([MGT])(?:i?B)?$`)
+
+// inputSize reads the size of an input: a number of bytes, or with a unit.
+func inputSize(s string) (int64, error) {
+	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
+		return n, nil // the server says what it may be
+	}
+	m := sizePattern.FindStringSubmatch(s)
+	if m == nil {
+		return 0, usagef("--input-bytes %q is not a size such as 1500000000, 512MiB or 1.5GiB", s)
+	}
+	n, err := strconv.ParseFloat(m[1], 64)
+	if n *= map[string]float64{"M": 1 << 20, "G": 1 << 30, "T": 1 << 40}[m[2]]; err != nil || n >= math.MaxInt64 {
+		return 0, usagef("--input-bytes %q is too large", s)
+	}
+	return int64(n), nil
+}
 
 // mebibytes reads a size. Units are binary, with or without the i.
 func mebibytes(s string) (int64, error) {

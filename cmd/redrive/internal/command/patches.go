@@ -149,7 +149,7 @@ func savingOf(s *redrivev1.Saving) string {
 	}
 	return fmt.Sprintf("%s a month: %s → %s a run; a run fails for memory with %s → %s; from %s",
 		screen.Dollars(s.GetDollarsPerMonth()), screen.Bytes(s.GetBeforeBytes()), screen.Bytes(s.GetAfterBytes()),
-		screen.Percent(s.GetFailProbabilityBefore()), screen.Percent(s.GetFailProbabilityAfter()), screen.Count(int64(s.GetRuns()), "run"))
+		screen.Risk(s.GetFailProbabilityBefore()), screen.Risk(s.GetFailProbabilityAfter()), screen.Count(int64(s.GetRuns()), "run"))
 }
 
 // scopeOf says which attempts a patch is for.

@@ -63,17 +63,20 @@ causes takes it back.`
 }
 
 func rightsizeRow(a *app, r *redrivev1.Rightsizing) []string {
-	next, risk, patch := "", "", ""
+	next, risk, patch, job := "", "", "", typeName(r.GetType())
+	if e := r.GetType().GetEngine(); e != "process" {
+		job += " (" + clean(e) + ")"
+	}
 	if s := r.GetSaving(); s != nil {
 		next = screen.Bytes(r.GetNextBytes())
-		risk = screen.Percent(s.GetFailProbabilityBefore()) + " → " + screen.Percent(s.GetFailProbabilityAfter())
+		risk = screen.Risk(s.GetFailProbabilityBefore()) + " → " + screen.Risk(s.GetFailProbabilityAfter())
 	}
 	if state := r.GetState(); state == redrivev1.Rightsizing_STATE_PROPOSED || state == redrivev1.Rightsizing_STATE_APPLIED {
 		patch = r.GetPatch()
 	}
 	return []string{
-		typeName(r.GetType()), a.rightsizeState(r.GetState()), clean(r.GetPart()), screen.Bytes(r.GetOwnBytes()), screen.Bytes(r.GetPresentBytes()), next,
-		screen.Bytes(r.GetTargetBytes()), screen.Dollars(r.GetSaving().GetDollarsPerMonth() + r.GetAppliedDollarsPerMonth()), risk,
+		job, a.rightsizeState(r.GetState()), clean(r.GetPart()), bytesOf(r.GetOwnBytes()), bytesOf(r.GetPresentBytes()), next, bytesOf(r.GetTargetBytes()),
+		screen.Dollars(r.GetSaving().GetDollarsPerMonth() + r.GetAppliedDollarsPerMonth()), risk,
 		strconv.Itoa(int(r.GetRuns())), patch, clean(r.GetReason()),
 	}
 }
@@ -95,7 +98,8 @@ func (a *app) rightsizePropose() *cobra.Command {
 		Long: `Propose the next step of a job type now, instead of at the next look, which is at
 most ten minutes away. Where there is none to propose it says why.
 
-  redrive rightsize propose sales/load`,
+  redrive rightsize propose sales/load
+  redrive rightsize propose sales/sum --engine spark`,
 		Args: takes(1, 1),
 	}
 	engine := cmd.Flags().String("engine", "process", "the engine profile: process, jvm or spark")

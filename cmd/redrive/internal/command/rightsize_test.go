@@ -55,7 +55,7 @@ func TestRightSizing(t *testing.T) {
 			command.ExitOK,
 			&redrivev1.ListRightsizingsRequest{PageSize: 100},
 			[]string{
-				"sales/load  PROPOSED   tree  4 GiB  4 GiB  3 GiB  300 MiB  $12.50   < 1 % → 2 %  25    patches/p1  runs· need less\n",
+				"sales/load  PROPOSED   tree  4 GiB  4 GiB  3 GiB  300 MiB  $12.50   0.1 % → 2 %  25    patches/p1  runs· need less\n",
 				"sales/sum   CONVERGED  tree  2 GiB  1 GiB         1 GiB    $3.00                 90",
 			},
 			[]string{"$12.50 a month are proposed, and $3.00 a month are saved by what applies."},

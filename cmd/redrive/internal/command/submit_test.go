@@ -59,7 +59,7 @@ func TestSubmitOfACommand(t *testing.T) {
 	t.Chdir(here)
 	r := run(t, "", "--data", dir, "submit", "--workflow", "sales", "--step", "load", "--memory", "1.5GiB", "--cores", "2",
 		"--config", "mode=fast", "--config", "limits={\"rows\":3}", "--env", "A=b=c", "--label", "team=x", "--owner", "me",
-		"--run-timeout", "10m", "--id", "etl", "--", "python3", "load.py", "--fast")
+		"--run-timeout", "10m", "--input-bytes", "1.5GiB", "--id", "etl", "--", "python3", "load.py", "--fast")
 	r.check(t, command.ExitOK, []string{"jobs/etl\n"}, []string{"redrive jobs get jobs/etl"})
 	if len(d.submitted) != 2 || d.submitted[0].GetRequestId() == "" || d.submitted[0].GetRequestId() != d.submitted[1].GetRequestId() {
 		t.Fatalf("%d calls with request ids %q, want the same one twice", len(d.submitted), d.submitted[0].GetRequestId())
@@ -69,7 +69,7 @@ func TestSubmitOfACommand(t *testing.T) {
 		Process:     &redrivev1.ProcessTask{Args: []string{"python3", "load.py", "--fast"}, WorkDir: here, Env: map[string]string{"A": "b=c"}},
 		Config:      structOf(t, map[string]any{"memory_mb": 1536, "cores": 2, "mode": "fast", "limits": map[string]any{"rows": 3}}),
 		RetryPolicy: &redrivev1.RetryPolicy{RunTimeout: durationpb.New(10 * time.Minute)},
-		Labels:      map[string]string{"team": "x"}, Owner: "me",
+		Labels:      map[string]string{"team": "x"}, Owner: "me", InputBytes: 3 << 29,
 	}
 	if got := d.submitted[0]; !proto.Equal(got.GetJob(), want) || got.GetJobId() != "etl" {
 		t.Errorf("submitted %v\nwant %v", got, want)

@@ -40,6 +40,8 @@ func TestAWrongCommandLineSaysWhatWouldBeRight(t *testing.T) {
 		{[]string{"submit", "--memory", "512", "--", "x"}, "not a size such as 512MiB or 2GiB"},
 		{[]string{"submit", "--memory", "1.0001MiB", "--", "x"}, "not a whole number of MiB"},
 		{[]string{"submit", "--memory", "1G", "--engine", "spark", "--", "x"}, "--config spark.executor.memory=4g"},
+		{[]string{"submit", "--input-bytes", "12XB", "--", "x"}, "not a size such as 1500000000, 512MiB or 1.5GiB"},
+		{[]string{"submit", "--input-bytes", "9999999999TiB", "--", "x"}, "is too large"},
 		{[]string{"submit", "--config", "x", "--", "x"}, "not KEY=VALUE"},
 		{[]string{"submit", "--label", "=x", "--", "x"}, "not KEY=VALUE"},
 		{[]string{"submit", folder}, folder + ": is a directory"},

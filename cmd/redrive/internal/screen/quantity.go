@@ -87,6 +87,15 @@ func Percent(p float64) string {
 	}
 }
 
+// Risk writes a probability that is small as a rule: below 1 % with one digit
+// that counts.
+func Risk(p float64) string {
+	if p > 0 && p < 0.01 {
+		return strconv.FormatFloat(p*100, 'g', 1, 64) + " %"
+	}
+	return Percent(p)
+}
+
 // Dollars writes an amount with as many digits as it takes to see it.
 func Dollars(v float64) string {
 	switch {

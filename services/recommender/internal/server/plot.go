@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 
+	"github.com/redrive-io/redrive/pkg/errs"
 	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
 	"github.com/redrive-io/redrive/services/recommender/internal/advice"
 	"github.com/redrive-io/redrive/services/recommender/internal/plot"
@@ -13,7 +14,7 @@ import (
 func (s *Server) PlotRecommendation(ctx context.Context, req *redrivev1.PlotRecommendationRequest) (*redrivev1.PlotRecommendationResponse, error) {
 	r, err := wire.Request(req.GetInputs().GetRequest())
 	if err != nil {
-		return nil, err
+		return nil, errs.Within("inputs.request", err)
 	}
 	rec, err := wire.Record(req.GetInputs())
 	if err != nil {

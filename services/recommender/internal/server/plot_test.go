@@ -73,7 +73,7 @@ func TestWhatIsNotAboutMemoryHasNoPicture(t *testing.T) {
 	if _, err := s.PlotRecommendation(t.Context(), &redrivev1.PlotRecommendationRequest{Inputs: got.GetInputs()}); !errs.Is(err, errs.FailedPrecondition) {
 		t.Errorf("plot of a preemption = %v, want FailedPrecondition", err)
 	}
-	if _, err := s.PlotRecommendation(t.Context(), nil); !errs.Is(err, errs.Invalid) {
+	if _, err := s.PlotRecommendation(t.Context(), nil); !errs.Is(err, errs.Invalid) || !strings.Contains(err.Error(), "inputs.request.type.workflow: ") {
 		t.Errorf("plot of nothing = %v, want Invalid", err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/redrive-io/redrive/pkg/docstore"
+	"github.com/redrive-io/redrive/pkg/engine"
 	"github.com/redrive-io/redrive/pkg/failure"
 	"github.com/redrive-io/redrive/pkg/wellknown"
 	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
@@ -36,6 +37,9 @@ func (s *Records) ListRecords(ctx context.Context, req *redrivev1.ListRecordsReq
 	t, since := failure.TypeFromProto(req.GetType()), wellknown.Time(req.GetSince())
 	if (t != failure.Type{}) {
 		if err := t.Validate("type"); err != nil {
+			return nil, err
+		}
+		if _, err := engine.Lookup(t.Engine); err != nil {
 			return nil, err
 		}
 	}

@@ -167,7 +167,7 @@ func (s *Server) answer(ctx context.Context, req *redrivev1.RecommendRequest, q 
 func (s *Server) ReplayRecommendation(ctx context.Context, req *redrivev1.ReplayRecommendationRequest) (*redrivev1.Recommendation, error) {
 	r, err := wire.Request(req.GetInputs().GetRequest())
 	if err != nil {
-		return nil, err
+		return nil, errs.Within("inputs.request", err)
 	}
 	rec, err := wire.Record(req.GetInputs())
 	if err != nil {
