@@ -22,12 +22,13 @@ const (
 	AlertChanged      Type = "alert.changed"      // notifier
 	RuleChanged       Type = "rule.changed"       // classifier
 	ModelAudited      Type = "model.audited"      // recommender
+	TrainingFailed    Type = "training.failed"    // recommender
 )
 
 // Types are all types.
 var Types = []Type{
 	AttemptStarted, AttemptFailed, AttemptSucceeded, FailureClassified, DecisionMade,
-	JobFinished, PatchChanged, AlertChanged, RuleChanged, ModelAudited,
+	JobFinished, PatchChanged, AlertChanged, RuleChanged, ModelAudited, TrainingFailed,
 }
 
 // Subjects and streams. What Redrive says and what others report are apart: a
@@ -67,7 +68,7 @@ var (
 	ClassifierOutcomes  = Consumer{Name: "classifier-outcomes", Types: []Type{AttemptSucceeded, JobFinished}}
 	RecommenderOutcomes = Consumer{Name: "recommender-outcomes", Types: []Type{FailureClassified, AttemptSucceeded}, Concurrency: 512} // they wait for each other, to be learnt together
 	RecommenderPatches  = Consumer{Name: "recommender-patches", Types: []Type{PatchChanged}}
-	NotifierEvents      = Consumer{Name: "notifier-events", Types: []Type{DecisionMade, AttemptSucceeded, JobFinished, ModelAudited}}
+	NotifierEvents      = Consumer{Name: "notifier-events", Types: []Type{DecisionMade, AttemptSucceeded, JobFinished, ModelAudited, TrainingFailed}}
 )
 
 // Consumers are all consumers; Provision makes the durable ones.

@@ -715,6 +715,51 @@ func (x *ModelAudited) GetAudit() *Audit {
 	return nil
 }
 
+// TrainingFailed says that a training of the recommender could not be ended.
+type TrainingFailed struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Training      *Training              `protobuf:"bytes,1,opt,name=training,proto3" json:"training,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TrainingFailed) Reset() {
+	*x = TrainingFailed{}
+	mi := &file_redrive_v1_events_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TrainingFailed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TrainingFailed) ProtoMessage() {}
+
+func (x *TrainingFailed) ProtoReflect() protoreflect.Message {
+	mi := &file_redrive_v1_events_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TrainingFailed.ProtoReflect.Descriptor instead.
+func (*TrainingFailed) Descriptor() ([]byte, []int) {
+	return file_redrive_v1_events_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *TrainingFailed) GetTraining() *Training {
+	if x != nil {
+		return x.Training
+	}
+	return nil
+}
+
 // RuleChanged tells every classifier to read the rules again.
 type RuleChanged struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -727,7 +772,7 @@ type RuleChanged struct {
 
 func (x *RuleChanged) Reset() {
 	*x = RuleChanged{}
-	mi := &file_redrive_v1_events_proto_msgTypes[9]
+	mi := &file_redrive_v1_events_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -739,7 +784,7 @@ func (x *RuleChanged) String() string {
 func (*RuleChanged) ProtoMessage() {}
 
 func (x *RuleChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_redrive_v1_events_proto_msgTypes[9]
+	mi := &file_redrive_v1_events_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -752,7 +797,7 @@ func (x *RuleChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RuleChanged.ProtoReflect.Descriptor instead.
 func (*RuleChanged) Descriptor() ([]byte, []int) {
-	return file_redrive_v1_events_proto_rawDescGZIP(), []int{9}
+	return file_redrive_v1_events_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *RuleChanged) GetRule() string {
@@ -832,7 +877,9 @@ const file_redrive_v1_events_proto_rawDesc = "" +
 	"\fModelAudited\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x1a\n" +
 	"\btraining\x18\x02 \x01(\tR\btraining\x12'\n" +
-	"\x05audit\x18\x03 \x01(\v2\x11.redrive.v1.AuditR\x05audit\"=\n" +
+	"\x05audit\x18\x03 \x01(\v2\x11.redrive.v1.AuditR\x05audit\"B\n" +
+	"\x0eTrainingFailed\x120\n" +
+	"\btraining\x18\x01 \x01(\v2\x14.redrive.v1.TrainingR\btraining\"=\n" +
 	"\vRuleChanged\x12\x12\n" +
 	"\x04rule\x18\x01 \x01(\tR\x04rule\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x03R\brevisionB\xa0\x01\n" +
@@ -852,7 +899,7 @@ func file_redrive_v1_events_proto_rawDescGZIP() []byte {
 	return file_redrive_v1_events_proto_rawDescData
 }
 
-var file_redrive_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_redrive_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_redrive_v1_events_proto_goTypes = []any{
 	(*AttemptStarted)(nil),        // 0: redrive.v1.AttemptStarted
 	(*AttemptFailed)(nil),         // 1: redrive.v1.AttemptFailed
@@ -863,54 +910,57 @@ var file_redrive_v1_events_proto_goTypes = []any{
 	(*PatchChanged)(nil),          // 6: redrive.v1.PatchChanged
 	(*AlertChanged)(nil),          // 7: redrive.v1.AlertChanged
 	(*ModelAudited)(nil),          // 8: redrive.v1.ModelAudited
-	(*RuleChanged)(nil),           // 9: redrive.v1.RuleChanged
-	nil,                           // 10: redrive.v1.AttemptFailed.LabelsEntry
-	(*AttemptRef)(nil),            // 11: redrive.v1.AttemptRef
-	(*JobType)(nil),               // 12: redrive.v1.JobType
-	(*structpb.Struct)(nil),       // 13: google.protobuf.Struct
-	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
-	(*Evidence)(nil),              // 15: redrive.v1.Evidence
-	(*RetryPolicy)(nil),           // 16: redrive.v1.RetryPolicy
-	(*Failure)(nil),               // 17: redrive.v1.Failure
-	(*Decision)(nil),              // 18: redrive.v1.Decision
-	(Job_State)(0),                // 19: redrive.v1.Job.State
-	(*Patch)(nil),                 // 20: redrive.v1.Patch
-	(*Alert)(nil),                 // 21: redrive.v1.Alert
-	(*Audit)(nil),                 // 22: redrive.v1.Audit
+	(*TrainingFailed)(nil),        // 9: redrive.v1.TrainingFailed
+	(*RuleChanged)(nil),           // 10: redrive.v1.RuleChanged
+	nil,                           // 11: redrive.v1.AttemptFailed.LabelsEntry
+	(*AttemptRef)(nil),            // 12: redrive.v1.AttemptRef
+	(*JobType)(nil),               // 13: redrive.v1.JobType
+	(*structpb.Struct)(nil),       // 14: google.protobuf.Struct
+	(*timestamppb.Timestamp)(nil), // 15: google.protobuf.Timestamp
+	(*Evidence)(nil),              // 16: redrive.v1.Evidence
+	(*RetryPolicy)(nil),           // 17: redrive.v1.RetryPolicy
+	(*Failure)(nil),               // 18: redrive.v1.Failure
+	(*Decision)(nil),              // 19: redrive.v1.Decision
+	(Job_State)(0),                // 20: redrive.v1.Job.State
+	(*Patch)(nil),                 // 21: redrive.v1.Patch
+	(*Alert)(nil),                 // 22: redrive.v1.Alert
+	(*Audit)(nil),                 // 23: redrive.v1.Audit
+	(*Training)(nil),              // 24: redrive.v1.Training
 }
 var file_redrive_v1_events_proto_depIdxs = []int32{
-	11, // 0: redrive.v1.AttemptStarted.attempt:type_name -> redrive.v1.AttemptRef
-	12, // 1: redrive.v1.AttemptStarted.type:type_name -> redrive.v1.JobType
-	13, // 2: redrive.v1.AttemptStarted.attempt_config:type_name -> google.protobuf.Struct
-	14, // 3: redrive.v1.AttemptStarted.start_time:type_name -> google.protobuf.Timestamp
-	11, // 4: redrive.v1.AttemptFailed.attempt:type_name -> redrive.v1.AttemptRef
-	12, // 5: redrive.v1.AttemptFailed.type:type_name -> redrive.v1.JobType
-	13, // 6: redrive.v1.AttemptFailed.config:type_name -> google.protobuf.Struct
-	13, // 7: redrive.v1.AttemptFailed.attempt_config:type_name -> google.protobuf.Struct
-	15, // 8: redrive.v1.AttemptFailed.evidence:type_name -> redrive.v1.Evidence
-	10, // 9: redrive.v1.AttemptFailed.labels:type_name -> redrive.v1.AttemptFailed.LabelsEntry
-	16, // 10: redrive.v1.AttemptFailed.retry_policy:type_name -> redrive.v1.RetryPolicy
-	11, // 11: redrive.v1.AttemptSucceeded.attempt:type_name -> redrive.v1.AttemptRef
-	12, // 12: redrive.v1.AttemptSucceeded.type:type_name -> redrive.v1.JobType
-	13, // 13: redrive.v1.AttemptSucceeded.config:type_name -> google.protobuf.Struct
-	13, // 14: redrive.v1.AttemptSucceeded.attempt_config:type_name -> google.protobuf.Struct
-	15, // 15: redrive.v1.AttemptSucceeded.evidence:type_name -> redrive.v1.Evidence
-	17, // 16: redrive.v1.FailureClassified.failure:type_name -> redrive.v1.Failure
-	18, // 17: redrive.v1.DecisionMade.decision:type_name -> redrive.v1.Decision
-	11, // 18: redrive.v1.DecisionMade.attempt:type_name -> redrive.v1.AttemptRef
-	12, // 19: redrive.v1.DecisionMade.type:type_name -> redrive.v1.JobType
-	14, // 20: redrive.v1.DecisionMade.next_retry_time:type_name -> google.protobuf.Timestamp
-	11, // 21: redrive.v1.JobFinished.attempt:type_name -> redrive.v1.AttemptRef
-	12, // 22: redrive.v1.JobFinished.type:type_name -> redrive.v1.JobType
-	19, // 23: redrive.v1.JobFinished.state:type_name -> redrive.v1.Job.State
-	20, // 24: redrive.v1.PatchChanged.patch:type_name -> redrive.v1.Patch
-	21, // 25: redrive.v1.AlertChanged.alert:type_name -> redrive.v1.Alert
-	22, // 26: redrive.v1.ModelAudited.audit:type_name -> redrive.v1.Audit
-	27, // [27:27] is the sub-list for method output_type
-	27, // [27:27] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	12, // 0: redrive.v1.AttemptStarted.attempt:type_name -> redrive.v1.AttemptRef
+	13, // 1: redrive.v1.AttemptStarted.type:type_name -> redrive.v1.JobType
+	14, // 2: redrive.v1.AttemptStarted.attempt_config:type_name -> google.protobuf.Struct
+	15, // 3: redrive.v1.AttemptStarted.start_time:type_name -> google.protobuf.Timestamp
+	12, // 4: redrive.v1.AttemptFailed.attempt:type_name -> redrive.v1.AttemptRef
+	13, // 5: redrive.v1.AttemptFailed.type:type_name -> redrive.v1.JobType
+	14, // 6: redrive.v1.AttemptFailed.config:type_name -> google.protobuf.Struct
+	14, // 7: redrive.v1.AttemptFailed.attempt_config:type_name -> google.protobuf.Struct
+	16, // 8: redrive.v1.AttemptFailed.evidence:type_name -> redrive.v1.Evidence
+	11, // 9: redrive.v1.AttemptFailed.labels:type_name -> redrive.v1.AttemptFailed.LabelsEntry
+	17, // 10: redrive.v1.AttemptFailed.retry_policy:type_name -> redrive.v1.RetryPolicy
+	12, // 11: redrive.v1.AttemptSucceeded.attempt:type_name -> redrive.v1.AttemptRef
+	13, // 12: redrive.v1.AttemptSucceeded.type:type_name -> redrive.v1.JobType
+	14, // 13: redrive.v1.AttemptSucceeded.config:type_name -> google.protobuf.Struct
+	14, // 14: redrive.v1.AttemptSucceeded.attempt_config:type_name -> google.protobuf.Struct
+	16, // 15: redrive.v1.AttemptSucceeded.evidence:type_name -> redrive.v1.Evidence
+	18, // 16: redrive.v1.FailureClassified.failure:type_name -> redrive.v1.Failure
+	19, // 17: redrive.v1.DecisionMade.decision:type_name -> redrive.v1.Decision
+	12, // 18: redrive.v1.DecisionMade.attempt:type_name -> redrive.v1.AttemptRef
+	13, // 19: redrive.v1.DecisionMade.type:type_name -> redrive.v1.JobType
+	15, // 20: redrive.v1.DecisionMade.next_retry_time:type_name -> google.protobuf.Timestamp
+	12, // 21: redrive.v1.JobFinished.attempt:type_name -> redrive.v1.AttemptRef
+	13, // 22: redrive.v1.JobFinished.type:type_name -> redrive.v1.JobType
+	20, // 23: redrive.v1.JobFinished.state:type_name -> redrive.v1.Job.State
+	21, // 24: redrive.v1.PatchChanged.patch:type_name -> redrive.v1.Patch
+	22, // 25: redrive.v1.AlertChanged.alert:type_name -> redrive.v1.Alert
+	23, // 26: redrive.v1.ModelAudited.audit:type_name -> redrive.v1.Audit
+	24, // 27: redrive.v1.TrainingFailed.training:type_name -> redrive.v1.Training
+	28, // [28:28] is the sub-list for method output_type
+	28, // [28:28] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_redrive_v1_events_proto_init() }
@@ -931,7 +981,7 @@ func file_redrive_v1_events_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_redrive_v1_events_proto_rawDesc), len(file_redrive_v1_events_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   11,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1195,7 +1195,11 @@ type Training struct {
 	// It serves, because its audit passed and models are promoted by themselves.
 	Promoted bool `protobuf:"varint,10,opt,name=promoted,proto3" json:"promoted,omitempty"`
 	// Make it serve when its audit passes, whatever the settings say.
-	Promote       bool `protobuf:"varint,11,opt,name=promote,proto3" json:"promote,omitempty"`
+	Promote bool `protobuf:"varint,11,opt,name=promote,proto3" json:"promote,omitempty"`
+	// How often a process took it up; one that was told to stop, and left it to
+	// the next one, is not counted. After the third that was gone before the end,
+	// killed for want of memory say, the training is FAILED.
+	Begun         int32 `protobuf:"varint,12,opt,name=begun,proto3" json:"begun,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1305,6 +1309,13 @@ func (x *Training) GetPromote() bool {
 		return x.Promote
 	}
 	return false
+}
+
+func (x *Training) GetBegun() int32 {
+	if x != nil {
+		return x.Begun
+	}
+	return 0
 }
 
 // ServedModels says which model serves. It is no part of the API.
@@ -2203,7 +2214,7 @@ const file_redrive_v1_model_proto_rawDesc = "" +
 	"difference\x12%\n" +
 	"\x0edifference_low\x18\t \x01(\x01R\rdifferenceLow\x12'\n" +
 	"\x0fdifference_high\x18\n" +
-	" \x01(\x01R\x0edifferenceHigh\"\xd5\x03\n" +
+	" \x01(\x01R\x0edifferenceHigh\"\xeb\x03\n" +
 	"\bTraining\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x120\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x1a.redrive.v1.Training.StateR\x05state\x12;\n" +
@@ -2217,7 +2228,8 @@ const file_redrive_v1_model_proto_rawDesc = "" +
 	"\x06reason\x18\t \x01(\tR\x06reason\x12\x1a\n" +
 	"\bpromoted\x18\n" +
 	" \x01(\bR\bpromoted\x12\x18\n" +
-	"\apromote\x18\v \x01(\bR\apromote\"g\n" +
+	"\apromote\x18\v \x01(\bR\apromote\x12\x14\n" +
+	"\x05begun\x18\f \x01(\x05R\x05begun\"g\n" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rSTATE_RUNNING\x10\x01\x12\x12\n" +

@@ -194,7 +194,7 @@ type Alert struct {
 	DedupKey string         `protobuf:"bytes,2,opt,name=dedup_key,json=dedupKey,proto3" json:"dedup_key,omitempty"`
 	State    Alert_State    `protobuf:"varint,3,opt,name=state,proto3,enum=redrive.v1.Alert_State" json:"state,omitempty"`
 	Severity Alert_Severity `protobuf:"varint,4,opt,name=severity,proto3,enum=redrive.v1.Alert_Severity" json:"severity,omitempty"`
-	// "jobs/{job}"; "models/-" where audits of the recommender's models failed.
+	// "jobs/{job}"; "models/-" where audits of the recommender's models, or trainings, failed.
 	Job   string   `protobuf:"bytes,5,opt,name=job,proto3" json:"job,omitempty"`
 	Type  *JobType `protobuf:"bytes,6,opt,name=type,proto3" json:"type,omitempty"`
 	Owner string   `protobuf:"bytes,7,opt,name=owner,proto3" json:"owner,omitempty"`

@@ -74,7 +74,8 @@ type RecommenderServiceClient interface {
 	// What is there already stays as it is.
 	RebuildRecords(ctx context.Context, in *RebuildRecordsRequest, opts ...grpc.CallOption) (*RebuildRecordsResponse, error)
 	// TrainModel begins a training on the records and returns at once. One runs
-	// at a time: while one does, it is what is returned.
+	// at a time: while one does, it is what is returned, as whoever began it asked
+	// for it. So calls at once, to whatever replicas, return the same one.
 	TrainModel(ctx context.Context, in *TrainModelRequest, opts ...grpc.CallOption) (*Training, error)
 	// GetTraining returns how far a training is.
 	GetTraining(ctx context.Context, in *GetTrainingRequest, opts ...grpc.CallOption) (*Training, error)
@@ -310,7 +311,8 @@ type RecommenderServiceServer interface {
 	// What is there already stays as it is.
 	RebuildRecords(context.Context, *RebuildRecordsRequest) (*RebuildRecordsResponse, error)
 	// TrainModel begins a training on the records and returns at once. One runs
-	// at a time: while one does, it is what is returned.
+	// at a time: while one does, it is what is returned, as whoever began it asked
+	// for it. So calls at once, to whatever replicas, return the same one.
 	TrainModel(context.Context, *TrainModelRequest) (*Training, error)
 	// GetTraining returns how far a training is.
 	GetTraining(context.Context, *GetTrainingRequest) (*Training, error)

@@ -3,22 +3,24 @@ package alert
 import "fmt"
 
 // Models stands where the name of a job does for what is wrong with the models
-// of the recommender, all of them: one alert from the first audit that failed
-// until one passes. An audit has no attempt; its point is its time.
+// of the recommender, all of them: one alert from the first audit or training
+// that failed until an audit passes. Neither has an attempt; the point of an
+// audit is its time, that of a training its end.
 const Models = "models/-"
 
 func modelSummary(ep Episode) string {
 	if ep.Stop == nil {
-		return "a model failed its audit"
+		return "a model failed its audit, or a training failed"
 	}
 	return ep.Stop.Reason
 }
 
-// modelAction says what became of a model that failed its audit.
+// modelAction says what became of a model that failed its audit, and what of a
+// training that failed.
 func modelAction(ep Episode) string {
-	what := "It does not serve: the one that did before goes on. redrive models list shows both, redrive models get MODEL the audit."
+	what := "The model that served before goes on. redrive models list shows which, redrive models get MODEL its audit."
 	if ep.Stop != nil {
-		what = fmt.Sprintf("Not made to serve: %s. The model that served before goes on. redrive models get MODEL shows the audit.", sentence(ep.Stop.Reason))
+		what = fmt.Sprintf("No new model serves: %s. %s", sentence(ep.Stop.Reason), what)
 	}
 	switch {
 	case ep.End == nil:

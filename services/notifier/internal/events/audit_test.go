@@ -65,6 +65,45 @@ func TestAnAuditThatFailsIsAnAlertUntilOnePasses(t *testing.T) {
 	}
 }
 
+// untrained is the event about a training that failed at the n-th time.
+func untrained(t testing.TB, n int64) bus.Event {
+	name := fmt.Sprintf("trainings/t%d", n)
+	return event(t, bus.TrainingFailed, name, "redrive/recommender", &redrivev1.TrainingFailed{Training: &redrivev1.Training{
+		Name: name, State: redrivev1.Training_STATE_FAILED, EndTime: timestamppb.New(time.Unix(1000+n, 0)), Error: "a record is damaged",
+	}})
+}
+
+// Trainings and audits that fail are one alert until an audit passes, in whatever
+// order they are heard of and however often.
+func TestATrainingThatFailsIsAnAlertUntilAnAuditPasses(t *testing.T) {
+	for passes, want := range map[bool]alert.State{false: alert.Firing, true: alert.Resolved} {
+		all := []bus.Event{untrained(t, 1), audited(t, 2, false), untrained(t, 3), audited(t, 4, passes)}
+		if !passes {
+			all[3] = untrained(t, 4)
+		}
+		for _, order := range orders(4) {
+			w := ledgertest.On(t, storetest.Open(t), ledgertest.Receivers)
+			h := events.New(w.Ledger)
+			for i, at := range order {
+				handleAll(t, h, []bus.Event{all[at], all[order[i/2]]})
+			}
+			a := w.Only(t)
+			last := 3
+			if !passes {
+				last = 4
+			}
+			if a.State != want || a.Severity != alert.Warning || a.Job != alert.Models || a.Summary != fmt.Sprintf("trainings/t%d failed: a record is damaged", last) ||
+				!strings.Contains(a.Action, "goes on") || !strings.Contains(a.SafeToRetry, "redrive models train") {
+				t.Errorf("order %v: alert %+v", order, a)
+			}
+			told := w.Queue(t, a.ID, "oncall")
+			if triggers := len(told) - len(slices.DeleteFunc(slices.Clone(told), func(s string) bool { return s == "trigger/warning" })); triggers > 1 || !passes && triggers != 1 {
+				t.Errorf("order %v: oncall is told %v", order, told)
+			}
+		}
+	}
+}
+
 func TestAuditsThatPassTellNobody(t *testing.T) {
 	w := ledgertest.Open(t, ledgertest.Receivers)
 	handleAll(t, events.New(w.Ledger), []bus.Event{audited(t, 1, true), audited(t, 2, true)})
@@ -86,9 +125,14 @@ func TestAJobIsNeverTakenForTheModels(t *testing.T) {
 	}
 }
 
-func TestAnAuditWithoutATimeIsInvalid(t *testing.T) {
+func TestAnAuditOrATrainingWithoutATimeIsInvalid(t *testing.T) {
 	h := events.New(ledgertest.Open(t, "").Ledger)
-	if err := h.Handle(t.Context(), event(t, bus.ModelAudited, "x", "redrive/recommender", &redrivev1.ModelAudited{})); !errs.Is(err, errs.Invalid) {
-		t.Errorf("Handle = %v, want Invalid", err)
+	for _, e := range []bus.Event{
+		event(t, bus.ModelAudited, "x", "redrive/recommender", &redrivev1.ModelAudited{}),
+		event(t, bus.TrainingFailed, "x", "redrive/recommender", &redrivev1.TrainingFailed{Training: &redrivev1.Training{Name: "trainings/x"}}),
+	} {
+		if err := h.Handle(t.Context(), e); !errs.Is(err, errs.Invalid) {
+			t.Errorf("Handle %s = %v, want Invalid", e.Type, err)
+		}
 	}
 }

@@ -1,5 +1,5 @@
 // Package events translates the events that the notifier listens to: decisions,
-// successes and ends of jobs, and audits of models.
+// successes and ends of jobs, audits of models and trainings that failed.
 package events
 
 import (
@@ -36,6 +36,8 @@ func (h *Handler) Handle(ctx context.Context, e bus.Event) error {
 		return h.finish(ctx, e)
 	case bus.ModelAudited:
 		return h.audit(ctx, e)
+	case bus.TrainingFailed:
+		return h.training(ctx, e)
 	default:
 		return errs.Field("type", "%q is nothing that the notifier listens to", e.Type)
 	}
@@ -95,4 +97,16 @@ func (h *Handler) audit(ctx context.Context, e bus.Event) error {
 		return h.ledger.Stopped(ctx, alert.Models, *stop, time.Now())
 	}
 	return h.ledger.Ended(ctx, alert.Models, end, time.Now())
+}
+
+func (h *Handler) training(ctx context.Context, e bus.Event) error {
+	var m redrivev1.TrainingFailed
+	if err := e.Decode(&m); err != nil {
+		return err
+	}
+	stop, err := wire.Untrained(&m)
+	if err != nil {
+		return err
+	}
+	return h.ledger.Stopped(ctx, alert.Models, stop, time.Now())
 }

@@ -246,13 +246,14 @@ func FuzzHandle(f *testing.F) {
 		succeeded(f, "redrive", "etl", 2, scheduler),
 		finished(f, "etl", 2, redrivev1.Job_STATE_FAILED),
 		audited(f, 1, false),
+		untrained(f, 1),
 	} {
 		f.Add(e.Data, i)
 	}
-	kinds := []bus.Type{bus.DecisionMade, bus.AttemptSucceeded, bus.JobFinished, bus.ModelAudited}
+	kinds := []bus.Type{bus.DecisionMade, bus.AttemptSucceeded, bus.JobFinished, bus.ModelAudited, bus.TrainingFailed}
 	f.Fuzz(func(t *testing.T, data []byte, kind int) {
 		e := bus.Event{
-			ID: "x", Source: scheduler, Type: kinds[uint(kind)%4], Time: time.Now().Add(-time.Hour), ContentType: bus.ContentProto, Data: data,
+			ID: "x", Source: scheduler, Type: kinds[uint(kind)%uint(len(kinds))], Time: time.Now().Add(-time.Hour), ContentType: bus.ContentProto, Data: data,
 		}
 		if err := h.Handle(t.Context(), e); err != nil && !errs.Is(err, errs.Invalid) {
 			t.Errorf("Handle = %v, want nil or Invalid", err)

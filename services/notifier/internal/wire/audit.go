@@ -35,3 +35,17 @@ func Audited(m *redrivev1.ModelAudited) (e alert.End, s *alert.Stop, err error) 
 	}.Bounded()
 	return e, &stop, nil
 }
+
+// Untrained reads what a training that failed says of the recommender's models:
+// that what is learnt does not reach them. Such trainings are told apart, and
+// from audits, by when they ended.
+func Untrained(m *redrivev1.TrainingFailed) (alert.Stop, error) {
+	at := wellknown.Time(m.GetTraining().GetEndTime())
+	if at.IsZero() {
+		return alert.Stop{}, errs.Field("training.end_time", "is not set; it says when the training failed")
+	}
+	return alert.Stop{
+		Point: alert.Point{Revision: at.UnixMicro()}, Attention: alert.BeforeCap, Source: failure.Own, Time: at,
+		Reason: fmt.Sprintf("%s failed: %s", m.GetTraining().GetName(), m.GetTraining().GetError()),
+	}.Bounded(), nil
+}
