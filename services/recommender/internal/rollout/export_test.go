@@ -1,4 +1,7 @@
 package rollout
 
-// Due is what the schedule asks for.
-var Due = due
+// Due is what the schedule asks for, IDAfter the id of the training after others.
+var (
+	Due     = due
+	IDAfter = idAfter
+)

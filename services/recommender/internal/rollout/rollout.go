@@ -4,7 +4,10 @@
 package rollout
 
 import (
+	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/redrive-io/redrive/pkg/errs"
@@ -123,6 +126,9 @@ type Training struct {
 	Full    bool // it begins from nothing
 	Promote bool // the model is to serve when it passes, whatever the settings say
 	Reason  string
+	// Begun counts how often a process took it up, those aside that gave it back
+	// in order: see MaxBegun.
+	Begun   int
 	Records int64  // that were read
 	Model   string // what came of it
 	Error   string
@@ -145,6 +151,36 @@ const (
 
 // Ends reports whether nothing changes any more.
 func (t Training) Ends() bool { return t.State == Done || t.State == Failed }
+
+// MaxBegun bounds how often a training is taken up. A process that is killed in
+// it, for want of memory say, takes with it all that it serves besides; so may
+// the next one.
+const MaxBegun = 3
+
+// givenUp is the error of a training that was begun MaxBegun times.
+const givenUp = "it was begun %d times and never came to an end: each time the process was gone before, as one is that was killed for want of memory; " +
+	"give the recommender more, or mend what else its log says, then: redrive models train"
+
+// running returns the training that has not ended; newest are the trainings so
+// far, the newest first.
+func running(newest []Training) (t Training, ok bool) {
+	if i := slices.IndexFunc(newest, func(t Training) bool { return !t.Ends() }); i >= 0 {
+		return newest[i], true
+	}
+	return t, false
+}
+
+// idAfter returns the id of the training after the newest ones. It is their number,
+// so that of two that are begun at once one finds its id taken. The ids are in
+// the order of the numbers.
+func idAfter(newest []Training) string {
+	var n int
+	if len(newest) > 0 {
+		digits, _, _ := strings.Cut(newest[0].ID, "-") // a time followed once
+		n, _ = strconv.Atoi(digits)                    // 0 for what is no number
+	}
+	return fmt.Sprintf("%08d", n+1)
+}
 
 // Scheduled is the Reason of a training that the schedule began.
 const Scheduled = "schedule"

@@ -2,7 +2,7 @@ package rollout
 
 import (
 	"context"
-	"crypto/rand"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -29,7 +29,8 @@ type Store interface {
 type Trainings interface {
 	// Newest returns the newest trainings, newest first: all that are kept.
 	Newest(ctx context.Context) ([]Training, error)
-	// Put puts a training at its revision and returns it at the new one.
+	// Put puts a training at its revision and returns it at the new one. One that
+	// failed is told of: both or nothing.
 	Put(ctx context.Context, t Training) (Training, error)
 	// End puts the end of a training, the model that it made and, unless it is
 	// nil, which one serves from now on, and tells of the model's audit: all of it
@@ -58,6 +59,9 @@ type Trainer struct {
 	shape     training.Shape
 	hold      bool
 	log       *slog.Logger
+	// back is the training that this process came back from alive, at the
+	// revision that it left: it does not count as begun once more. Tick has it.
+	back Training
 }
 
 // NewTrainer returns a trainer. With hold, models that pass wait for somebody to
@@ -66,77 +70,119 @@ func NewTrainer(s Store, t Trainings, r Records, a Audit, shape training.Shape, 
 	return &Trainer{store: s, trainings: t, records: r, audit: a, shape: shape, hold: hold, log: log}
 }
 
-// Start begins a training: the next Tick of the replica whose turn it is runs
-// it. While one runs, that is what is returned.
-func (t *Trainer) Start(ctx context.Context, want Training, now time.Time) (Training, error) {
-	running, found, err := t.running(ctx)
-	if err != nil || found {
-		return running, err
-	}
-	want.ID = now.UTC().Format("20060102-150405-") + strings.ToLower(rand.Text()[:6])
-	want.State, want.Created = Running, now.UTC()
-	return t.trainings.Put(ctx, want)
-}
+// races is how often Start looks again after another one was quicker.
+const races = 3
 
-func (t *Trainer) running(ctx context.Context) (Training, bool, error) {
-	all, err := t.trainings.Newest(ctx)
-	if err != nil {
-		return Training{}, false, err
-	}
-	for _, other := range all {
-		if !other.Ends() {
-			return other, true, nil
+// Start begins a training: the next Tick of the replica whose turn it is runs
+// it. While one runs, that is what is returned, to whoever asks and on whatever
+// replica. It is errs.Conflict when others began and ended one after another
+// meanwhile.
+func (t *Trainer) Start(ctx context.Context, want Training, now time.Time) (Training, error) {
+	var conflict error
+	for range races {
+		all, err := t.trainings.Newest(ctx)
+		if err != nil {
+			return Training{}, err
 		}
+		if other, ok := running(all); ok {
+			return other, nil
+		}
+		want.ID, want.State, want.Created = idAfter(all), Running, now.UTC()
+		begun, err := t.trainings.Put(ctx, want)
+		if !errs.Is(err, errs.Conflict) {
+			return begun, err
+		}
+		conflict = err
 	}
-	return Training{}, false, nil
+	return Training{}, fmt.Errorf("other trainings are begun and end all the time; try again: %w", conflict)
 }
 
 // Tick runs the training that was begun, or the one that the schedule asks for,
-// if any. What the store cannot do now is tried again at the next Tick.
+// if any. What the store cannot do now is tried again at the next Tick. It is
+// called by one goroutine.
 func (t *Trainer) Tick(ctx context.Context, now time.Time) error {
 	all, err := t.trainings.Newest(ctx)
 	if err != nil {
 		return err
 	}
-	for _, begun := range all {
-		if !begun.Ends() {
-			return t.run(ctx, begun, now)
-		}
+	if begun, ok := running(all); ok {
+		return t.run(ctx, begun, now)
 	}
-	next, ok := due(all, now)
+	want, ok := due(all, now)
 	if !ok {
 		return nil
 	}
 	if some, err := t.records.Newest(ctx, 1); err != nil || len(some) == 0 {
 		return err
 	}
-	begun, err := t.Start(ctx, next, now)
+	begun, err := t.Start(ctx, want, now)
 	if err != nil {
 		return err
 	}
 	return t.run(ctx, begun, now)
 }
 
-// run runs a training to its end. A training that another replica ran meanwhile
-// is none of ours any more, and what cannot be read now is read again later; any
-// other error is its end.
+// run runs a training to its end, unless it was begun too often. A training that
+// another replica ran meanwhile is none of ours any more, and what cannot be read
+// now is read again later; any other error is its end.
 func (t *Trainer) run(ctx context.Context, of Training, now time.Time) error {
+	if t.back.ID != of.ID || t.back.Revision != of.Revision {
+		if of.Begun >= MaxBegun {
+			return t.fail(ctx, of, fmt.Sprintf(givenUp, of.Begun))
+		}
+		of.State, of.Begun = Running, of.Begun+1
+		var err error
+		if of, err = t.trainings.Put(ctx, of); err != nil {
+			return err
+		}
+	}
 	began := time.Now()
 	ended, err := t.train(ctx, of, now)
 	switch {
-	case errs.Is(err, errs.Conflict), errs.Is(err, errs.Unavailable), ctx.Err() != nil:
+	case err == nil:
+	case ctx.Err() != nil:
+		return errors.Join(err, t.giveBack(ctx, ended))
+	case errs.Is(err, errs.Conflict), errs.Is(err, errs.Unavailable):
+		t.back = ended
 		return err
-	case err != nil:
-		// At the revision that this replica has: what another one made of it stays.
-		of.Revision, of.Full, of.Records = ended.Revision, ended.Full, ended.Records
-		of.State, of.Error, of.Ended = Failed, err.Error(), time.Now().UTC()
-		_, err = t.trainings.Put(ctx, of)
-		t.log.WarnContext(ctx, "a training failed", "training", of.ID, "error", of.Error)
-		return err
+	default:
+		return t.fail(ctx, ended, err.Error())
 	}
 	t.log.InfoContext(ctx, "a training ended", "training", ended.ID, "model", ended.Model, "records", ended.Records,
 		"promoted", ended.Promoted, "seconds", time.Since(began).Seconds())
 	return nil
+}
+
+// maxError bounds the error of a training, in bytes.
+const maxError = 1000
+
+// fail ends a training, at the revision that this replica has: what another one
+// made of it stays.
+func (t *Trainer) fail(ctx context.Context, of Training, why string) error {
+	of.State, of.Error, of.Ended, of.Model, of.Promoted = Failed, bounded(why), time.Now().UTC(), "", false
+	_, err := t.trainings.Put(ctx, of)
+	if err == nil {
+		t.log.WarnContext(ctx, "a training failed", "training", of.ID, "error", of.Error)
+	}
+	return err
+}
+
+// bounded returns what can be kept of a text.
+func bounded(text string) string {
+	return strings.ToValidUTF8(text[:min(len(text), maxError)], "")
+}
+
+// giveBackFor bounds how long the end of a process waits for giveBack.
+const giveBackFor = 5 * time.Second
+
+// giveBack leaves a training to the next replica because this one is told to
+// stop: that is not what a training is given up for.
+func (t *Trainer) giveBack(ctx context.Context, of Training) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), giveBackFor)
+	defer cancel()
+	of.State, of.Begun, of.Ended, of.Model, of.Promoted = Running, of.Begun-1, time.Time{}, "", false
+	_, err := t.trainings.Put(ctx, of)
+	return err
 }
 
 // train returns of as far as it came, at the revision that it has then.

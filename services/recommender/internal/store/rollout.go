@@ -178,14 +178,23 @@ func (s *Models) Training(ctx context.Context, id string) (rollout.Training, err
 	return t, err
 }
 
-// Put puts a training at its revision and returns it at the new one. It is
-// errs.Conflict when another replica changed it meanwhile.
+// Put puts a training at its revision and returns it at the new one. One that
+// failed is told of: both or nothing. It is errs.Conflict when another replica
+// changed it meanwhile, or took the id of one that is new.
 func (s *Models) Put(ctx context.Context, t rollout.Training) (rollout.Training, error) {
 	w, err := s.trainings.Write(t.ID, t.Revision, t)
 	if err != nil {
 		return t, err
 	}
-	if err := s.store.Commit(ctx, w); err != nil {
+	var events []bus.Event
+	if t.State == rollout.Failed {
+		told, err := wire.Failed(t)
+		if err != nil {
+			return t, err
+		}
+		events = append(events, told)
+	}
+	if err := s.outbox.Commit(ctx, events, w); err != nil {
 		return t, err
 	}
 	t.Revision++

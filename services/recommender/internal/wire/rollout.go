@@ -3,6 +3,7 @@ package wire
 import (
 	"strings"
 
+	"github.com/redrive-io/redrive/pkg/bus"
 	"github.com/redrive-io/redrive/pkg/wellknown"
 	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
 	"github.com/redrive-io/redrive/services/recommender/internal/model"
@@ -52,7 +53,7 @@ func Training(t rollout.Training) *redrivev1.Training {
 	p := &redrivev1.Training{
 		Name: trainings + t.ID, State: redrivev1.Training_State(t.State), CreateTime: wellknown.Timestamp(t.Created),
 		EndTime: wellknown.Timestamp(t.Ended), Full: t.Full, Records: t.Records, Error: t.Error, Reason: t.Reason,
-		Promoted: t.Promoted, Promote: t.Promote,
+		Promoted: t.Promoted, Promote: t.Promote, Begun: int32(t.Begun),
 	}
 	if t.Model != "" {
 		p.Model = rollout.Name(t.Model)
@@ -66,5 +67,13 @@ func TrainingFromProto(p *redrivev1.Training) rollout.Training {
 		ID: strings.TrimPrefix(p.GetName(), trainings), State: rollout.TrainingState(p.GetState()), Created: wellknown.Time(p.GetCreateTime()),
 		Ended: wellknown.Time(p.GetEndTime()), Full: p.GetFull(), Promote: p.GetPromote(), Reason: p.GetReason(), Records: p.GetRecords(),
 		Model: strings.TrimPrefix(p.GetModel(), rollout.Name("")), Error: p.GetError(), Promoted: p.GetPromoted(),
+		Begun: int(p.GetBegun()),
 	}
+}
+
+// Failed returns the event training.failed about a training that failed: a
+// training fails once, so it is told once.
+func Failed(t rollout.Training) (bus.Event, error) {
+	p := Training(t)
+	return bus.NewEvent(bus.TrainingFailed, p.GetName(), Source, p.GetName(), t.Ended, &redrivev1.TrainingFailed{Training: p})
 }
