@@ -4,13 +4,11 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
-	"slices"
 	"time"
 
 	"github.com/redrive-io/redrive/pkg/errs"
 	"github.com/redrive-io/redrive/pkg/failure"
 	"github.com/redrive-io/redrive/services/recommender/internal/rightsize"
-	"github.com/redrive-io/redrive/services/recommender/internal/search"
 	"github.com/redrive-io/redrive/services/recommender/internal/server"
 	"github.com/redrive-io/redrive/services/recommender/internal/store"
 	"github.com/redrive-io/redrive/services/recommender/internal/tailor"
@@ -71,15 +69,10 @@ func (r RightSizing) validate() error {
 func (r RightSizing) settings(of server.Settings, m server.Serving) tailor.Settings {
 	return func(t failure.Type) rightsize.Settings {
 		s := of(t, "", failure.MemoryContainer)
-		ceiling := s.MaxMemory
-		if len(s.Nodes) > 0 {
-			largest := slices.MaxFunc(s.Nodes, func(a, b search.Node) int { return cmp.Compare(a.Memory, b.Memory) })
-			ceiling = min(ceiling, largest.Memory)
-		}
 		return rightsize.Settings{
-			Step: s.Step, Allowed: s.Allowed,
+			MaxMemory: s.MaxMemory, Step: s.Step, Allowed: s.Allowed, Nodes: s.Nodes,
 			Mode: rightSizingModes[r.Mode], MinRuns: cmp.Or(r.MinRuns, defaultMinRuns), MaxRisk: cmp.Or(r.MaxRisk, defaultMaxRisk),
-			Floor: cmp.Or(r.Floor, defaultFloor), Ceiling: ceiling, MinDollars: cmp.Or(r.MinDollars, defaultMinDollars),
+			Floor: cmp.Or(r.Floor, defaultFloor), MinDollars: cmp.Or(r.MinDollars, defaultMinDollars),
 			Weight: s.Weight, PerGiBHour: s.PerGiBHour, PerCoreHour: s.PerCoreHour, MinSeconds: s.MinSeconds, FailedShare: m.Serving().FailedShare(),
 		}
 	}

@@ -122,6 +122,10 @@ func TestDoublingEndsAtTheCeiling(t *testing.T) {
 	if got := double(s); len(got) != 0 {
 		t.Errorf("ladder at the ceiling = %v, want none", got)
 	}
+	s.limits.MaxMemory, s.limits.Nodes = 64*gib, []search.Node{{Memory: 32 * gib, Cores: 0.5}, {Memory: 10 * gib, Cores: 4}}
+	if got := double(s); len(got) != 2 || got[0] != want[0] || got[1] != want[1] {
+		t.Errorf("ladder up to the node that has the cores = %v, want %v", got, want)
+	}
 }
 
 // A fifth more than what failed; but with nine tenths of the others at 20 GiB, a

@@ -205,22 +205,13 @@ func bump(bytes int64) int64 { return max(bytes+bytes/5, bytes+100<<20) }
 // bytes. The last rung is the ceiling.
 func raise(s situation, more func(int64) int64) ladder {
 	var l ladder
-	size := s.setting.Size
+	size, most := s.setting.Size, s.limits.Most(&s.setting, s.setting.Cores)
 	for range retries {
-		next := engine.Size{Memory: more(size.Memory), Cores: size.Cores}
-		if most := ceiling(s); next.Memory > most {
-			next.Memory = most
-		}
+		next := engine.Size{Memory: min(more(size.Memory), most), Cores: size.Cores}
 		if next.Memory <= size.Memory {
 			break
 		}
 		l, size = append(l, next), next
 	}
 	return l
-}
-
-// ceiling returns the most memory that the part may be given.
-func ceiling(s situation) int64 {
-	beside := s.setting.Total(s.setting.Size) - s.setting.Memory
-	return s.limits.MaxMemory - max(beside, 0)
 }

@@ -3,9 +3,9 @@ package rightsize
 // atLeast returns the smallest amount of the part of at least so many bytes that
 // the settings allow; false when there is none.
 func (e *Evidence) atLeast(bytes int64, s Settings) (int64, bool) {
-	for _, total := range s.Allowed {
-		if part := total - e.Total + e.Present; part >= bytes {
-			return part, true
+	for _, amount := range e.Allowed {
+		if amount >= bytes {
+			return amount, true
 		}
 	}
 	if s.Step > 0 {
@@ -22,9 +22,9 @@ func (e *Evidence) below(bytes int64, s Settings) int64 {
 		return (bytes - 1) / step * step
 	}
 	most := int64(0)
-	for _, total := range s.Allowed {
-		if part := total - e.Total + e.Present; part < bytes {
-			most = max(most, part)
+	for _, amount := range e.Allowed {
+		if amount < bytes {
+			most = amount
 		}
 	}
 	return most

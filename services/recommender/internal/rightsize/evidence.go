@@ -54,6 +54,10 @@ type Evidence struct {
 	Short int64
 	// Least is what the rest of the configuration asks of the part.
 	Least int64
+	// Most bounds what it may be given, and Allowed, where only some totals are,
+	// is all that it may be: bytes, ascending. Less than Present may be above Most.
+	Most    int64
+	Allowed []int64
 }
 
 // mib is what sizes are whole numbers of.

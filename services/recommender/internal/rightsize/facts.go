@@ -100,6 +100,7 @@ func (g gathering) evidence(setting engine.Setting, own int64) (Evidence, bool) 
 	e := Evidence{
 		Part: setting.Part, Own: own, Present: setting.Memory, Total: setting.Total(setting.Size), Cores: setting.Cores, Copies: setting.Instances,
 		Bounded: bounded, Runs: len(runs), Alike: g.alike(setting.Part, own, setting.Memory),
+		Most: g.settings.given().Most(&setting, setting.Cores), Allowed: g.settings.given().Amounts(&setting, setting.Cores),
 	}
 	estimator := need.NewEstimator(need.Prices{Weight: g.settings.Weight, PerGiBHour: g.settings.PerGiBHour, FailedShare: g.settings.FailedShare})
 	for _, r := range runs[max(len(runs)-mostRuns, 0):] {

@@ -87,7 +87,7 @@ func (p plan) priced(s Settings) plan {
 // the ceiling that leave at most MaxRisk; of a tie those nearest to Present.
 func (e *Evidence) target(s Settings, least int64) (best int64, found bool) {
 	var cost float64
-	for _, bytes := range e.candidates(s, least) {
+	for _, bytes := range e.candidates(least) {
 		if e.risk(bytes) > s.MaxRisk {
 			continue
 		}
@@ -110,7 +110,7 @@ const (
 
 // candidates returns the sizes at which the risk falls, from least up to the
 // ceiling, ascending and each once: the best is one of these, or lies beyond.
-func (e *Evidence) candidates(s Settings, least int64) []int64 {
+func (e *Evidence) candidates(least int64) []int64 {
 	all := []int64{least, e.Present}
 	last := int64(0)
 	for _, q := range e.Needs {
@@ -123,7 +123,7 @@ func (e *Evidence) candidates(s Settings, least int64) []int64 {
 		all = append(all, ceil(float64(last)*math.Exp2(float64(i)/beyondPerOctave)))
 	}
 	all = slices.DeleteFunc(all, func(bytes int64) bool {
-		return bytes < least || bytes > e.Present && e.Total+bytes-e.Present > s.Ceiling
+		return bytes < least || bytes > max(e.Present, e.Most)
 	})
 	slices.Sort(all)
 	return slices.Compact(all)

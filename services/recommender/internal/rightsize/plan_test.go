@@ -13,7 +13,7 @@ import (
 const gib = 1 << 30
 
 var settings = Settings{
-	MinRuns: 20, MaxRisk: 0.01, Floor: 64 * mib, Ceiling: 64 * gib, MinDollars: 0.01,
+	MinRuns: 20, MaxRisk: 0.01, Floor: 64 * mib, MaxMemory: 64 * gib, MinDollars: 0.01,
 	Weight: 0.001, PerGiBHour: 0.005, PerCoreHour: 0.04, MinSeconds: 60, FailedShare: 1,
 }
 
@@ -31,7 +31,7 @@ func even(low, high int64) need.Quantiles {
 func evidence(own, present int64, q need.Quantiles, change func(*Evidence)) *Evidence {
 	e := &Evidence{
 		Part: engine.Tree, Own: own, Present: present, Total: present, Seconds: 3600, Needs: []need.Quantiles{q},
-		Peak: q[len(q)-1].Bytes, Runs: 100, RunsPerDay: 24, Alike: 1,
+		Peak: q[len(q)-1].Bytes, Runs: 100, RunsPerDay: 24, Alike: 1, Most: 64 * gib,
 	}
 	if change != nil {
 		change(e)
@@ -58,7 +58,7 @@ func TestPlan(t *testing.T) {
 		{"a little too little: no more than is needed", evidence(gib, gib, even(gib, 1100*mib), nil), 0, 1100 * mib, 1100 * mib},
 		{"too little, by garbage", evidence(gib, gib, even(gib, 2*gib), func(e *Evidence) { e.Bounded = true }), 0, gib, 2 * gib},
 		{"short within the hysteresis", evidence(gib, gib, append(even(900*mib, 1000*mib)[:49:49], need.Quantile{Probability: 0.985, Bytes: gib}, need.Quantile{Probability: 0.999, Bytes: 2 * gib}), nil), 0, gib, 2 * gib},
-		{"the ceiling bounds it", evidence(gib, gib, even(gib, 2*gib), func(e *Evidence) { e.Total = 64 * gib }), 0, gib, gib},
+		{"the ceiling bounds it", evidence(gib, gib, even(gib, 2*gib), func(e *Evidence) { e.Most = gib }), 0, gib, gib},
 		{"cheap: not worth a proposal", evidence(4*gib, 4*gib, small, func(e *Evidence) { e.RunsPerDay = 0.01; e.Seconds = 1 }), 0, 4 * gib, 300 * mib},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -91,6 +91,9 @@ func TestOnlyWhatTheSettingsAllowIsProposed(t *testing.T) {
 		{"more, too", evidence(gib, gib, even(gib, 2*gib), nil), totals, 2 * gib, 2 * gib},
 		{"more than there is", evidence(4*gib, 4*gib, even(4*gib, 6*gib), nil), totals, 4 * gib, 6 * gib},
 	} {
+		for _, total := range tc.s.Allowed {
+			tc.e.Allowed = append(tc.e.Allowed, total-tc.e.Total+tc.e.Present)
+		}
 		if p := tc.e.plan(tc.s, 0); p.next != tc.next || p.target != tc.target {
 			t.Errorf("%s: next %d MiB, target %d MiB (%s), want %d and %d", tc.name, p.next/mib, p.target/mib, p.reason, tc.next/mib, tc.target/mib)
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/redrive-io/redrive/pkg/engine"
 	"github.com/redrive-io/redrive/pkg/failure"
+	"github.com/redrive-io/redrive/services/recommender/internal/search"
 )
 
 // Mode is what happens to a step that is worth it.
@@ -27,16 +28,23 @@ type Settings struct {
 	MinRuns int // before the first step, and with a step before the next
 	// MaxRisk is the most that a step may leave as probability that a run lacks
 	// memory. More memory is proposed where it is more than twice that.
-	MaxRisk    float64
-	Floor      int64   // bytes of a part; no proposal goes below
-	Ceiling    int64   // bytes of a process tree or container
-	Step       int64   // what amounts are a multiple of, in bytes; 0 is any
-	Allowed    []int64 // the only totals in bytes, ascending; any when empty
+	MaxRisk float64
+	Floor   int64 // bytes of a part; no proposal goes below
+	// What may be given, as in search.Settings.
+	MaxMemory  int64 // bytes of a process tree or container
+	Step       int64 // what amounts are a multiple of, in bytes; 0 is any
+	Allowed    []int64
+	Nodes      []search.Node
 	MinDollars float64 // a month; a step down that saves less is not proposed
 	// What memory, cores and failures cost, in US dollars; see search.Settings.
 	Weight, PerGiBHour, PerCoreHour float64
 	MinSeconds                      float64 // the least time that is paid for
 	FailedShare                     float64 // of the run time, what a run takes that lacks memory
+}
+
+// given returns what a search for a retry knows of what may be given.
+func (s Settings) given() *search.Settings {
+	return &search.Settings{MaxMemory: s.MaxMemory, Step: s.Step, Allowed: s.Allowed, Nodes: s.Nodes}
 }
 
 // Bounds of a step and of when it is one.

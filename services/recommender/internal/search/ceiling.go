@@ -53,6 +53,22 @@ func (s *Settings) Most(of *engine.Setting, cores float64) int64 {
 	return of.Most(total, s.Step)
 }
 
+// Amounts returns, where only some totals are allowed, the only amounts of the
+// part that may be given with so many cores, ascending: of each total within
+// Ceiling the most that it leaves the part.
+func (s *Settings) Amounts(of *engine.Setting, cores float64) (all []int64) {
+	ceiling := s.Ceiling(cores)
+	for _, total := range s.Allowed {
+		if total > ceiling {
+			break
+		}
+		if most := of.Most(total, s.Step); most > 0 {
+			all = append(all, most)
+		}
+	}
+	return slices.Compact(all)
+}
+
 // Ceiling returns the most bytes of the part that may be given with the cores of
 // a size, all else being as it is. No candidate has more; and one has as much,
 // unless that is less than the attempt had or farther than one step may go.

@@ -184,7 +184,7 @@ func open(t *testing.T) *fixture {
 	f := &fixture{t: t, l: &ledger{}, k: &known{history.History{Type: kind}}, z: store.NewRightsizings(storetest.Open(t))}
 	f.Tailor = tailor.New(f.z, f.k, f.l, func(failure.Type) rightsize.Settings {
 		return rightsize.Settings{
-			Mode: f.mode, MinRuns: 10, MaxRisk: 0.02, Floor: 64 * mib, Ceiling: 64 << 30, MinDollars: 0.001,
+			Mode: f.mode, MinRuns: 10, MaxRisk: 0.02, Floor: 64 * mib, MaxMemory: 64 << 30, MinDollars: 0.001,
 			Weight: 0.001, PerGiBHour: 0.005, PerCoreHour: 0.04, MinSeconds: 60, FailedShare: 1,
 		}
 	}, func(tailor.Action) {}, slog.New(slog.DiscardHandler))
