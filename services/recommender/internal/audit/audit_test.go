@@ -282,6 +282,15 @@ func TestFewRecordsAreNotedAndStopOnlyWhatGivesUp(t *testing.T) {
 	}
 }
 
+// A service that is down fails the first retry, too; whether there is one is not
+// the model's to say.
+func TestWhatTheModelDoesNotDecideIsNoGivingUp(t *testing.T) {
+	down := model.New("down", model.Content{Version: model.Version, Retries: []model.Retries{{Class: string(failure.DependencyUnavailable), Failed: 5000}}})
+	if got := workshop(8, 5, 0.9, 0).audit(t, down); !got.Passed {
+		t.Errorf("findings %+v", got.Findings)
+	}
+}
+
 func TestAModelThatKnowsWhatItIsJudgedOnIsNoted(t *testing.T) {
 	w := workshop(9, 20, 0.9, 0)
 	m := trained()

@@ -70,6 +70,9 @@ func (p *Report) judgeRecords(candidate model.Model, settings Settings) {
 		return
 	}
 	for _, class := range failure.Classes() {
+		if !class.Memory() && class != failure.Unknown {
+			continue // rules decide on it, and the model only predicts
+		}
 		bound := settings(failure.Type{}, "", class).NotFeasible
 		before := model.Builtin().Permanent(class, nil, "", false).Mean()
 		if after := candidate.Calibrated(candidate.Permanent(class, nil, "", false).Mean()); before <= bound && after > bound {
