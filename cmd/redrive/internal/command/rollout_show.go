@@ -70,7 +70,7 @@ func (a *app) showAudit(m *redrivev1.Model) error {
 func (a *app) modelDrift() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "drift", Short: "Say how far the serving model is from what it is asked", Args: cobra.NoArgs,
-		Long: "Say how far the last decisions, and what came of them, are from what the serving\nmodel was trained and judged on.\n\n  redrive models drift",
+		Long: "Say how far the last decisions, and what came of them, are from what the serving\nmodel was trained and judged on. Features are compared from 200 decisions on, and\nwarnings of predictions begin with 200 outcomes.\n\n  redrive models drift",
 	}
 	f := addFormat(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -90,11 +90,18 @@ func (a *app) modelDrift() *cobra.Command {
 	return cmd
 }
 
+// judged writes what is now beside what an audit measured, where there was one.
+func judged(now, then float64) string {
+	if then == 0 {
+		return fmt.Sprintf("%.4f", now)
+	}
+	return fmt.Sprintf("%.4f; the audit's was %.4f", now, then)
+}
+
 func (a *app) showDrift(d *redrivev1.Drift) error {
 	if err := a.fields(
-		"model", a.out.Strong(d.GetModel()), "of", screen.Count(d.GetDecisions(), "decision"),
-		"Brier score", fmt.Sprintf("%.4f; the audit's was %.4f", d.GetBrier(), d.GetAuditBrier()),
-		"calibration error", fmt.Sprintf("%.4f; the audit's was %.4f", d.GetCalibrationError(), d.GetAuditCalibrationError()),
+		"model", a.out.Strong(d.GetModel()), "of", screen.Count(d.GetDecisions(), "decision")+" and "+screen.Count(d.GetOutcomes(), "outcome"),
+		"Brier score", judged(d.GetBrier(), d.GetAuditBrier()), "calibration error", judged(d.GetCalibrationError(), d.GetAuditCalibrationError()),
 	); err != nil {
 		return err
 	}
