@@ -15,6 +15,7 @@ import (
 type batch struct {
 	in     *Inputs
 	grid   engine.Grid
+	room   room
 	second []float64 // what a second retry costs after each amount of memory, in US dollars
 
 	best  [maxBest]scored // the kept ones, best first
@@ -31,8 +32,8 @@ type scored struct {
 }
 
 // over prepares the candidates of a grid.
-func (in *Inputs) over(g engine.Grid) *batch {
-	b := &batch{in: in, grid: g, least: 1, second: make([]float64, len(g.Memory))}
+func (in *Inputs) over(g engine.Grid, of room) *batch {
+	b := &batch{in: in, grid: g, room: of, least: 1, second: make([]float64, len(g.Memory))}
 	if g.Len() == 0 {
 		return b
 	}
@@ -93,12 +94,9 @@ type lane struct {
 }
 
 func (b *batch) lane(w int) lane {
-	in, way, most := b.in, &b.grid.Ways[w], int64(Unbounded)
-	if len(in.Settings.Nodes) > 0 { // else the grid itself ends where all ways do
-		most = in.Ceiling(way.Size)
-	}
+	in, way := b.in, &b.grid.Ways[w]
 	return lane{
-		batch: b, way: w, most: most, need: way.Need, proven: float64(in.Proven) * way.Need, rate: in.rate(way.Size), walk: walk{need: in.Need},
+		batch: b, way: w, most: b.room.of(way.Cores), need: way.Need, proven: float64(in.Proven) * way.Need, rate: in.rate(way.Size), walk: walk{need: in.Need},
 		run: in.hours(in.Seconds * way.Time), failing: in.hours(in.Seconds * way.Time * in.FailedShare),
 	}
 }
@@ -192,7 +190,7 @@ func (in *Inputs) along(at engine.Size, memory ...int64) []Candidate {
 	for _, at.Memory = range memory {
 		g.Total = append(g.Total, in.Setting.Total(at))
 	}
-	b := in.over(g)
+	b := in.over(g, room{})
 	l := b.lane(0)
 	all := make([]Candidate, len(memory))
 	for m := range memory {

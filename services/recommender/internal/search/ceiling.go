@@ -109,13 +109,9 @@ func (in *Inputs) total(bytes int64) int64 {
 // holds where fewer tasks run at once. It is 0 where every ceiling is less than
 // the attempt had, which a retry never gets.
 func (in *Inputs) Covered() int64 {
-	covered := int64(0)
-	most, cores := in.Ceiling(in.Setting.Size), in.Setting.Cores
+	r, covered := in.room(), int64(0)
 	for _, way := range in.Setting.Ways(in.Settings.MaxCores) {
-		if way.Cores != cores {
-			most, cores = in.Ceiling(way.Size), way.Cores
-		}
-		switch {
+		switch most := r.of(way.Cores); {
 		case most == Unbounded:
 			return Unbounded
 		case most >= in.Setting.Memory:
@@ -127,26 +123,54 @@ func (in *Inputs) Covered() int64 {
 
 // room is what there is of memory in all ways.
 type room struct {
-	ceilings []int64 // bytes of the part, ascending and each once; at least one
-	total    int64   // bytes in all, in the way that may have most
+	// ceilings are of each number of cores, the present one first; that alone where
+	// cores make no difference.
+	ceilings []ceiling
+	total    int64 // bytes in all, in the way that may have most
+}
+
+// ceiling is what may be given with so many cores, in bytes of the part.
+type ceiling struct {
+	cores float64
+	most  int64
 }
 
 func (in *Inputs) room() room {
 	cores := in.Setting.Cores
-	r := room{[]int64{in.Ceiling(in.Setting.Size)}, in.Settings.Ceiling(cores)}
+	r := room{[]ceiling{{cores, in.Ceiling(in.Setting.Size)}}, in.Settings.Ceiling(cores)}
 	if len(in.Settings.Nodes) == 0 { // cores make no difference
 		return r
 	}
 	for _, way := range in.Setting.Ways(in.Settings.MaxCores) {
-		if way.Cores != cores {
-			cores = way.Cores
-			r.ceilings, r.total = append(r.ceilings, in.Ceiling(way.Size)), max(r.total, in.Settings.Ceiling(cores))
+		if !slices.ContainsFunc(r.ceilings, func(c ceiling) bool { return c.cores == way.Cores }) {
+			r.ceilings = append(r.ceilings, ceiling{way.Cores, in.Ceiling(way.Size)})
+			r.total = max(r.total, in.Settings.Ceiling(way.Cores))
 		}
 	}
-	slices.Sort(r.ceilings)
-	r.ceilings = slices.Compact(r.ceilings)
 	return r
 }
 
+// of returns the ceiling with so many cores; Unbounded when there is no room to
+// keep to.
+func (r room) of(cores float64) int64 {
+	for _, c := range r.ceilings {
+		if c.cores == cores || len(r.ceilings) == 1 {
+			return c.most
+		}
+	}
+	return Unbounded
+}
+
 // most returns the largest of the ceilings.
-func (r room) most() int64 { return r.ceilings[len(r.ceilings)-1] }
+func (r room) most() int64 {
+	most := int64(0)
+	for _, c := range r.ceilings {
+		most = max(most, c.most)
+	}
+	return most
+}
+
+// ends reports whether an amount is all that there is in some way.
+func (r room) ends(bytes int64) bool {
+	return slices.ContainsFunc(r.ceilings, func(c ceiling) bool { return c.most == bytes })
+}

@@ -190,8 +190,8 @@ func (in *Inputs) hopeless(least float64) float64 {
 	return least
 }
 
-// grid returns the candidates.
-func (in *Inputs) grid() engine.Grid {
+// grid returns the candidates, and the room that there is for them.
+func (in *Inputs) grid() (engine.Grid, room) {
 	room := in.room()
 	far := max(in.reach(), in.Least)
 	if in.Most > 0 {
@@ -202,7 +202,7 @@ func (in *Inputs) grid() engine.Grid {
 		Part:   far, Cores: in.Settings.MaxCores, Step: in.Settings.Step,
 		Allowed: in.Settings.Allowed, Points: in.points(room), First: in.First,
 	})
-	return in.final(in.bounded(in.oneWay(g), room), room)
+	return in.final(in.bounded(in.oneWay(g), room), room), room
 }
 
 // points returns the amounts at which the need has steps, and what is the most in
@@ -212,9 +212,12 @@ func (in *Inputs) points(r room) []int64 {
 	for i, q := range in.Need {
 		points[i] = max(q.Bytes, in.Least)
 	}
-	for _, most := range r.ceilings[:len(r.ceilings)-1] {
-		if i, found := slices.BinarySearch(points, most); most > 0 && !found {
-			points = slices.Insert(points, i, most)
+	if len(r.ceilings) == 1 { // at which the grid ends by itself
+		return points
+	}
+	for _, c := range r.ceilings {
+		if i, found := slices.BinarySearch(points, c.most); c.most > 0 && c.most < Unbounded && !found {
+			points = slices.Insert(points, i, c.most)
 		}
 	}
 	return points
@@ -245,7 +248,7 @@ func (in *Inputs) final(g engine.Grid, r room) engine.Grid {
 	near := float64(g.Memory[last]) * in.Settings.NotFeasible
 	n := sort.Search(last, func(i int) bool { return float64(g.Memory[i]) > near })
 	for i := n; i <= last; i++ {
-		if i == last || slices.Contains(r.ceilings, g.Memory[i]) {
+		if i == last || r.ends(g.Memory[i]) {
 			g.Memory[n], g.Total[n] = g.Memory[i], g.Total[i]
 			n++
 		}
