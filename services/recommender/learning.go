@@ -45,8 +45,8 @@ func newModels(d Deps, records *store.Records, settings audit.Settings, hold boo
 		return nil, err
 	}
 	kept := store.NewModels(d.Store, box)
-	judge := func(ctx context.Context, all audit.Records, candidate, incumbent model.Model, now time.Time) (audit.Report, error) {
-		r, err := audit.Run(ctx, all, candidate, incumbent, settings, now)
+	judge := func(ctx context.Context, all audit.Records, c *audit.Calendar, candidate, incumbent model.Model) (audit.Report, error) {
+		r, err := audit.Run(ctx, all, c, candidate, incumbent, settings)
 		if err == nil {
 			m.audited(r.Passed)
 		}

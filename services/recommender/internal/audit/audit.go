@@ -56,7 +56,7 @@ import (
 )
 
 // Records are training records by type, and of one type in the order of their
-// ends. They are ranged over twice.
+// ends.
 type Records = iter.Seq2[record.Record, error]
 
 // Settings returns the operator's choices for a failure of class c of a job of
@@ -112,19 +112,16 @@ type Score struct {
 	Regret     float64 // US dollars beyond the least that would have done
 }
 
-// Run audits a candidate against the model that serves.
-func Run(ctx context.Context, records Records, candidate, incumbent model.Model, settings Settings, now time.Time) (Report, error) {
-	c, err := read(ctx, records, now)
-	if err != nil {
-		return Report{}, err
-	}
-	since := c.since()
+// Run audits a candidate against the model that serves, on what was told since
+// c.Since. It ranges over the records once.
+func Run(ctx context.Context, records Records, c *Calendar, candidate, incumbent model.Model, settings Settings) (Report, error) {
+	since := c.Since()
 	r := newReplay(candidate, incumbent, settings, since, c.sample(since))
 	if err := r.play(ctx, records); err != nil {
 		return Report{}, err
 	}
 	report := r.report()
-	report.Time, report.Since, report.Records = now, since, c.after(since)
+	report.Time, report.Since, report.Records = c.now, since, c.after(since)
 	report.judge(r, candidate, incumbent, settings)
 	return report, nil
 }

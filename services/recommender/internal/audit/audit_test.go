@@ -116,9 +116,19 @@ func (w *world) records() audit.Records {
 	}
 }
 
+// calendar is the one of the hundredth day.
+func (w *world) calendar(t *testing.T) *audit.Calendar {
+	t.Helper()
+	c, err := audit.Count(t.Context(), w.records(), start.Add(100*24*time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
 func (w *world) audit(t *testing.T, candidate model.Model) audit.Report {
 	t.Helper()
-	got, err := audit.Run(t.Context(), w.records(), candidate, model.Builtin(), settings, start.Add(100*24*time.Hour))
+	got, err := audit.Run(t.Context(), w.records(), w.calendar(t), candidate, model.Builtin(), settings)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -307,11 +317,7 @@ func TestAModelThatKnowsWhatItIsJudgedOnIsNoted(t *testing.T) {
 
 func TestTheNewestFifthIsJudged(t *testing.T) {
 	w := workshop(10, 60, 0.9, 0)
-	now := start.Add(100 * 24 * time.Hour)
-	since, err := audit.Since(t.Context(), w.records(), now)
-	if err != nil {
-		t.Fatal(err)
-	}
+	since := w.calendar(t).Since()
 	told := 0
 	for _, r := range w.all {
 		if !r.Told.Before(since) {
@@ -329,12 +335,19 @@ func TestTheNewestFifthIsJudged(t *testing.T) {
 func TestAnErrorOfTheRecordsIsTheAudits(t *testing.T) {
 	broken := errors.New("broken")
 	bad := func(yield func(record.Record, error) bool) { yield(record.Record{}, broken) }
-	if _, err := audit.Run(t.Context(), bad, model.Builtin(), model.Builtin(), settings, start); !errors.Is(err, broken) {
+	w := workshop(11, 3, 0.9, 0)
+	if _, err := audit.Run(t.Context(), bad, w.calendar(t), model.Builtin(), model.Builtin(), settings); !errors.Is(err, broken) {
 		t.Errorf("Run = %v, want what is broken", err)
+	}
+	if _, err := audit.Count(t.Context(), bad, start); !errors.Is(err, broken) {
+		t.Errorf("Count = %v, want what is broken", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := audit.Run(ctx, workshop(11, 3, 0.9, 0).records(), model.Builtin(), model.Builtin(), settings, start); !errors.Is(err, context.Canceled) {
+	if _, err := audit.Run(ctx, w.records(), w.calendar(t), model.Builtin(), model.Builtin(), settings); !errors.Is(err, context.Canceled) {
 		t.Errorf("Run = %v, want canceled", err)
+	}
+	if _, err := audit.Count(ctx, w.records(), start); !errors.Is(err, context.Canceled) {
+		t.Errorf("Count = %v, want canceled", err)
 	}
 }

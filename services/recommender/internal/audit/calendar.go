@@ -8,10 +8,10 @@ import (
 	"github.com/redrive-io/redrive/services/recommender/internal/record"
 )
 
-// calendar counts records, and those of failures, by the hour in which they were
+// Calendar counts records, and those of failures, by the hour in which they were
 // told: all that is needed to find where their newest fifth begins.
-type calendar struct {
-	first         time.Time // of the first hour
+type Calendar struct {
+	now, first    time.Time // when it was made, and the first hour
 	all, failures [hours]int64
 }
 
@@ -27,19 +27,9 @@ const fewest = 100
 // a hundred from two. Of more, a sample by their ids is.
 const mostFailures = 20_000
 
-// Since returns when the newest fifth of the records began to be told, to the
-// hour: what a model is audited on, and must not be trained on. It is zero when
-// there are too few records.
-func Since(ctx context.Context, records Records, now time.Time) (time.Time, error) {
-	c, err := read(ctx, records, now)
-	if err != nil {
-		return time.Time{}, err
-	}
-	return c.since(), nil
-}
-
-func read(ctx context.Context, records Records, now time.Time) (*calendar, error) {
-	c := &calendar{first: now.Truncate(time.Hour).Add(-(hours - 1) * time.Hour)}
+// Count ranges over the records and returns the calendar of now.
+func Count(ctx context.Context, records Records, now time.Time) (*Calendar, error) {
+	c := &Calendar{now: now, first: now.Truncate(time.Hour).Add(-(hours - 1) * time.Hour)}
 	for r, err := range records {
 		if err != nil {
 			return nil, err
@@ -64,11 +54,14 @@ func told(r record.Record) time.Time {
 	return r.Told
 }
 
-func (c *calendar) hourOf(at time.Time) int {
+func (c *Calendar) hourOf(at time.Time) int {
 	return int(min(max(at.Sub(c.first)/time.Hour, 0), hours-1))
 }
 
-func (c *calendar) since() time.Time {
+// Since returns when the newest fifth of the records began to be told, to the
+// hour: what a model is audited on, and must not be trained on. It is zero when
+// there are too few records.
+func (c *Calendar) Since() time.Time {
 	total := sum(c.all[:])
 	if total < fewest {
 		return time.Time{}
@@ -83,7 +76,7 @@ func (c *calendar) since() time.Time {
 }
 
 // after returns how many records were told since a time.
-func (c *calendar) after(since time.Time) int64 {
+func (c *Calendar) after(since time.Time) int64 {
 	if since.IsZero() {
 		return sum(c.all[:])
 	}
@@ -91,7 +84,7 @@ func (c *calendar) after(since time.Time) int64 {
 }
 
 // sample returns the share of the failures since a time that is played again.
-func (c *calendar) sample(since time.Time) float64 {
+func (c *Calendar) sample(since time.Time) float64 {
 	failures := c.failures[:]
 	if !since.IsZero() {
 		failures = c.failures[c.hourOf(since):]

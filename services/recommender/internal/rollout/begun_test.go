@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/redrive-io/redrive/pkg/bus"
 	"github.com/redrive-io/redrive/pkg/docstore"
@@ -78,7 +77,7 @@ func (s school) only(t *testing.T) rollout.Training {
 }
 
 // dies is an audit in which the process is killed: nothing after it is done.
-func dies(context.Context, audit.Records, model.Model, model.Model, time.Time) (audit.Report, error) {
+func dies(context.Context, audit.Records, *audit.Calendar, model.Model, model.Model) (audit.Report, error) {
 	runtime.Goexit()
 	return audit.Report{}, nil
 }
@@ -139,7 +138,7 @@ func TestATrainingThatIsGivenBackIsNotGivenUp(t *testing.T) {
 	}
 	for range times {
 		ctx, stop := context.WithCancel(t.Context())
-		stopped := func(ctx context.Context, _ audit.Records, _, _ model.Model, _ time.Time) (audit.Report, error) {
+		stopped := func(ctx context.Context, _ audit.Records, _ *audit.Calendar, _, _ model.Model) (audit.Report, error) {
 			stop()
 			return audit.Report{}, ctx.Err()
 		}

@@ -47,8 +47,8 @@ type Records interface {
 	Newest(ctx context.Context, n int) ([]record.Record, error)
 }
 
-// Audit judges a candidate against the model that serves.
-type Audit func(ctx context.Context, records audit.Records, candidate, incumbent model.Model, now time.Time) (audit.Report, error)
+// Audit judges a candidate against the model that serves, as audit.Run does.
+type Audit func(ctx context.Context, records audit.Records, c *audit.Calendar, candidate, incumbent model.Model) (audit.Report, error)
 
 // Trainer trains models.
 type Trainer struct {
@@ -199,11 +199,11 @@ func (t *Trainer) train(ctx context.Context, of Training, now time.Time) (Traini
 	if of.Full || base.Records == 0 || base.Version != model.Version {
 		base, of.Full = model.Content{}, true
 	}
-	until, err := audit.Since(ctx, t.records.ByType(ctx), now)
+	calendar, err := audit.Count(ctx, t.records.ByType(ctx), now)
 	if err != nil {
 		return of, err
 	}
-	content, err := training.Run(ctx, t.records, base, until, t.shape, func(read int64) { of.Records = read })
+	content, err := training.Run(ctx, t.records, base, calendar.Since(), t.shape, func(read int64) { of.Records = read })
 	if err != nil {
 		return of, err
 	}
@@ -225,7 +225,7 @@ func (t *Trainer) train(ctx context.Context, of Training, now time.Time) (Traini
 	if of, err = t.trainings.Put(ctx, of); err != nil {
 		return of, err
 	}
-	report, err := t.audit(ctx, t.records.ByType(ctx), candidate.Model, incumbent.Model, now)
+	report, err := t.audit(ctx, t.records.ByType(ctx), calendar, candidate.Model, incumbent.Model)
 	if err != nil {
 		return of, err
 	}

@@ -56,7 +56,7 @@ func ticked(t *testing.T, a rollout.Audit, hold bool) (rollout.Training, string,
 }
 
 func says(passed bool, err error) rollout.Audit {
-	return func(context.Context, audit.Records, model.Model, model.Model, time.Time) (audit.Report, error) {
+	return func(context.Context, audit.Records, *audit.Calendar, model.Model, model.Model) (audit.Report, error) {
 		return audit.Report{Passed: passed, Time: now}, err
 	}
 }
@@ -88,7 +88,7 @@ func TestWhatATrainingComesTo(t *testing.T) {
 
 func TestATrainingThatTheStoreInterruptsIsBegunAgain(t *testing.T) {
 	times := 0
-	a := func(context.Context, audit.Records, model.Model, model.Model, time.Time) (audit.Report, error) {
+	a := func(context.Context, audit.Records, *audit.Calendar, model.Model, model.Model) (audit.Report, error) {
 		if times++; times == 1 {
 			return audit.Report{}, errs.New(errs.Unavailable, "away")
 		}
@@ -152,7 +152,7 @@ func TestATrainingThatAnotherReplicaEndedStaysAsItIs(t *testing.T) {
 	trainer := func(a rollout.Audit) *rollout.Trainer {
 		return rollout.NewTrainer(models, models, records, a, shapeless, false, slog.New(slog.DiscardHandler))
 	}
-	slow := func(ctx context.Context, _ audit.Records, _, _ model.Model, _ time.Time) (audit.Report, error) {
+	slow := func(ctx context.Context, _ audit.Records, _ *audit.Calendar, _, _ model.Model) (audit.Report, error) {
 		return audit.Report{}, errors.Join(errors.New("damaged"), trainer(says(true, nil)).Tick(ctx, now))
 	}
 	if err := trainer(slow).Tick(t.Context(), now); !errs.Is(err, errs.Conflict) {

@@ -15,6 +15,7 @@ import (
 	"github.com/redrive-io/redrive/pkg/docstore/pebblestore"
 	"github.com/redrive-io/redrive/pkg/engine"
 	"github.com/redrive-io/redrive/pkg/failure"
+	"github.com/redrive-io/redrive/services/recommender/internal/audit"
 	"github.com/redrive-io/redrive/services/recommender/internal/features"
 	"github.com/redrive-io/redrive/services/recommender/internal/history"
 	"github.com/redrive-io/redrive/services/recommender/internal/model"
@@ -25,7 +26,7 @@ import (
 
 // BenchmarkTraining stores REDRIVE_BENCH_RECORDS records (10,000 when it is not
 // set) in an embedded store, trains on all of them and then on one hundredth
-// more. It reports how long each took, the size of the store, and the largest
+// more, and counts them as each training does. It reports how long each took, the size of the store, and the largest
 // heap while trainings ran, beyond that of the store before.
 func BenchmarkTraining(b *testing.B) {
 	n, err := strconv.Atoi(os.Getenv("REDRIVE_BENCH_RECORDS"))
@@ -77,6 +78,11 @@ func benchmark(b *testing.B, n int) {
 	write(n, n+n/100)
 	more, took := measure(full)
 	b.ReportMetric(took.Seconds(), "increment-s")
+	began := time.Now()
+	if _, err := audit.Count(b.Context(), s.ByType(b.Context()), time.Now()); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportMetric(time.Since(began).Seconds(), "count-s")
 	b.ReportMetric(float64(peak())/(1<<20), "peak-MiB")
 	b.ReportMetric(float64(size(b, folder))/(1<<20), "disk-MiB")
 	b.ReportMetric(0, "ns/op")
