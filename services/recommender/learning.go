@@ -55,7 +55,7 @@ func newModels(d Deps, records *store.Records, settings audit.Settings, hold boo
 	log := d.Log.With("service", "recommender")
 	return &models{
 		store: kept, outbox: box, follower: rollout.NewFollower(kept, log), leases: l, log: log,
-		trainer: rollout.NewTrainer(kept, kept, records, judge, shape, hold, log),
+		trainer: rollout.NewTrainer(kept, counted{kept, m.trainings}, records, judge, shape, hold, log),
 	}, nil
 }
 

@@ -1,17 +1,20 @@
 package recommender
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/redrive-io/redrive/services/recommender/internal/rollout"
 	"github.com/redrive-io/redrive/services/recommender/internal/tailor"
 )
 
 type metrics struct {
 	audits          *prometheus.CounterVec
+	trainings       *prometheus.CounterVec
 	recommendations *prometheus.CounterVec
 	duration        prometheus.Histogram
 	rightsizings    *prometheus.CounterVec
@@ -22,6 +25,9 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	m := &metrics{
 		audits: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "redrive_recommender_audits_total", Help: "Audits of models by their result: passed or failed.",
+		}, []string{"result"}),
+		trainings: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "redrive_recommender_trainings_total", Help: "Trainings that ended, by their result: done or failed.",
 		}, []string{"result"}),
 		recommendations: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "redrive_recommender_recommendations_total", Help: "Recommendations by their outcome: change, keep or not_feasible.",
@@ -34,6 +40,9 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	for _, result := range []string{passed, failed} {
 		m.audits.WithLabelValues(result) // so that the first one is an increase
 	}
+	for _, result := range []string{done, failed} {
+		m.trainings.WithLabelValues(result)
+	}
 	m.rightsizings = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "redrive_recommender_rightsizings_total",
 		Help: "Steps of right-sizing by what was done: proposed, approved (by policy), withdrawn, reverted.",
@@ -44,7 +53,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	if r == nil {
 		return m, nil
 	}
-	return m, errors.Join(r.Register(m.audits), r.Register(m.recommendations), r.Register(m.duration), r.Register(m.rightsizings))
+	return m, errors.Join(r.Register(m.audits), r.Register(m.trainings), r.Register(m.recommendations), r.Register(m.duration), r.Register(m.rightsizings))
 }
 
 func (m *metrics) observe(outcome string, took time.Duration) {
@@ -65,6 +74,31 @@ func (m *metrics) audited(well bool) {
 const (
 	passed = "passed"
 	failed = "failed"
+	done   = "done"
 )
+
+// counted counts the trainings that end here.
+type counted struct {
+	rollout.Trainings
+	ended *prometheus.CounterVec
+}
+
+// Put implements rollout.Trainings.
+func (c counted) Put(ctx context.Context, t rollout.Training) (rollout.Training, error) {
+	t, err := c.Trainings.Put(ctx, t)
+	if err == nil && t.State == rollout.Failed {
+		c.ended.WithLabelValues(failed).Inc()
+	}
+	return t, err
+}
+
+// End implements rollout.Trainings.
+func (c counted) End(ctx context.Context, t rollout.Training, m rollout.Model, s *rollout.Serving) error {
+	err := c.Trainings.End(ctx, t, m, s)
+	if err == nil {
+		c.ended.WithLabelValues(done).Inc()
+	}
+	return err
+}
 
 func (m *metrics) rightsized(a tailor.Action) { m.rightsizings.WithLabelValues(string(a)).Inc() }

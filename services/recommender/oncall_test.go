@@ -233,8 +233,10 @@ func TestOnCallHearsOnceThatATrainingFailed(t *testing.T) {
 		t.Fatal(err)
 	}
 	var client redrivev1.RecommenderServiceClient
-	for _, name := range []string{"one", "two"} {
-		client = replica(t, recommender.Deps{Store: o.db, Bus: o.bus, Replica: name})
+	var failed, done float64 // by either replica
+	registries := map[string]*prometheus.Registry{"one": prometheus.NewRegistry(), "two": prometheus.NewRegistry()}
+	for name, registry := range registries {
+		client = replica(t, recommender.Deps{Store: o.db, Bus: o.bus, Replica: name, Metrics: registry})
 	}
 	if p := o.hear(t); p.Action != "trigger" || p.Alert.Job != "models/-" || !strings.HasPrefix(p.Alert.Summary, "trainings/00000001 failed: it was begun 3 times") {
 		t.Errorf("on-call is told %+v", p)
@@ -260,6 +262,13 @@ func TestOnCallHearsOnceThatATrainingFailed(t *testing.T) {
 		t.Errorf("on-call is told %+v, want the end of %s", p, a.GetName())
 	}
 	o.again(t, jobs+2)
+	for _, registry := range registries {
+		failed += counted(t, registry, "redrive_recommender_trainings_total", "failed")
+		done += counted(t, registry, "redrive_recommender_trainings_total", "done")
+	}
+	if failed != 1 || done != 1 {
+		t.Errorf("%v trainings that failed are counted, and %v that did not", failed, done)
+	}
 	if a := o.only(t); a.GetState() != redrivev1.Alert_STATE_RESOLVED || len(o.oncall) != 0 {
 		t.Errorf("the alert %v; on-call is told %d more", a, len(o.oncall))
 	}
