@@ -239,10 +239,11 @@ func (in *Inputs) oneWay(g engine.Grid) engine.Grid {
 
 // final returns the candidates without those that are close below the ceiling: a
 // retry that fails there would leave nothing worth trying, so it gets all there
-// is. What is all there is in one way stays.
+// is. What is all there is in one way stays. Candidates that end at most a step
+// below the ceiling, since a single retry goes no farther, count as reaching it.
 func (in *Inputs) final(g engine.Grid, r room) engine.Grid {
 	last := len(g.Memory) - 1
-	if in.First || last < 0 || g.Memory[last] < r.most() {
+	if in.First || last < 0 || g.Memory[last] < r.most()-max(in.Settings.Step, mib) {
 		return g
 	}
 	near := float64(g.Memory[last]) * in.Settings.NotFeasible
