@@ -7,11 +7,13 @@ package advise
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 
 	"github.com/redrive-io/redrive/pkg/errs"
 	"github.com/redrive-io/redrive/pkg/failure"
@@ -111,8 +113,45 @@ func (d desk) take(ctx context.Context, text []byte) (any, error) {
 }
 
 func read(text []byte, into any) error {
-	if err := json.Unmarshal(text, into); err != nil {
+	err := json.Unmarshal(text, into)
+	switch wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); {
+	case ok && wrong.Field != "":
+		return errs.Field(wrong.Field, "takes %s, not this %s", inJSON(wrong.Type.Kind()), wrong.Value)
+	case ok:
+		return errs.New(errs.Invalid, "must be an object, not this %s", wrong.Value)
+	case err != nil:
 		return errs.New(errs.Invalid, "%w", err)
 	}
 	return nil
+}
+
+// inJSON names what a kind of Go value is in JSON.
+func inJSON(k reflect.Kind) string {
+	switch k {
+	case reflect.String:
+		return "a string"
+	case reflect.Bool:
+		return "a boolean"
+	case reflect.Slice:
+		return "a list"
+	case reflect.Struct:
+		return "an object"
+	case reflect.Int, reflect.Int64:
+		return "a whole number"
+	}
+	return "a number"
+}
+
+// called names the fields of a job type as the protocol does.
+func called(err error, workflow, step string) error {
+	e, ok := errors.AsType[*errs.Error](err)
+	if !ok {
+		return err
+	}
+	names := map[string]string{"type.workflow": workflow, "type.step": step}
+	all := make([]error, len(e.Violations))
+	for i, v := range e.Violations {
+		all[i] = errs.Field(cmp.Or(names[v.Field], v.Field), "%s", v.Description)
+	}
+	return errs.Fields(all...)
 }

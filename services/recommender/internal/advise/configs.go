@@ -63,7 +63,7 @@ func (j job) validate() error {
 	if !(j.Input >= 0 && j.Input < math.MaxInt64/2) {
 		input = errs.Field("input_bytes", "%v is not an amount", j.Input)
 	}
-	return errs.Fields(j.jobType().Validate("type"), input)
+	return errs.Fields(called(j.jobType().Validate("type"), "workload", "data_size"), input)
 }
 
 // past tells of a run of another job.

@@ -71,7 +71,7 @@ func (l *line) validate() error {
 		return nil
 	}
 	return errs.Fields(
-		l.jobType().Validate("type"), amount("input_bytes", l.Input), amount("cores", l.Cores), amount("preset_mem_bytes", l.Preset),
+		called(l.jobType().Validate("type"), "workflow", "task_type"), amount("input_bytes", l.Input), amount("cores", l.Cores), amount("preset_mem_bytes", l.Preset),
 		amount("cap_mem_bytes", l.Ceiling), amount("last_mem_bytes", l.Last), amount("mem_bytes", l.Memory), amount("peak_bytes", l.Peak),
 		amount("runtime_s", l.Seconds),
 	)

@@ -19,7 +19,12 @@ func (d *drawing) marks() {
 		d.mark("choice", "", c.Memory, 128, fmt.Sprintf("chosen %s: P %s, cost %s", Bytes(c.Memory), percent(c.FailProbability), dollars(c.ExpectedCost)))
 		return
 	}
-	d.text("bad", "start", left+5, 128, 12, "no candidate is worth a retry")
+	// On the side where no line crosses it.
+	if d.x.at(float64(d.f.Failed)) > (left+right)/2 {
+		d.text("bad", "start", left+5, 128, 12, "no candidate is worth a retry")
+	} else {
+		d.text("bad", "end", right, 128, 12, "no candidate is worth a retry")
+	}
 }
 
 // mark draws a vertical line through both panels, from the row of its words.
