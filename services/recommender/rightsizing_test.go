@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/test/bufconn"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
@@ -63,8 +65,13 @@ func statuses(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handle grpc
 // a job that asks for 1 GiB, and needed so much; everything in MiB.
 func ran(t *testing.T, job int, given, needed int64) bus.Event {
 	t.Helper()
+	return ended(t, job, given, needed, time.Now().Add(-time.Hour).Add(time.Duration(job)*time.Second))
+}
+
+// ended is ran, of an attempt that ended at a time.
+func ended(t *testing.T, job int, given, needed int64, end time.Time) bus.Event {
+	t.Helper()
 	a := failure.Attempt{Source: failure.Own, Job: fmt.Sprintf("job-%d", job), Number: 1}
-	end := time.Now().Add(-time.Hour).Add(time.Duration(job) * time.Second)
 	peak := min(given, needed) * mib
 	e := failure.Evidence{Reason: failure.Exited, LimitBytes: given * mib, PeakBytes: &peak, End: end, Duration: time.Minute}
 	own, had := config(t, 1024), config(t, float64(given))
@@ -193,5 +200,98 @@ func TestRightsizingsNameWhatIsWrong(t *testing.T) {
 		if err == nil {
 			t.Errorf("%s: no error", name)
 		}
+	}
+}
+
+// TestRightSizingOnTopOfAPromotedPatch: jobs ask for 1 GiB, a human promoted 2,
+// and right-sizing takes away from that. A failure takes the type back to what was
+// promoted, and a proposal is not approved over a promotion that it does not know.
+func TestRightSizingOnTopOfAPromotedPatch(t *testing.T) {
+	d := recommender.Deps{Store: storetest.Open(t), Bus: bustest.New(t), Replica: "a"}
+	c := replica(t, d)
+	cfg := patches(t, recommender.Deps{Store: d.Store, Bus: d.Bus, Replica: "c"})
+	ids := 0
+	tell := func(all ...bus.Event) {
+		for _, e := range all {
+			for range 2 {
+				ids++
+				e.ID = fmt.Sprintf("%s-%d", e.ID, ids)
+				if err := d.Bus.Publish(t.Context(), e); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	promote := func(mb float64) string {
+		t.Helper()
+		p, err := cfg.CreatePatch(t.Context(), &redrivev1.CreatePatchRequest{Patch: &redrivev1.Patch{
+			Scope: &redrivev1.PatchScope{Job: "jobs/job-0"}, Type: kind.Proto(),
+			Operations: []*redrivev1.PatchOperation{
+				{Op: "test", Path: "/memory_mb", Value: structpb.NewNumberValue(1024)},
+				{Op: "replace", Path: "/memory_mb", Value: structpb.NewNumberValue(mb)},
+			},
+		}})
+		if err == nil {
+			p, err = cfg.PromotePatch(t.Context(), &redrivev1.PromotePatchRequest{Name: p.GetName()})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p.GetName()
+	}
+	resolved := func() float64 {
+		t.Helper()
+		r, err := cfg.Resolve(t.Context(), &redrivev1.ResolveRequest{Type: kind.Proto(), Config: config(t, 1024)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.GetConfig().GetFields()["memory_mb"].GetNumberValue()
+	}
+	// propose lets enough runs succeed with what jobs have, and returns the proposal.
+	run := 0
+	propose := func() *redrivev1.Rightsizing {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		for {
+			run++
+			tell(ended(t, run, int64(resolved()), 180+int64(run%12), time.Now()))
+			z, err := c.ProposeRightsizing(ctx, &redrivev1.ProposeRightsizingRequest{Type: kind.Proto()})
+			if err == nil && z.GetState() == redrivev1.Rightsizing_STATE_PROPOSED {
+				return z
+			}
+			if ctx.Err() != nil {
+				t.Fatalf("nothing is proposed: %v, %v", z, err)
+			}
+		}
+	}
+	promoted := promote(2048)
+	z := propose()
+	if z.GetNextBytes() != 1536*mib {
+		t.Fatalf("proposed %v, want 1536 MiB", z)
+	}
+	p, err := cfg.ApprovePatch(t.Context(), &redrivev1.ApprovePatchRequest{Name: z.GetPatch(), Reason: "ann: fine"})
+	if err != nil || p.GetMadeOn() != promoted || p.GetRestores().GetName() != promoted || resolved() != 1536 {
+		t.Fatalf("approved %v, %v; jobs run with %v MiB", p, err, resolved())
+	}
+	sized(t, c, func(z *redrivev1.Rightsizing) bool { return z.GetState() == redrivev1.Rightsizing_STATE_APPLIED })
+	run++
+	tell(ended(t, run, 1536, 1700, time.Now()))
+	reverted := sized(t, c, func(z *redrivev1.Rightsizing) bool { return z.GetState() == redrivev1.Rightsizing_STATE_REVERTED })
+	if got := resolved(); got != 2048 || reverted.GetReverts() != 1 || reverted.GetPresentBytes() != 2048*mib {
+		t.Errorf("jobs run with %v MiB after the failure, want the promoted 2048: %v", got, reverted)
+	}
+	z = propose()
+	other := promote(3072)
+	// Until right-sizing has heard of it and takes the proposal back, and after.
+	for range 2 {
+		_, err = cfg.ApprovePatch(t.Context(), &redrivev1.ApprovePatchRequest{Name: z.GetPatch()})
+		if status.Code(err) != codes.FailedPrecondition {
+			t.Fatalf("ApprovePatch after another promotion = %v, want FailedPrecondition", err)
+		}
+		sized(t, c, func(z *redrivev1.Rightsizing) bool { return z.GetState() != redrivev1.Rightsizing_STATE_PROPOSED })
+	}
+	if !strings.Contains(err.Error(), "another patch applies by now") || resolved() != 3072 {
+		t.Errorf("ApprovePatch = %v, jobs run with %v MiB, want the promoted 3072 (%s)", err, resolved(), other)
 	}
 }

@@ -119,7 +119,8 @@ type Rightsizing struct {
 	Reverts int32 `protobuf:"varint,14,opt,name=reverts,proto3" json:"reverts,omitempty"`
 	// What the jobs' own configuration gives, in bytes.
 	OwnBytes int64 `protobuf:"varint,15,opt,name=own_bytes,json=ownBytes,proto3" json:"own_bytes,omitempty"`
-	// What the patch that applies saves against that, in US dollars a month.
+	// What the patch that applies saves against what runs would have without
+	// right-sizing, in US dollars a month.
 	AppliedDollarsPerMonth float64 `protobuf:"fixed64,16,opt,name=applied_dollars_per_month,json=appliedDollarsPerMonth,proto3" json:"applied_dollars_per_month,omitempty"`
 	unknownFields          protoimpl.UnknownFields
 	sizeCache              protoimpl.SizeCache
@@ -461,15 +462,23 @@ type StoredRightsizing struct {
 	Waiting *RightsizingStep `protobuf:"bytes,4,opt,name=waiting,proto3" json:"waiting,omitempty"`
 	Working *RightsizingStep `protobuf:"bytes,5,opt,name=working,proto3" json:"working,omitempty"`
 	// The failure that the working step caused, until the step is taken back.
-	Blame         *RightsizingBlame      `protobuf:"bytes,6,opt,name=blame,proto3" json:"blame,omitempty"`
-	RaisedBytes   map[string]int64       `protobuf:"bytes,7,rep,name=raised_bytes,json=raisedBytes,proto3" json:"raised_bytes,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
-	Refused       []*RightsizingRefusal  `protobuf:"bytes,8,rep,name=refused,proto3" json:"refused,omitempty"`
-	BeganTime     *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=began_time,json=beganTime,proto3" json:"began_time,omitempty"`
-	Fresh         int32                  `protobuf:"varint,10,opt,name=fresh,proto3" json:"fresh,omitempty"`
-	CountedTime   *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=counted_time,json=countedTime,proto3" json:"counted_time,omitempty"`
-	Rounds        int32                  `protobuf:"varint,12,opt,name=rounds,proto3" json:"rounds,omitempty"`
-	DueTime       *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=due_time,json=dueTime,proto3" json:"due_time,omitempty"`
-	CreateTime    *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	Blame       *RightsizingBlame      `protobuf:"bytes,6,opt,name=blame,proto3" json:"blame,omitempty"`
+	RaisedBytes map[string]int64       `protobuf:"bytes,7,rep,name=raised_bytes,json=raisedBytes,proto3" json:"raised_bytes,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	Refused     []*RightsizingRefusal  `protobuf:"bytes,8,rep,name=refused,proto3" json:"refused,omitempty"`
+	BeganTime   *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=began_time,json=beganTime,proto3" json:"began_time,omitempty"`
+	Fresh       int32                  `protobuf:"varint,10,opt,name=fresh,proto3" json:"fresh,omitempty"`
+	CountedTime *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=counted_time,json=countedTime,proto3" json:"counted_time,omitempty"`
+	Rounds      int32                  `protobuf:"varint,12,opt,name=rounds,proto3" json:"rounds,omitempty"`
+	DueTime     *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=due_time,json=dueTime,proto3" json:"due_time,omitempty"`
+	CreateTime  *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	// To be proposed; noted before it is told.
+	Asking *RightsizingStep `protobuf:"bytes,15,opt,name=asking,proto3" json:"asking,omitempty"`
+	// The patch that applied to the type at the last look, whoever made it.
+	Active string `protobuf:"bytes,16,opt,name=active,proto3" json:"active,omitempty"`
+	// When a run asked for another configuration than what was proposed is for,
+	// until it is known which goes on; and hashes of those in use beside it.
+	DoubtedTime   *timestamppb.Timestamp `protobuf:"bytes,17,opt,name=doubted_time,json=doubtedTime,proto3" json:"doubted_time,omitempty"`
+	Others        []string               `protobuf:"bytes,18,rep,name=others,proto3" json:"others,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -602,6 +611,34 @@ func (x *StoredRightsizing) GetCreateTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *StoredRightsizing) GetAsking() *RightsizingStep {
+	if x != nil {
+		return x.Asking
+	}
+	return nil
+}
+
+func (x *StoredRightsizing) GetActive() string {
+	if x != nil {
+		return x.Active
+	}
+	return ""
+}
+
+func (x *StoredRightsizing) GetDoubtedTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.DoubtedTime
+	}
+	return nil
+}
+
+func (x *StoredRightsizing) GetOthers() []string {
+	if x != nil {
+		return x.Others
+	}
+	return nil
+}
+
 // RightsizingStep is a change of one part by one patch.
 type RightsizingStep struct {
 	state       protoimpl.MessageState `protogen:"open.v1"`
@@ -609,9 +646,16 @@ type RightsizingStep struct {
 	Part        string                 `protobuf:"bytes,2,opt,name=part,proto3" json:"part,omitempty"`
 	BeforeBytes int64                  `protobuf:"varint,3,opt,name=before_bytes,json=beforeBytes,proto3" json:"before_bytes,omitempty"`
 	AfterBytes  int64                  `protobuf:"varint,4,opt,name=after_bytes,json=afterBytes,proto3" json:"after_bytes,omitempty"`
-	// Parts that have less with it than by the jobs' own configuration.
-	LoweredBytes  map[string]int64 `protobuf:"bytes,5,rep,name=lowered_bytes,json=loweredBytes,proto3" json:"lowered_bytes,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
-	Saving        *Saving          `protobuf:"bytes,6,opt,name=saving,proto3" json:"saving,omitempty"`
+	// Parts that have less with it than without right-sizing.
+	LoweredBytes map[string]int64 `protobuf:"bytes,5,rep,name=lowered_bytes,json=loweredBytes,proto3" json:"lowered_bytes,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	Saving       *Saving          `protobuf:"bytes,6,opt,name=saving,proto3" json:"saving,omitempty"`
+	// What runs would have of each part without right-sizing.
+	WithoutBytes map[string]int64 `protobuf:"bytes,7,rep,name=without_bytes,json=withoutBytes,proto3" json:"without_bytes,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	// Those of the patch.
+	Operations []*PatchOperation `protobuf:"bytes,8,rep,name=operations,proto3" json:"operations,omitempty"`
+	// The patch that applied before: "patches/{patch}", or empty.
+	MadeOn        string `protobuf:"bytes,9,opt,name=made_on,json=madeOn,proto3" json:"made_on,omitempty"`
+	Reason        string `protobuf:"bytes,10,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -686,6 +730,34 @@ func (x *RightsizingStep) GetSaving() *Saving {
 		return x.Saving
 	}
 	return nil
+}
+
+func (x *RightsizingStep) GetWithoutBytes() map[string]int64 {
+	if x != nil {
+		return x.WithoutBytes
+	}
+	return nil
+}
+
+func (x *RightsizingStep) GetOperations() []*PatchOperation {
+	if x != nil {
+		return x.Operations
+	}
+	return nil
+}
+
+func (x *RightsizingStep) GetMadeOn() string {
+	if x != nil {
+		return x.MadeOn
+	}
+	return ""
+}
+
+func (x *RightsizingStep) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
 }
 
 // RightsizingBlame is a failure that a step caused.
@@ -850,7 +922,7 @@ const file_redrive_v1_rightsizing_proto_rawDesc = "" +
 	"\x1aproposed_dollars_per_month\x18\x03 \x01(\x01R\x17proposedDollarsPerMonth\x129\n" +
 	"\x19applied_dollars_per_month\x18\x04 \x01(\x01R\x16appliedDollarsPerMonth\"D\n" +
 	"\x19ProposeRightsizingRequest\x12'\n" +
-	"\x04type\x18\x01 \x01(\v2\x13.redrive.v1.JobTypeR\x04type\"\xbd\x06\n" +
+	"\x04type\x18\x01 \x01(\v2\x13.redrive.v1.JobTypeR\x04type\"\xe1\a\n" +
 	"\x11StoredRightsizing\x129\n" +
 	"\vrightsizing\x18\x01 \x01(\v2\x17.redrive.v1.RightsizingR\vrightsizing\x12/\n" +
 	"\x06config\x18\x02 \x01(\v2\x17.google.protobuf.StructR\x06config\x121\n" +
@@ -868,10 +940,14 @@ const file_redrive_v1_rightsizing_proto_rawDesc = "" +
 	"\x06rounds\x18\f \x01(\x05R\x06rounds\x125\n" +
 	"\bdue_time\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\adueTime\x12;\n" +
 	"\vcreate_time\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"createTime\x1a>\n" +
+	"createTime\x123\n" +
+	"\x06asking\x18\x0f \x01(\v2\x1b.redrive.v1.RightsizingStepR\x06asking\x12\x16\n" +
+	"\x06active\x18\x10 \x01(\tR\x06active\x12=\n" +
+	"\fdoubted_time\x18\x11 \x01(\v2\x1a.google.protobuf.TimestampR\vdoubtedTime\x12\x16\n" +
+	"\x06others\x18\x12 \x03(\tR\x06others\x1a>\n" +
 	"\x10RaisedBytesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\xc0\x02\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\xc2\x04\n" +
 	"\x0fRightsizingStep\x12\x14\n" +
 	"\x05patch\x18\x01 \x01(\tR\x05patch\x12\x12\n" +
 	"\x04part\x18\x02 \x01(\tR\x04part\x12!\n" +
@@ -879,8 +955,18 @@ const file_redrive_v1_rightsizing_proto_rawDesc = "" +
 	"\vafter_bytes\x18\x04 \x01(\x03R\n" +
 	"afterBytes\x12R\n" +
 	"\rlowered_bytes\x18\x05 \x03(\v2-.redrive.v1.RightsizingStep.LoweredBytesEntryR\floweredBytes\x12*\n" +
-	"\x06saving\x18\x06 \x01(\v2\x12.redrive.v1.SavingR\x06saving\x1a?\n" +
+	"\x06saving\x18\x06 \x01(\v2\x12.redrive.v1.SavingR\x06saving\x12R\n" +
+	"\rwithout_bytes\x18\a \x03(\v2-.redrive.v1.RightsizingStep.WithoutBytesEntryR\fwithoutBytes\x12:\n" +
+	"\n" +
+	"operations\x18\b \x03(\v2\x1a.redrive.v1.PatchOperationR\n" +
+	"operations\x12\x17\n" +
+	"\amade_on\x18\t \x01(\tR\x06madeOn\x12\x16\n" +
+	"\x06reason\x18\n" +
+	" \x01(\tR\x06reason\x1a?\n" +
 	"\x11LoweredBytesEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\x1a?\n" +
+	"\x11WithoutBytesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"V\n" +
 	"\x10RightsizingBlame\x12\x18\n" +
@@ -907,7 +993,7 @@ func file_redrive_v1_rightsizing_proto_rawDescGZIP() []byte {
 }
 
 var file_redrive_v1_rightsizing_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_redrive_v1_rightsizing_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_redrive_v1_rightsizing_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_redrive_v1_rightsizing_proto_goTypes = []any{
 	(Rightsizing_State)(0),            // 0: redrive.v1.Rightsizing.State
 	(*Rightsizing)(nil),               // 1: redrive.v1.Rightsizing
@@ -920,38 +1006,44 @@ var file_redrive_v1_rightsizing_proto_goTypes = []any{
 	(*RightsizingRefusal)(nil),        // 8: redrive.v1.RightsizingRefusal
 	nil,                               // 9: redrive.v1.StoredRightsizing.RaisedBytesEntry
 	nil,                               // 10: redrive.v1.RightsizingStep.LoweredBytesEntry
-	(*JobType)(nil),                   // 11: redrive.v1.JobType
-	(*Saving)(nil),                    // 12: redrive.v1.Saving
-	(*timestamppb.Timestamp)(nil),     // 13: google.protobuf.Timestamp
-	(*structpb.Struct)(nil),           // 14: google.protobuf.Struct
+	nil,                               // 11: redrive.v1.RightsizingStep.WithoutBytesEntry
+	(*JobType)(nil),                   // 12: redrive.v1.JobType
+	(*Saving)(nil),                    // 13: redrive.v1.Saving
+	(*timestamppb.Timestamp)(nil),     // 14: google.protobuf.Timestamp
+	(*structpb.Struct)(nil),           // 15: google.protobuf.Struct
+	(*PatchOperation)(nil),            // 16: redrive.v1.PatchOperation
 }
 var file_redrive_v1_rightsizing_proto_depIdxs = []int32{
-	11, // 0: redrive.v1.Rightsizing.type:type_name -> redrive.v1.JobType
+	12, // 0: redrive.v1.Rightsizing.type:type_name -> redrive.v1.JobType
 	0,  // 1: redrive.v1.Rightsizing.state:type_name -> redrive.v1.Rightsizing.State
-	12, // 2: redrive.v1.Rightsizing.saving:type_name -> redrive.v1.Saving
-	13, // 3: redrive.v1.Rightsizing.update_time:type_name -> google.protobuf.Timestamp
+	13, // 2: redrive.v1.Rightsizing.saving:type_name -> redrive.v1.Saving
+	14, // 3: redrive.v1.Rightsizing.update_time:type_name -> google.protobuf.Timestamp
 	0,  // 4: redrive.v1.ListRightsizingsRequest.state:type_name -> redrive.v1.Rightsizing.State
 	1,  // 5: redrive.v1.ListRightsizingsResponse.rightsizings:type_name -> redrive.v1.Rightsizing
-	11, // 6: redrive.v1.ProposeRightsizingRequest.type:type_name -> redrive.v1.JobType
+	12, // 6: redrive.v1.ProposeRightsizingRequest.type:type_name -> redrive.v1.JobType
 	1,  // 7: redrive.v1.StoredRightsizing.rightsizing:type_name -> redrive.v1.Rightsizing
-	14, // 8: redrive.v1.StoredRightsizing.config:type_name -> google.protobuf.Struct
-	14, // 9: redrive.v1.StoredRightsizing.offered:type_name -> google.protobuf.Struct
+	15, // 8: redrive.v1.StoredRightsizing.config:type_name -> google.protobuf.Struct
+	15, // 9: redrive.v1.StoredRightsizing.offered:type_name -> google.protobuf.Struct
 	6,  // 10: redrive.v1.StoredRightsizing.waiting:type_name -> redrive.v1.RightsizingStep
 	6,  // 11: redrive.v1.StoredRightsizing.working:type_name -> redrive.v1.RightsizingStep
 	7,  // 12: redrive.v1.StoredRightsizing.blame:type_name -> redrive.v1.RightsizingBlame
 	9,  // 13: redrive.v1.StoredRightsizing.raised_bytes:type_name -> redrive.v1.StoredRightsizing.RaisedBytesEntry
 	8,  // 14: redrive.v1.StoredRightsizing.refused:type_name -> redrive.v1.RightsizingRefusal
-	13, // 15: redrive.v1.StoredRightsizing.began_time:type_name -> google.protobuf.Timestamp
-	13, // 16: redrive.v1.StoredRightsizing.counted_time:type_name -> google.protobuf.Timestamp
-	13, // 17: redrive.v1.StoredRightsizing.due_time:type_name -> google.protobuf.Timestamp
-	13, // 18: redrive.v1.StoredRightsizing.create_time:type_name -> google.protobuf.Timestamp
-	10, // 19: redrive.v1.RightsizingStep.lowered_bytes:type_name -> redrive.v1.RightsizingStep.LoweredBytesEntry
-	12, // 20: redrive.v1.RightsizingStep.saving:type_name -> redrive.v1.Saving
-	21, // [21:21] is the sub-list for method output_type
-	21, // [21:21] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	14, // 15: redrive.v1.StoredRightsizing.began_time:type_name -> google.protobuf.Timestamp
+	14, // 16: redrive.v1.StoredRightsizing.counted_time:type_name -> google.protobuf.Timestamp
+	14, // 17: redrive.v1.StoredRightsizing.due_time:type_name -> google.protobuf.Timestamp
+	14, // 18: redrive.v1.StoredRightsizing.create_time:type_name -> google.protobuf.Timestamp
+	6,  // 19: redrive.v1.StoredRightsizing.asking:type_name -> redrive.v1.RightsizingStep
+	14, // 20: redrive.v1.StoredRightsizing.doubted_time:type_name -> google.protobuf.Timestamp
+	10, // 21: redrive.v1.RightsizingStep.lowered_bytes:type_name -> redrive.v1.RightsizingStep.LoweredBytesEntry
+	13, // 22: redrive.v1.RightsizingStep.saving:type_name -> redrive.v1.Saving
+	11, // 23: redrive.v1.RightsizingStep.without_bytes:type_name -> redrive.v1.RightsizingStep.WithoutBytesEntry
+	16, // 24: redrive.v1.RightsizingStep.operations:type_name -> redrive.v1.PatchOperation
+	25, // [25:25] is the sub-list for method output_type
+	25, // [25:25] is the sub-list for method input_type
+	25, // [25:25] is the sub-list for extension type_name
+	25, // [25:25] is the sub-list for extension extendee
+	0,  // [0:25] is the sub-list for field type_name
 }
 
 func init() { file_redrive_v1_rightsizing_proto_init() }
@@ -967,7 +1059,7 @@ func file_redrive_v1_rightsizing_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_redrive_v1_rightsizing_proto_rawDesc), len(file_redrive_v1_rightsizing_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   10,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

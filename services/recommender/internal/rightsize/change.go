@@ -6,9 +6,10 @@ import (
 
 // Change returns the operations that give a part bytes to all jobs with a
 // configuration, on top of what the patch that applies gives them (present), and
-// the parts that then have less than by the configuration itself. Of parts that
-// would shrink along, nothing is known: they keep what they have.
-func Change(p engine.Profile, config, present map[string]any, part engine.Part, bytes int64) (ops []engine.Operation, lowered map[engine.Part]int64, err error) {
+// the parts that then have less than without, the bytes that each would have if
+// nothing had been right-sized. Of parts that would shrink along, nothing is
+// known: they keep what they have.
+func Change(p engine.Profile, config, present map[string]any, without map[engine.Part]int64, part engine.Part, bytes int64) (ops []engine.Operation, lowered map[engine.Part]int64, err error) {
 	before, err := p.Sizes(present)
 	if err != nil {
 		return nil, nil, err
@@ -27,11 +28,9 @@ func Change(p engine.Profile, config, present map[string]any, part engine.Part, 
 			wanted = s.Apply(resized(s, size.Memory))
 		}
 	}
-	ops, err = p.Changes(config, wanted)
-	if err != nil {
-		return nil, nil, err
+	if ops, err = p.Changes(config, wanted); err == nil && len(ops) == 0 {
+		ops, err = unchanged(p, config, present)
 	}
-	own, err := p.Sizes(config)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -41,11 +40,38 @@ func Change(p engine.Profile, config, present map[string]any, part engine.Part, 
 	}
 	lowered = map[engine.Part]int64{}
 	for q, size := range after {
-		if size.Memory < own[q].Memory {
+		if size.Memory < without[q] {
 			lowered[q] = size.Memory
 		}
 	}
 	return ops, lowered, nil
+}
+
+// unchanged returns the operations that leave a configuration as it is, in place
+// of a patch that makes it present: a patch of its own, since there is no smaller
+// one that says so.
+func unchanged(p engine.Profile, config, present map[string]any) ([]engine.Operation, error) {
+	ops, err := p.Changes(config, present)
+	var same []engine.Operation
+	for i, o := range ops {
+		if o.Op == "replace" || o.Op == "remove" {
+			same = append(same, ops[i-1], engine.Operation{Op: "replace", Path: o.Path, Value: ops[i-1].Value})
+		}
+	}
+	return same, err
+}
+
+// Memory returns the bytes of each part that a configuration gives.
+func Memory(p engine.Profile, config map[string]any) (map[engine.Part]int64, error) {
+	sizes, err := p.Sizes(config)
+	if err != nil {
+		return nil, err
+	}
+	bytes := map[engine.Part]int64{}
+	for part, size := range sizes {
+		bytes[part] = size.Memory
+	}
+	return bytes, nil
 }
 
 // resized returns what a setting gives, with another amount of memory.

@@ -18,6 +18,7 @@ func TestChange(t *testing.T) {
 		name            string
 		engine          string
 		config, present config
+		without         config // nil: the jobs' own
 		part            engine.Part
 		bytes           int64
 		want            []engine.Operation
@@ -27,6 +28,7 @@ func TestChange(t *testing.T) {
 			"a process", engine.Process,
 			config{"memory_mb": 1024.0},
 			config{"memory_mb": 1024.0},
+			nil,
 			engine.Tree, 768 * mib,
 			[]engine.Operation{{Op: "test", Path: "/memory_mb", Value: 1024.0}, {Op: "replace", Path: "/memory_mb", Value: 768.0}},
 			map[engine.Part]int64{engine.Tree: 768 * mib},
@@ -35,14 +37,16 @@ func TestChange(t *testing.T) {
 			"on top of what applies, against the jobs' own", engine.Process,
 			config{"memory_mb": 1024.0},
 			config{"memory_mb": 768.0},
+			nil,
 			engine.Tree, 576 * mib,
 			[]engine.Operation{{Op: "test", Path: "/memory_mb", Value: 1024.0}, {Op: "replace", Path: "/memory_mb", Value: 576.0}},
 			map[engine.Part]int64{engine.Tree: 576 * mib},
 		},
 		{
-			"less than was promoted, more than their own", engine.Process,
+			"less than the step before, more than their own", engine.Process,
 			config{"memory_mb": 512.0},
 			config{"memory_mb": 2048.0},
+			nil,
 			engine.Tree, 1536 * mib,
 			[]engine.Operation{{Op: "test", Path: "/memory_mb", Value: 512.0}, {Op: "replace", Path: "/memory_mb", Value: 1536.0}},
 			map[engine.Part]int64{},
@@ -51,6 +55,7 @@ func TestChange(t *testing.T) {
 			"an executor's heap: the overhead that follows from it stays", engine.Spark,
 			config{"spark.executor.memory": "8g"},
 			config{"spark.executor.memory": "8g"},
+			nil,
 			engine.ExecutorHeap, 6 * gib,
 			[]engine.Operation{
 				{Op: "test", Path: "/spark.executor.memory", Value: "8g"},
@@ -59,12 +64,38 @@ func TestChange(t *testing.T) {
 			},
 			map[engine.Part]int64{engine.ExecutorHeap: 6 * gib},
 		},
+		{
+			"less than was promoted, more than their own", engine.Process,
+			config{"memory_mb": 512.0},
+			config{"memory_mb": 2048.0},
+			config{"memory_mb": 2048.0},
+			engine.Tree, 1536 * mib,
+			[]engine.Operation{{Op: "test", Path: "/memory_mb", Value: 512.0}, {Op: "replace", Path: "/memory_mb", Value: 1536.0}},
+			map[engine.Part]int64{engine.Tree: 1536 * mib},
+		},
+		{
+			"less than was promoted, as much as their own", engine.Process,
+			config{"memory_mb": 1536.0},
+			config{"memory_mb": 2048.0},
+			config{"memory_mb": 2048.0},
+			engine.Tree, 1536 * mib,
+			[]engine.Operation{{Op: "test", Path: "/memory_mb", Value: 1536.0}, {Op: "replace", Path: "/memory_mb", Value: 1536.0}},
+			map[engine.Part]int64{engine.Tree: 1536 * mib},
+		},
 	} {
 		p, err := engine.Lookup(tc.engine)
 		if err != nil {
 			t.Fatal(err)
 		}
-		ops, lowered, err := Change(p, tc.config, tc.present, tc.part, tc.bytes)
+		from := tc.without
+		if from == nil {
+			from = tc.config
+		}
+		without, err := Memory(p, from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ops, lowered, err := Change(p, tc.config, tc.present, without, tc.part, tc.bytes)
 		if err != nil || !reflect.DeepEqual(ops, tc.want) || !maps.Equal(lowered, tc.lowered) {
 			t.Errorf("%s: %v, lowered %v, %v\nwant %v, %v", tc.name, ops, lowered, err, tc.want, tc.lowered)
 		}

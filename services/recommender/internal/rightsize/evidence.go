@@ -16,6 +16,8 @@ type Facts struct {
 	// and Newest is the end of the newest success.
 	Fresh  int
 	Newest time.Time
+	Since  int    // successes since Sizing.Doubted; at most history.MaxAttempts
+	Active string // the patch that applies to the type, whoever made it; empty for none
 	Note   string // why there are no parts
 }
 

@@ -49,7 +49,13 @@ func Gather(h history.History, z Sizing, present map[string]any, s Settings, now
 		facts = boundedByHeap(facts, profile, present)
 	}
 	for _, a := range h.Attempts {
-		if a.Outcome != history.Succeeded || !a.End.After(z.Counted) {
+		if a.Outcome != history.Succeeded {
+			continue
+		}
+		if a.End.After(z.Doubted) {
+			facts.Since++
+		}
+		if !a.End.After(z.Counted) {
 			continue
 		}
 		facts.Newest = a.End // they are in this order

@@ -13,9 +13,21 @@ type Order struct {
 	Propose  *Step  // without its patch
 }
 
+// mostlyAlike is the share of the newest runs that must have what is sized.
+const (
+	mostlyAlike = 0.5
+	differing   = "runs ask for different amounts of memory, and a patch is for one of them"
+)
+
 // Look returns z by what is known now, and what is to be done. The steps of z
 // must be as their patches are.
 func (z Sizing) Look(f Facts, s Settings, now time.Time) (Sizing, Order) {
+	if f.Active != z.Active {
+		known := z.Updated.IsZero() || z.Working != nil && z.Working.Patch == f.Active
+		if z.Active = f.Active; !known { // somebody else changed what jobs have
+			z, f.Fresh = z.began(now), 0
+		}
+	}
 	z.Updated, z.Due = now, time.Time{}
 	z.Fresh += f.Fresh
 	if f.Newest.After(z.Counted) {
@@ -27,6 +39,14 @@ func (z Sizing) Look(f Facts, s Settings, now time.Time) (Sizing, Order) {
 	}
 	p := best(f.Parts, s, z.Raised)
 	z = z.showing(p, s)
+	switch {
+	case z.Waiting != nil && z.Waiting.MadeOn != f.Active:
+		return z, z.withdrawn("another patch applies by now than when it was made")
+	case !z.Doubted.IsZero() && f.Since < newest:
+		z = z.wait(fmt.Sprintf("a run asked for another configuration; %d of the %d runs that tell which one goes on", f.Since, newest))
+		return z, z.withdrawn("jobs may have another configuration by now")
+	}
+	z.Doubted = time.Time{}
 	if z.Waiting != nil {
 		return z.reconsider(f, p, s)
 	}
@@ -39,7 +59,7 @@ func (z Sizing) showing(p plan, s Settings) Sizing {
 	z.Saving, z.Runs, z.RunsPerDay = p.saving, p.Runs, p.RunsPerDay
 	z.AppliedDollars = 0
 	if z.Working != nil {
-		z.AppliedDollars = p.Evidence.saving(p.Own, p.Present, s).DollarsPerMonth
+		z.AppliedDollars = p.Evidence.saving(z.Working.without(p.Part, p.Own), p.Present, s).DollarsPerMonth
 	}
 	return z
 }
@@ -51,8 +71,8 @@ func (z Sizing) decide(p plan, s Settings) (Sizing, Order) {
 		return z.rest(Learning, fmt.Sprintf("%d of the %d measured runs that it takes", p.Runs, s.MinRuns)), Order{}
 	case !p.up() && fresh < enough && (p.changes() || z.Working != nil):
 		return z.wait(fmt.Sprintf("%d of the %d runs with %s that it takes before the next step", fresh, enough, size(p.Present))), Order{}
-	case p.Alike < 0.5:
-		return z.rest(Learning, "runs ask for different amounts of memory, and a patch is for one of them"), Order{}
+	case p.Alike < mostlyAlike:
+		return z.rest(Learning, differing), Order{}
 	case !p.changes():
 		return z.rest(Settled, p.reason), Order{}
 	case z.refuses(p):
@@ -81,6 +101,8 @@ func (z Sizing) reconsider(f Facts, p plan, s Settings) (Sizing, Order) {
 		}
 		now := e.plan(s, z.Raised[e.Part])
 		switch lower := w.After < w.Before; {
+		case e.Alike < mostlyAlike:
+			return z, z.withdrawn(differing)
 		case lower && w.After < now.floor:
 			return z, z.withdrawn(fmt.Sprintf("a run lacked memory since; nothing below %s will do", size(now.floor)))
 		case lower && e.risk(w.After) > hysteresis*s.MaxRisk:

@@ -1,6 +1,7 @@
 package rightsize
 
 import (
+	"cmp"
 	"fmt"
 	"reflect"
 	"slices"
@@ -20,17 +21,6 @@ type Outcome struct {
 	Peak     int64       // bytes of that part that were measured; 0 for none
 }
 
-// Caused reports whether a step caused how a run ended, or would have: it lacked
-// a part of which it had what the patch gives, or what a step before it gave,
-// while the job's own configuration has more.
-func (s *Step) Caused(o Outcome) bool {
-	if s == nil || o.Lacked == engine.NoPart {
-		return false
-	}
-	given, lowered := s.Lowered[o.Lacked]
-	return lowered && o.Ran[o.Lacked] >= given && o.Own[o.Lacked] > o.Ran[o.Lacked]
-}
-
 // LookEvery is how long outcomes wait for others before a look, and CountEvery
 // while measured runs are counted: then the next one may be enough.
 const (
@@ -39,12 +29,16 @@ const (
 )
 
 // Heard returns z after an outcome; changed is false when it says nothing new. A
-// failure that a step caused is looked at now.
+// failure that a step caused is looked at now, and so is a proposal after a run
+// that it is not for.
 func (z Sizing) Heard(o Outcome, now time.Time) (heard Sizing, changed bool) {
-	if z.Blame == nil && (z.Working.Caused(o) || z.Waiting.Caused(o)) {
+	if z.Blame == nil && (z.Working.Caused(o) || z.Waiting.Caused(o) || z.Asking.Caused(o)) {
 		z.Blame = &Blame{Failure: o.Failure, Part: o.Lacked, Bytes: max(o.Ran[o.Lacked], o.Peak)}
 		z.Due = now
 		return z, true
+	}
+	if doubted, changed := z.doubt(o, now); changed {
+		return doubted, true
 	}
 	if !z.Due.IsZero() {
 		return z, false
@@ -58,6 +52,20 @@ func (z Sizing) Heard(o Outcome, now time.Time) (heard Sizing, changed bool) {
 		z.Config, z.Created, z.Due = o.Config, now, now
 		z = z.rest(Learning, "nothing is known yet")
 	}
+	return z, true
+}
+
+// doubt returns z after a run that asked for a configuration that what is proposed
+// is not for, and that was not known to be in use beside it: maybe the jobs were
+// changed, and what was proposed is nothing to approve any more.
+func (z Sizing) doubt(o Outcome, now time.Time) (doubted Sizing, changed bool) {
+	step := cmp.Or(z.Waiting, z.Asking)
+	if step == nil || step.fits(o.Config) || slices.Contains(z.Others, step.kindOf(o.Config)) {
+		return z, false
+	}
+	others := append(slices.Clone(z.Others), step.kindOf(o.Config))
+	z.Others = others[max(len(others)-MostOthers, 0):]
+	z.Doubted, z.Offered, z.Due = now, o.Config, now
 	return z, true
 }
 
@@ -76,6 +84,7 @@ func (z Sizing) Adopt() (adopted Sizing, ended []*Step) {
 		}
 	}
 	z.Config, z.Waiting, z.Working, z.Refused = z.Offered, nil, nil, nil
+	z.Doubted, z.Others = time.Time{}, nil
 	return z.began(time.Time{}), ended
 }
 
@@ -103,7 +112,7 @@ func (z Sizing) Answered(patch string, state PatchState, now time.Time) (answere
 		switch state {
 		case Applies:
 			z.Working, z.AppliedDollars = step, z.AppliedDollars+step.Saving.DollarsPerMonth
-			z.Present, z.Next, z.Saving = step.After, step.After, Saving{}
+			z.Present, z.Next, z.Saving, z.Active = step.After, step.After, Saving{}, step.Patch
 			z = z.rest(Applied, fmt.Sprintf("runs have %s since it was approved", size(step.After))).began(now)
 		case Refused:
 			z = z.refused(step, "rejected")
@@ -112,7 +121,8 @@ func (z Sizing) Answered(patch string, state PatchState, now time.Time) (answere
 		}
 	case z.Working != nil && z.Working.Patch == patch && state != Applies && z.Blame == nil:
 		step := z.Working
-		z.Working, z.Updated, z.AppliedDollars, z.Present = nil, now, 0, z.Own
+		z.Working, z.Active, z.Updated, z.AppliedDollars = nil, "", now, 0
+		z.Present = step.without(z.Part, z.Own)
 		if state == Refused {
 			z = z.refused(step, "revoked")
 		} else {
@@ -134,11 +144,39 @@ func (z Sizing) refused(step *Step, how string) Sizing {
 	return z.rest(Rejected, fmt.Sprintf("%s was %s by hand; nothing less than a step away from it is proposed", size(step.After), how))
 }
 
+// Ask returns z with a proposal that is to be made.
+func (z Sizing) Ask(step Step, now time.Time) Sizing {
+	z.Asking, z.Due = &step, now
+	return z
+}
+
+// Unasked returns z after no patch could be made of what it asks for.
+func (z Sizing) Unasked(why string) Sizing {
+	z.Asking = nil
+	return z.rest(Learning, why)
+}
+
+// Beside returns z after something became of a patch of the type that is none of
+// its own; changed is false where nothing is proposed. What is proposed is for
+// what jobs had before, so it is looked at now.
+func (z Sizing) Beside(patch string, now time.Time) (beside Sizing, changed bool) {
+	for _, s := range []*Step{z.Waiting, z.Working} {
+		if s != nil && s.Patch == patch {
+			return z, false
+		}
+	}
+	if z.Waiting == nil || !z.Due.IsZero() && !z.Due.After(now) {
+		return z, false
+	}
+	z.Due = now
+	return z, true
+}
+
 // Asked returns z with a proposal made.
 func (z Sizing) Asked(step Step) Sizing {
 	z.State, z.Reason = Proposed, step.Reason
 	step.Reason = ""
-	z.Waiting, z.Patch, z.Rounds = &step, step.Patch, z.Rounds+1
+	z.Asking, z.Waiting, z.Patch, z.Rounds = nil, &step, step.Patch, z.Rounds+1
 	z.Next, z.Saving = step.After, step.Saving
 	return z
 }
@@ -164,15 +202,16 @@ func (z Sizing) Acquitted() Sizing {
 // before it double.
 func (z Sizing) Reverted(now time.Time) Sizing {
 	b, step := z.Blame, z.Working
-	held := z.Own
+	held := step.without(b.Part, z.Own)
 	if b.Part == step.Part {
 		held = step.Before
 	}
 	raised := ceil(float64(b.Bytes) + float64(max(held-b.Bytes, 0))/2)
 	z.Raised = with(z.Raised, b.Part, max(raised, floor(float64(b.Bytes))+mib, z.Raised[b.Part]))
 	z.Floor = max(z.Floor, z.Raised[b.Part])
-	z.Blame, z.Working, z.Waiting, z.AppliedDollars = nil, nil, nil, 0
-	z.Present, z.Next, z.Saving = z.Own, z.Own, Saving{}
+	z.Blame, z.Working, z.Waiting, z.Active, z.AppliedDollars = nil, nil, nil, "", 0
+	z.Present = step.without(z.Part, z.Own)
+	z.Next, z.Saving = z.Present, Saving{}
 	z.Reverts++
 	z.Updated, z.Due = now, now.Add(LookEvery)
 	return z.rest(Reverted, fmt.Sprintf("%s lacked memory with %s; nothing below %s is proposed again", b.Failure, size(b.Bytes), size(z.Raised[b.Part]))).began(now)

@@ -89,18 +89,6 @@ type Saving struct {
 	Runs                  int     // that it rests on
 }
 
-// Step is a change of one part, as a patch of all jobs of the type.
-type Step struct {
-	Patch         string // "patches/{patch}"
-	Part          engine.Part
-	Before, After int64 // bytes: what runs had, and what they have with it
-	// Lowered are the parts that have less with the patch than by the jobs' own
-	// configuration, and their bytes: a run that lacks one of these failed for it.
-	Lowered map[engine.Part]int64
-	Saving  Saving
-	Reason  string // of the proposal; it is kept with the patch
-}
-
 // Refusal is a proposal to which a human said no.
 type Refusal struct {
 	Part  engine.Part
@@ -109,6 +97,9 @@ type Refusal struct {
 
 // MostRefusals bounds Sizing.Refused.
 const MostRefusals = 16
+
+// MostOthers bounds Sizing.Others.
+const MostOthers = 8
 
 // Blame is a failure that the applied patch caused.
 type Blame struct {
@@ -138,17 +129,28 @@ type Sizing struct {
 	// Config is the jobs' own configuration that is sized: the members that the
 	// engine knows. Offered is that of the last run that was heard of.
 	Config, Offered map[string]any
-	Waiting         *Step // proposed; nil for none
-	Working         *Step // applies; nil for none
-	Blame           *Blame
-	Raised          map[engine.Part]int64 // floors that failures raised
-	Refused         []Refusal             // the newest MostRefusals
-	Began           time.Time             // when runs began to have what they have now
-	Fresh           int                   // successes with it since then
-	Counted         time.Time             // the end of the newest run that is in Fresh
-	Rounds          int                   // proposals so far
-	Due             time.Time             // when to look next; zero: after the next outcome
-	Revision        int64                 // of the stored document
+	// Asking is to be proposed by the request of Rounds. It is noted before it is
+	// told, so a patch that was made is known also when its making was not noted.
+	Asking  *Step // nil for none, like the two below
+	Waiting *Step // proposed
+	Working *Step // applies
+	// Active names the patch that applied to the type at the last look, whoever made
+	// it; empty for none.
+	Active  string
+	Blame   *Blame
+	Raised  map[engine.Part]int64 // floors that failures raised
+	Refused []Refusal             // the newest MostRefusals
+	// Doubted is when a run asked for another configuration than what was proposed
+	// is for, until it is known which of them goes on; zero for never. Others are
+	// those that were in use beside it, the newest MostOthers, each by its hash.
+	Doubted  time.Time
+	Others   []string
+	Began    time.Time // when runs began to have what they have now
+	Fresh    int       // successes with it since then
+	Counted  time.Time // the end of the newest run that is in Fresh
+	Rounds   int       // proposals so far
+	Due      time.Time // when to look next; zero: after the next outcome
+	Revision int64     // of the stored document
 }
 
 // enough returns how many runs with what they have now it takes before a step.

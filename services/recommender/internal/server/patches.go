@@ -30,16 +30,28 @@ func NewPatches(client redrivev1.ConfigServiceClient) Patches { return Patches{c
 var _ tailor.Patches = Patches{}
 
 // Resolve implements tailor.Patches.
-func (p Patches) Resolve(ctx context.Context, t failure.Type, config map[string]any) (map[string]any, error) {
+func (p Patches) Resolve(ctx context.Context, t failure.Type, config map[string]any) (present map[string]any, active string, err error) {
 	own, err := structpb.NewStruct(config)
 	if err != nil {
-		return nil, fmt.Errorf("encode the configuration: %w", err)
+		return nil, "", fmt.Errorf("encode the configuration: %w", err)
 	}
 	r, err := p.client.Resolve(ctx, &redrivev1.ResolveRequest{Type: t.Proto(), Config: own})
 	if err != nil {
-		return nil, errs.FromStatus(err)
+		return nil, "", errs.FromStatus(err)
 	}
-	return wire.Config(r.GetConfig()), nil
+	for _, name := range r.GetApplied() { // a type has one at most
+		active = name
+	}
+	for _, skipped := range r.GetSkipped() { // it has ended, or is for other configurations
+		other, err := p.Get(ctx, skipped.GetPatch())
+		if err != nil {
+			return nil, "", err
+		}
+		if other.State == rightsize.Applies {
+			active = skipped.GetPatch()
+		}
+	}
+	return wire.Config(r.GetConfig()), active, nil
 }
 
 // Propose implements tailor.Patches.
@@ -51,6 +63,7 @@ func (p Patches) Propose(ctx context.Context, d tailor.Draft) (tailor.Patch, err
 	return patched(p.client.CreatePatch(ctx, &redrivev1.CreatePatchRequest{
 		Patch: &redrivev1.Patch{
 			Scope: &redrivev1.PatchScope{Type: d.Type.Proto()}, Type: d.Type.Proto(), Operations: ops, Reason: d.Reason, Saving: wire.Saving(d.Saving),
+			MadeOn: &d.MadeOn,
 		},
 		RequestId: d.Request, Ttl: durationpb.New(patchLife), Propose: true,
 	}))
@@ -65,16 +78,16 @@ func patched(r *redrivev1.Patch, err error) (tailor.Patch, error) {
 	if err != nil {
 		return tailor.Patch{}, errs.FromStatus(err)
 	}
-	return tailor.Patch{Name: r.GetName(), State: wire.PatchState(r), Saving: wire.SavingFromProto(r.GetSaving())}, nil
+	return tailor.Patch{Name: r.GetName(), State: wire.PatchState(r), Found: wire.Found(r)}, nil
 }
 
-// State implements tailor.Patches.
-func (p Patches) State(ctx context.Context, name string) (rightsize.PatchState, error) {
+// Get implements tailor.Patches.
+func (p Patches) Get(ctx context.Context, name string) (tailor.Patch, error) {
 	r, err := patched(p.client.GetPatch(ctx, &redrivev1.GetPatchRequest{Name: name}))
 	if errs.Is(err, errs.NotFound) {
-		return rightsize.Gone, nil
+		return tailor.Patch{Name: name, State: rightsize.Gone}, nil
 	}
-	return r.State, err
+	return r, err
 }
 
 // End implements tailor.Patches.
@@ -92,8 +105,8 @@ func (p Patches) End(ctx context.Context, name string, applies bool, reason stri
 	case errs.NotFound:
 		return nil
 	case errs.FailedPrecondition:
-		state, err := p.State(ctx, name)
-		if err == nil && (state == rightsize.Applies || state == rightsize.Waits) {
+		other, err := p.Get(ctx, name)
+		if err == nil && (other.State == rightsize.Applies || other.State == rightsize.Waits) {
 			return errs.New(errs.Conflict, "%s was approved meanwhile", name)
 		}
 		return err

@@ -24,7 +24,7 @@ const (
 )
 
 // Rightsizings keeps the right-sizing of job types, one document each of some
-// 3 KiB at most; as many, and as long, as histories.
+// 5 KiB at most; as many, and as long, as histories.
 type Rightsizings struct {
 	store     docstore.Store
 	documents docstore.Collection[rightsize.Sizing]

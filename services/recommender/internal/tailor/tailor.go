@@ -6,6 +6,7 @@ package tailor
 import (
 	"context"
 	"log/slog"
+	"reflect"
 	"time"
 
 	"github.com/redrive-io/redrive/pkg/engine"
@@ -38,27 +39,33 @@ type Draft struct {
 	Operations []engine.Operation
 	Reason     string
 	Saving     rightsize.Saving
+	MadeOn     string // the patch that applies to the type, which it is to replace; empty for none
 	Request    string // the same request makes one patch, however often it is told
 }
 
 // Patch is a patch of the config service.
 type Patch struct {
-	Name   string
-	State  rightsize.PatchState
-	Saving rightsize.Saving
+	Name  string
+	State rightsize.PatchState
+	Found rightsize.Found // what it says, where right-sizing proposed it
 }
 
 // Patches is the config service. Every call may be told again.
 type Patches interface {
-	// Resolve returns what jobs of a type with a configuration run with.
-	Resolve(ctx context.Context, t failure.Type, config map[string]any) (map[string]any, error)
+	// Resolve returns what jobs of a type with a configuration run with, and the
+	// patch that applies to the type, if only to other configurations; empty for none.
+	Resolve(ctx context.Context, t failure.Type, config map[string]any) (present map[string]any, active string, err error)
+	// Propose is errs.FailedPrecondition when another patch applies than the draft
+	// says, and errs.Invalid when there can be no such patch: none is made then.
 	Propose(ctx context.Context, d Draft) (Patch, error)
-	// Approve is errs.FailedPrecondition when the patch has ended.
+	// Approve is errs.FailedPrecondition when the patch has ended, or was made on
+	// another than the one that applies.
 	Approve(ctx context.Context, name, reason string) (Patch, error)
-	// State is Gone for a patch that does not exist.
-	State(ctx context.Context, name string) (rightsize.PatchState, error)
-	// End takes back a patch, one that applies or one that waits. One that has
-	// ended is no error; one that was approved meanwhile is errs.Conflict.
+	// Get returns a patch that is Gone when it does not exist.
+	Get(ctx context.Context, name string) (Patch, error)
+	// End takes back a patch, one that applies or one that waits. What applied
+	// before the first step applies again. One that has ended is no error; one that
+	// was approved meanwhile is errs.Conflict.
 	End(ctx context.Context, name string, applies bool, reason string) error
 }
 
@@ -84,7 +91,14 @@ type Tailor struct {
 	settings  Settings
 	observe   func(Action)
 	log       *slog.Logger
-	due       *recent.Values[time.Time] // by type: no outcome but a blameful one is news until then
+	due       *recent.Values[known] // by type
+}
+
+// known is what was known of a type: until when a run is no news that asked for
+// the configuration that is sized, and lacked nothing.
+type known struct {
+	until  time.Time
+	config map[string]any
 }
 
 // mostDue bounds the types of which it is remembered that they are due.
@@ -92,7 +106,7 @@ const mostDue = 4096
 
 // New returns a tailor. observe is told of what it does.
 func New(z Sizings, h Histories, p Patches, s Settings, observe func(Action), log *slog.Logger) *Tailor {
-	return &Tailor{sizings: z, histories: h, patches: p, settings: s, observe: observe, log: log, due: recent.New[time.Time](mostDue)}
+	return &Tailor{sizings: z, histories: h, patches: p, settings: s, observe: observe, log: log, due: recent.New[known](mostDue)}
 }
 
 // races bounds how often what lost a race is done again at once.
@@ -125,7 +139,7 @@ func (t *Tailor) Heard(ctx context.Context, of failure.Type, o rightsize.Outcome
 		return nil // nothing to size
 	}
 	key := of.Key()
-	if until, ok := t.due.Get(key); ok && now.Before(until) && o.Lacked == engine.NoPart {
+	if k, ok := t.due.Get(key); ok && now.Before(k.until) && o.Lacked == engine.NoPart && reflect.DeepEqual(o.Config, k.config) {
 		return nil
 	}
 	z, err := t.change(ctx, of, func(z rightsize.Sizing) (rightsize.Sizing, bool, error) {
@@ -133,7 +147,7 @@ func (t *Tailor) Heard(ctx context.Context, of failure.Type, o rightsize.Outcome
 		return z, changed, nil
 	})
 	if err == nil {
-		t.due.Put(key, z.Due)
+		t.due.Put(key, known{z.Due, z.Config})
 	}
 	return err
 }
@@ -141,8 +155,11 @@ func (t *Tailor) Heard(ctx context.Context, of failure.Type, o rightsize.Outcome
 // Changed takes in what became of a patch for a job type.
 func (t *Tailor) Changed(ctx context.Context, of failure.Type, patch string, state rightsize.PatchState, now time.Time) error {
 	_, err := t.change(ctx, of, func(z rightsize.Sizing) (rightsize.Sizing, bool, error) {
-		z, changed := z.Answered(patch, state, now)
-		return z, changed, nil
+		answered, changed := z.Answered(patch, state, now)
+		if !changed && state != rightsize.Waits {
+			answered, changed = z.Beside(patch, now)
+		}
+		return answered, changed, nil
 	})
 	return err
 }
@@ -185,14 +202,32 @@ func (t *Tailor) Sweep(ctx context.Context, now time.Time) error {
 
 // look looks at a type, unless somebody else has meanwhile.
 func (t *Tailor) look(ctx context.Context, of failure.Type, now time.Time) error {
-	_, err := t.change(ctx, of, func(z rightsize.Sizing) (rightsize.Sizing, bool, error) {
+	s := t.settings(of)
+	z, err := t.change(ctx, of, func(z rightsize.Sizing) (rightsize.Sizing, bool, error) {
 		if z.Due.IsZero() || z.Due.After(now) {
 			return z, false, nil
 		}
-		z, err := t.tend(ctx, z, t.settings(of), now)
+		z, err := t.tend(ctx, z, s, now)
 		return z, true, err
 	})
+	if err == nil {
+		_, err = t.asked(ctx, z, s, now)
+	}
 	return err
+}
+
+// asked makes what z says is to be proposed, now that it is noted.
+func (t *Tailor) asked(ctx context.Context, z rightsize.Sizing, s rightsize.Settings, now time.Time) (rightsize.Sizing, error) {
+	if z.Asking == nil {
+		return z, nil
+	}
+	return t.change(ctx, z.Type, func(z rightsize.Sizing) (rightsize.Sizing, bool, error) {
+		if z.Asking == nil {
+			return z, false, nil
+		}
+		z, err := t.ask(ctx, z, s, now)
+		return z, true, err
+	})
 }
 
 // Propose looks at a type now and returns what waits for an answer then. When
@@ -209,6 +244,9 @@ func (t *Tailor) Propose(ctx context.Context, of failure.Type, now time.Time) (r
 		z, err := t.tend(ctx, z, s, now)
 		return z, true, err
 	})
+	if err == nil {
+		z, err = t.asked(ctx, z, s, now)
+	}
 	if err == nil && z.Waiting == nil && z.State != rightsize.Applied {
 		return z, errs.Because("NOTHING_TO_PROPOSE", errs.New(errs.FailedPrecondition, "nothing to propose: %s", z.Reason))
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"maps"
 	"math/rand/v2"
 	"sync"
 	"testing"
@@ -28,125 +27,6 @@ var (
 	kind = failure.Type{Workflow: "etl", Step: "load", Engine: engine.Process}
 )
 
-// ledger is a config service in memory, for patches of one type. Now and then a
-// call is answered with an error, before or after it took effect.
-type ledger struct {
-	mu      sync.Mutex
-	r       *rand.Rand // nil: no errors
-	patches []*entry
-}
-
-type entry struct {
-	tailor.Patch
-	request string
-	memory  float64
-}
-
-func (l *ledger) fails(before bool) error {
-	if l.r == nil || l.r.IntN(6) > 0 || l.r.IntN(2) == 0 == before {
-		return nil
-	}
-	return errs.New(errs.Unavailable, "away")
-}
-
-// call does what a call does, and maybe fails before or after it.
-func (l *ledger) call(do func() error) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if err := l.fails(true); err != nil {
-		return err
-	}
-	if err := do(); err != nil {
-		return err
-	}
-	return l.fails(false)
-}
-
-func (l *ledger) named(name string) *entry {
-	for _, e := range l.patches {
-		if e.Name == name {
-			return e
-		}
-	}
-	return &entry{Patch: tailor.Patch{State: rightsize.Gone}}
-}
-
-func (l *ledger) Resolve(_ context.Context, _ failure.Type, config map[string]any) (map[string]any, error) {
-	present := maps.Clone(config)
-	return present, l.call(func() error {
-		for _, e := range l.patches {
-			if e.State == rightsize.Applies {
-				present["memory_mb"] = e.memory
-			}
-		}
-		return nil
-	})
-}
-
-func (l *ledger) Propose(_ context.Context, d tailor.Draft) (p tailor.Patch, err error) {
-	return p, l.call(func() error {
-		for _, e := range l.patches {
-			if e.request == d.Request {
-				p = e.Patch
-				return nil
-			}
-			if e.State == rightsize.Waits {
-				e.State = rightsize.Gone
-			}
-		}
-		e := &entry{Patch: tailor.Patch{Name: fmt.Sprintf("patches/p%d", len(l.patches)), Saving: d.Saving}, request: d.Request}
-		e.memory = d.Operations[1].Value.(float64)
-		l.patches, p = append(l.patches, e), e.Patch
-		return nil
-	})
-}
-
-func (l *ledger) Approve(_ context.Context, name, _ string) (p tailor.Patch, err error) {
-	err = l.call(func() error {
-		e := l.named(name)
-		if e.State != rightsize.Waits && e.State != rightsize.Applies {
-			return errs.New(errs.FailedPrecondition, "it has ended")
-		}
-		for _, other := range l.patches {
-			if other != e && other.State == rightsize.Applies {
-				other.State = rightsize.Gone
-			}
-		}
-		e.State, p = rightsize.Applies, e.Patch
-		p.State = rightsize.Applies
-		return nil
-	})
-	return p, err
-}
-
-func (l *ledger) State(_ context.Context, name string) (s rightsize.PatchState, err error) {
-	err = l.call(func() error { s = l.named(name).State; return nil })
-	return s, err
-}
-
-func (l *ledger) End(_ context.Context, name string, applies bool, _ string) error {
-	return l.call(func() error {
-		e := l.named(name)
-		switch {
-		case e.State == rightsize.Applies && !applies:
-			return errs.New(errs.Conflict, "approved meanwhile")
-		case e.State == rightsize.Applies || e.State == rightsize.Waits:
-			e.State = rightsize.Withdrawn
-		}
-		return nil
-	})
-}
-
-// count returns how many patches are in a state.
-func (l *ledger) count(s rightsize.PatchState) (n int) {
-	for _, e := range l.patches {
-		if e.State == s {
-			n++
-		}
-	}
-	return n
-}
-
 // known is the history of the one type that there is.
 type known struct{ history.History }
 
@@ -162,6 +42,13 @@ func (k *known) runs(n int, mb int64, at time.Time) {
 			Peak: (200 + int64(i)%3) * mib, Sizes: sizes(mb),
 		})
 	}
+}
+
+// fails adds a run that had so much memory and lacked it.
+func (k *known) fails(mb int64, at time.Time) {
+	k.History = k.Learn(history.Attempt{
+		ID: fmt.Sprintf("%020df", at.UnixNano()), End: at, Seconds: 60, Outcome: history.Failed, Killed: true, Peak: mb * mib, Sizes: sizes(mb),
+	})
 }
 
 func outcome(ran int64, lacked engine.Part) rightsize.Outcome {
@@ -182,19 +69,33 @@ type fixture struct {
 
 func open(t *testing.T) *fixture {
 	f := &fixture{t: t, l: &ledger{}, k: &known{history.History{Type: kind}}, z: store.NewRightsizings(storetest.Open(t))}
-	f.Tailor = tailor.New(f.z, f.k, f.l, func(failure.Type) rightsize.Settings {
+	f.Tailor = f.over(f.z)
+	return f
+}
+
+// over returns a tailor that keeps what it knows in z.
+func (f *fixture) over(z tailor.Sizings) *tailor.Tailor {
+	return tailor.New(z, f.k, f.l, func(failure.Type) rightsize.Settings {
 		return rightsize.Settings{
 			Mode: f.mode, MinRuns: 10, MaxRisk: 0.02, Floor: 64 * mib, MaxMemory: 64 << 30, MinDollars: 0.001,
 			Weight: 0.001, PerGiBHour: 0.005, PerCoreHour: 0.04, MinSeconds: 60, FailedShare: 1,
 		}
 	}, func(tailor.Action) {}, slog.New(slog.DiscardHandler))
-	return f
 }
 
 func (f *fixture) get() rightsize.Sizing {
 	f.t.Helper()
 	z, err := f.z.Get(f.t.Context(), kind)
 	if err != nil {
+		f.t.Fatal(err)
+	}
+	return z
+}
+
+// known is get, before anything is kept.
+func (f *fixture) known() rightsize.Sizing {
+	z, err := f.z.Get(f.t.Context(), kind)
+	if err != nil && !errs.Is(err, errs.NotFound) {
 		f.t.Fatal(err)
 	}
 	return z

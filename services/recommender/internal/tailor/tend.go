@@ -15,8 +15,11 @@ import (
 // called again: when what it returns is not written, tend begins anew with what
 // was.
 func (t *Tailor) tend(ctx context.Context, z rightsize.Sizing, s rightsize.Settings, now time.Time) (rightsize.Sizing, error) {
-	z, err := t.answers(ctx, z, now)
+	z, err := t.ask(ctx, z, s, now)
 	if err != nil {
+		return z, err
+	}
+	if z, err = t.answers(ctx, z, now); err != nil {
 		return z, err
 	}
 	if z.Blame != nil {
@@ -26,7 +29,17 @@ func (t *Tailor) tend(ctx context.Context, z rightsize.Sizing, s rightsize.Setti
 			return t.revert(ctx, z, now)
 		}
 	}
-	f, present, err := t.gather(ctx, z, s, now)
+	v, err := t.see(ctx, z)
+	if err != nil {
+		return z, err
+	}
+	if z, err = t.find(ctx, z, v, now); err != nil {
+		return z, err
+	}
+	if z.Blame != nil {
+		return t.revert(ctx, z, now)
+	}
+	f, err := v.gather(z, s, now)
 	if err != nil {
 		return z, err
 	}
@@ -39,11 +52,14 @@ func (t *Tailor) tend(ctx context.Context, z rightsize.Sizing, s rightsize.Setti
 			t.observe(Withdrawn)
 		}
 		z = adopted
-		if f, present, err = t.gather(ctx, z, s, now); err != nil {
+		if v, err = t.see(ctx, z); err != nil {
+			return z, err
+		}
+		if f, err = v.gather(z, s, now); err != nil {
 			return z, err
 		}
 	}
-	return t.obey(ctx, z, f, present, s, now)
+	return t.obey(ctx, z, f, v.present, s, now)
 }
 
 // answers takes in what became of the patches of z.
@@ -52,11 +68,11 @@ func (t *Tailor) answers(ctx context.Context, z rightsize.Sizing, now time.Time)
 		if step == nil {
 			continue
 		}
-		state, err := t.patches.State(ctx, step.Patch)
+		p, err := t.patches.Get(ctx, step.Patch)
 		if err != nil {
 			return z, err
 		}
-		z, _ = z.Answered(step.Patch, state, now)
+		z, _ = z.Answered(step.Patch, p.State, now)
 	}
 	return z, nil
 }
@@ -77,21 +93,43 @@ func (t *Tailor) revert(ctx context.Context, z rightsize.Sizing, now time.Time) 
 	return z.Reverted(now), nil
 }
 
-// gather returns what is known of z, and what its jobs run with.
-func (t *Tailor) gather(ctx context.Context, z rightsize.Sizing, s rightsize.Settings, now time.Time) (rightsize.Facts, map[string]any, error) {
-	present, err := t.patches.Resolve(ctx, z.Type, z.Config)
-	if err != nil {
-		return rightsize.Facts{}, nil, fmt.Errorf("resolve the configuration: %w", err)
+// view is what is to be seen of a type: what its jobs run with, the patch that
+// applies to it, and how they ran.
+type view struct {
+	present map[string]any
+	active  string
+	history history.History
+}
+
+func (t *Tailor) see(ctx context.Context, z rightsize.Sizing) (v view, err error) {
+	if v.present, v.active, err = t.patches.Resolve(ctx, z.Type, z.Config); err != nil {
+		return v, fmt.Errorf("resolve the configuration: %w", err)
 	}
-	h, err := t.histories.Get(ctx, z.Type)
+	v.history, err = t.histories.Get(ctx, z.Type)
 	if errs.Is(err, errs.NotFound) {
-		h, err = history.History{Type: z.Type}, nil
+		v.history, err = history.History{Type: z.Type}, nil
 	}
-	if err != nil {
-		return rightsize.Facts{}, nil, err
+	return v, err
+}
+
+func (v view) gather(z rightsize.Sizing, s rightsize.Settings, now time.Time) (rightsize.Facts, error) {
+	f, err := rightsize.Gather(v.history, z, v.present, s, now)
+	f.Active = v.active
+	return f, err
+}
+
+// find looks whether what applies by now was proposed here, though nothing is
+// kept of it: then it is watched again.
+func (t *Tailor) find(ctx context.Context, z rightsize.Sizing, v view, now time.Time) (rightsize.Sizing, error) {
+	if z.Working != nil || v.active == "" || v.active == z.Active {
+		return z, nil
 	}
-	f, err := rightsize.Gather(h, z, present, s, now)
-	return f, present, err
+	p, err := t.patches.Get(ctx, v.active)
+	if err != nil || p.State != rightsize.Applies || p.Found.Patch == "" {
+		return z, err
+	}
+	t.log.InfoContext(ctx, "right-sizing found again", "workflow", z.Type.Workflow, "step", z.Type.Step, "patch", p.Name)
+	return z.Found(p.Found, v.history, now)
 }
 
 // obey looks, and does what the look asks for.
@@ -107,56 +145,89 @@ func (t *Tailor) obey(ctx context.Context, z rightsize.Sizing, f rightsize.Facts
 		z, order = z.Look(f, s, now)
 	}
 	if order.Propose != nil {
-		z, err := t.propose(ctx, z, *order.Propose, present, now)
-		if s.Mode == rightsize.Apply && z.Waiting != nil {
-			z.Due = now // it is approved at the next look: what applies must be known here before
-		}
-		return z, err
-	}
-	if s.Mode == rightsize.Apply && z.Waiting != nil {
-		p, err := t.patches.Approve(ctx, z.Waiting.Patch, rightsize.Voice+"the cost policy applies what is proposed")
-		if errs.Is(err, errs.FailedPrecondition) {
-			z.Due = now // it has ended: look again
-			return z, nil
-		}
+		step, err := t.step(z, *order.Propose, present, f.Active)
 		if err != nil {
 			return z, err
 		}
-		t.observe(Approved)
-		z, _ = z.Answered(p.Name, p.State, now)
+		return z.Ask(step, now), nil
+	}
+	if s.Mode == rightsize.Apply && z.Waiting != nil {
+		return t.approve(ctx, z, now)
 	}
 	return z, nil
 }
 
-// propose makes the patch of a step.
-func (t *Tailor) propose(ctx context.Context, z rightsize.Sizing, step rightsize.Step, present map[string]any, now time.Time) (rightsize.Sizing, error) {
-	profile, err := engine.Lookup(z.Type.Engine)
-	if err != nil {
-		return z, err
-	}
-	ops, lowered, err := rightsize.Change(profile, z.Config, present, step.Part, step.After)
-	if err != nil {
-		return z, err
-	}
-	p, err := t.patches.Propose(ctx, Draft{
-		Type: z.Type, Operations: ops, Reason: rightsize.Voice + step.Reason, Saving: step.Saving,
-		Request: fmt.Sprintf("rightsizing-%s-%d-%d", z.Type.Key(), z.Created.UnixMilli(), z.Rounds),
-	})
-	if err != nil {
-		return z, err
-	}
-	if p.State != rightsize.Waits && p.State != rightsize.Applies {
-		z.Rounds, z.Due = z.Rounds+1, now // of a request that was forgotten; the next one is another
-		return z, nil
-	}
-	if p.Saving.After != step.After { // the same request was told before, and what it said holds
-		step.Before, step.After, step.Saving = p.Saving.Before, p.Saving.After, p.Saving
-		if _, lowered, err = rightsize.Change(profile, z.Config, present, step.Part, step.After); err != nil {
+// approve lets the cost policy approve what waits.
+func (t *Tailor) approve(ctx context.Context, z rightsize.Sizing, now time.Time) (rightsize.Sizing, error) {
+	p, err := t.patches.Approve(ctx, z.Waiting.Patch, rightsize.Voice+"the cost policy applies what is proposed")
+	if errs.Is(err, errs.FailedPrecondition) {
+		// It has ended, or another patch applies: look again.
+		if err := t.patches.End(ctx, z.Waiting.Patch, false, rightsize.Voice+"another patch applies by now"); err != nil {
 			return z, err
 		}
+		z, _ = z.Answered(z.Waiting.Patch, rightsize.Withdrawn, now)
+		z.Due = now
+		return z, nil
+	}
+	if err != nil {
+		return z, err
+	}
+	t.observe(Approved)
+	z, _ = z.Answered(p.Name, p.State, now)
+	return z, nil
+}
+
+// step returns a step with what its patch is to be: on active, which gives
+// present.
+func (t *Tailor) step(z rightsize.Sizing, step rightsize.Step, present map[string]any, active string) (rightsize.Step, error) {
+	profile, err := engine.Lookup(z.Type.Engine)
+	if err != nil {
+		return step, err
+	}
+	step.MadeOn = active
+	from := present
+	if z.Working != nil && z.Working.Patch == active { // what it was made on is what it goes back to
+		step.Without, from = z.Working.Without, z.Config
+	}
+	if step.Without == nil {
+		if step.Without, err = rightsize.Memory(profile, from); err != nil {
+			return step, err
+		}
+	}
+	step.Operations, step.Lowered, err = rightsize.Change(profile, z.Config, present, step.Without, step.Part, step.After)
+	return step, err
+}
+
+// ask makes the patch of the step that is to be proposed, if there is one: the
+// first time, and again as long as nobody noted that it was made.
+func (t *Tailor) ask(ctx context.Context, z rightsize.Sizing, s rightsize.Settings, now time.Time) (rightsize.Sizing, error) {
+	if z.Asking == nil {
+		return z, nil
+	}
+	step := *z.Asking
+	p, err := t.patches.Propose(ctx, Draft{
+		Type: z.Type, Operations: step.Operations, Reason: rightsize.Voice + step.Reason, Saving: step.Saving, MadeOn: step.MadeOn,
+		Request: fmt.Sprintf("rightsizing-%s-%d-%d", z.Type.Key(), z.Created.UnixMilli(), z.Rounds),
+	})
+	switch {
+	case errs.Is(err, errs.FailedPrecondition): // what jobs have was changed since: look again
+		z = z.Unasked("another patch applies by now")
+		z.Due = now
+		return z, nil
+	case errs.Is(err, errs.Invalid):
+		z = z.Unasked("there can be no such patch: " + err.Error())
+		z.Due = now.Add(putOff)
+		return z, nil
+	case err != nil:
+		return z, err
 	}
 	t.observe(Proposed)
-	step.Patch, step.Lowered = p.Name, lowered
-	z, _ = z.Asked(step).Answered(p.Name, p.State, now)
+	step.Patch = p.Name
+	if z = z.Asked(step); z.Blame == nil {
+		z.Due = time.Time{}
+	}
+	if z, _ = z.Answered(p.Name, p.State, now); s.Mode == rightsize.Apply && z.Waiting != nil {
+		z.Due = now // it is approved at the next look: what applies must be known here before
+	}
 	return z, nil
 }

@@ -27,9 +27,18 @@ func Rightsizing(z rightsize.Sizing) *redrivev1.Rightsizing {
 // StoredRightsizing writes what is stored of a job type.
 func StoredRightsizing(z rightsize.Sizing) (*redrivev1.StoredRightsizing, error) {
 	p := &redrivev1.StoredRightsizing{
-		Rightsizing: Rightsizing(z), Waiting: step(z.Waiting), Working: step(z.Working), RaisedBytes: partBytes(z.Raised),
+		Rightsizing: Rightsizing(z), RaisedBytes: partBytes(z.Raised), Active: z.Active,
 		BeganTime: moment(z.Began), Fresh: int32(z.Fresh), CountedTime: moment(z.Counted), Rounds: int32(z.Rounds),
-		DueTime: moment(z.Due), CreateTime: moment(z.Created),
+		DueTime: moment(z.Due), CreateTime: moment(z.Created), DoubtedTime: moment(z.Doubted), Others: z.Others,
+	}
+	for _, s := range []struct {
+		from *rightsize.Step
+		to   **redrivev1.RightsizingStep
+	}{{z.Asking, &p.Asking}, {z.Waiting, &p.Waiting}, {z.Working, &p.Working}} {
+		var err error
+		if *s.to, err = step(s.from); err != nil {
+			return nil, err
+		}
 	}
 	if b := z.Blame; b != nil {
 		p.Blame = &redrivev1.RightsizingBlame{Failure: b.Failure, Part: string(b.Part), Bytes: b.Bytes}
@@ -57,7 +66,8 @@ func RightsizingFromProto(p *redrivev1.StoredRightsizing, revision int64) rights
 		RunsPerDay: v.GetRunsPerDay(), Reverts: int(v.GetReverts()), Created: instant(p.GetCreateTime()), Updated: instant(v.GetUpdateTime()),
 		Waiting: stepFromProto(p.GetWaiting()), Working: stepFromProto(p.GetWorking()), Raised: partsFromProto(p.GetRaisedBytes()),
 		Began: instant(p.GetBeganTime()), Fresh: int(p.GetFresh()), Counted: instant(p.GetCountedTime()), Rounds: int(p.GetRounds()),
-		Due: instant(p.GetDueTime()), Revision: revision,
+		Due: instant(p.GetDueTime()), Revision: revision, Asking: stepFromProto(p.GetAsking()), Active: p.GetActive(),
+		Doubted: instant(p.GetDoubtedTime()), Others: p.GetOthers(),
 	}
 	if p.GetConfig() != nil {
 		z.Config = p.GetConfig().AsMap()
@@ -93,13 +103,15 @@ func SavingFromProto(p *redrivev1.Saving) rightsize.Saving {
 	}
 }
 
-func step(s *rightsize.Step) *redrivev1.RightsizingStep {
+func step(s *rightsize.Step) (*redrivev1.RightsizingStep, error) {
 	if s == nil {
-		return nil
+		return nil, nil
 	}
+	ops, err := Operations(s.Operations)
 	return &redrivev1.RightsizingStep{
 		Patch: s.Patch, Part: string(s.Part), BeforeBytes: s.Before, AfterBytes: s.After, LoweredBytes: partBytes(s.Lowered), Saving: Saving(s.Saving),
-	}
+		WithoutBytes: partBytes(s.Without), Operations: ops, MadeOn: s.MadeOn, Reason: s.Reason,
+	}, err
 }
 
 func stepFromProto(p *redrivev1.RightsizingStep) *rightsize.Step {
@@ -109,7 +121,16 @@ func stepFromProto(p *redrivev1.RightsizingStep) *rightsize.Step {
 	return &rightsize.Step{
 		Patch: p.GetPatch(), Part: engine.Part(p.GetPart()), Before: p.GetBeforeBytes(), After: p.GetAfterBytes(),
 		Lowered: partsFromProto(p.GetLoweredBytes()), Saving: SavingFromProto(p.GetSaving()),
+		Without: partsFromProto(p.GetWithoutBytes()), Operations: operationsFromProto(p.GetOperations()), MadeOn: p.GetMadeOn(), Reason: p.GetReason(),
 	}
+}
+
+func operationsFromProto(p []*redrivev1.PatchOperation) []engine.Operation {
+	var ops []engine.Operation
+	for _, o := range p {
+		ops = append(ops, engine.Operation{Op: o.GetOp(), Path: o.GetPath(), Value: o.GetValue().AsInterface()})
+	}
+	return ops
 }
 
 func partBytes(m map[engine.Part]int64) map[string]int64 {
@@ -169,4 +190,16 @@ func PatchState(p *redrivev1.Patch) rightsize.PatchState {
 		return rightsize.Withdrawn
 	}
 	return rightsize.Gone
+}
+
+// Found reads what an approved patch says; zero for one that right-sizing did not
+// propose.
+func Found(p *redrivev1.Patch) rightsize.Found {
+	if !strings.HasPrefix(p.GetReason(), rightsize.Voice) || p.GetApproveTime() == nil {
+		return rightsize.Found{}
+	}
+	return rightsize.Found{
+		Patch: p.GetName(), Operations: operationsFromProto(p.GetOperations()), Below: operationsFromProto(p.GetRestores().GetOperations()),
+		MadeOn: p.GetMadeOn(), Saving: SavingFromProto(p.GetSaving()), Approved: instant(p.GetApproveTime()),
+	}
 }

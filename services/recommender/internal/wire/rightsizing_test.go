@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/structpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/redrive-io/redrive/pkg/engine"
 	"github.com/redrive-io/redrive/pkg/failure"
@@ -28,6 +30,17 @@ func TestARightSizingComesBackFromTheStoreAsItWas(t *testing.T) {
 			Working: &rightsize.Step{Patch: "patches/p0", Part: engine.Python, Before: 6, After: 4},
 			Blame:   &rightsize.Blame{Failure: "failures/f", Part: engine.Tree, Bytes: 3}, Raised: part,
 			Refused: []rightsize.Refusal{{Part: engine.Tree, Bytes: 2}}, Began: at.Add(2), Fresh: 10, Counted: at.Add(3), Rounds: 11, Due: at.Add(4), Revision: 12,
+			Asking: &rightsize.Step{
+				Part: engine.Tree, Before: 4, After: 3, Lowered: part, Without: map[engine.Part]int64{engine.Tree: 9, engine.Heap: 8}, Saving: saving,
+				Operations: []engine.Operation{
+					{Op: "test", Path: "/memory_mb", Value: 4.0},
+					{Op: "replace", Path: "/memory_mb", Value: 3.0},
+					{Op: "add", Path: "/spark.executor.memoryOverhead", Value: "819m"},
+					{Op: "remove", Path: "/cores"},
+				},
+				MadeOn: "patches/p9", Reason: "why",
+			},
+			Active: "patches/p0", Doubted: at.Add(5), Others: []string{"a", "b"},
 		},
 	} {
 		p, err := wire.StoredRightsizing(want)
@@ -81,6 +94,35 @@ func TestAnEndByRightSizingItselfIsNoRefusal(t *testing.T) {
 	} {
 		if got := wire.PatchState(&redrivev1.Patch{State: tc.state, RevokeReason: tc.reason}); got != tc.want {
 			t.Errorf("%v %q = %v, want %v", tc.state, tc.reason, got, tc.want)
+		}
+	}
+}
+
+func TestOnlyAnApprovedProposalOfRightSizingIsFound(t *testing.T) {
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	p := func(change func(*redrivev1.Patch)) *redrivev1.Patch {
+		p := &redrivev1.Patch{
+			Name: "patches/p1", Reason: rightsize.Voice + "less will do", ApproveTime: timestamppb.New(at), MadeOn: new("patches/p0"),
+			Operations: []*redrivev1.PatchOperation{{Op: "replace", Path: "/memory_mb", Value: structpb.NewNumberValue(3)}},
+			Restores:   &redrivev1.Patch{Operations: []*redrivev1.PatchOperation{{Op: "add", Path: "/memory_mb", Value: structpb.NewNumberValue(4)}}},
+		}
+		change(p)
+		return p
+	}
+	want := rightsize.Found{
+		Patch: "patches/p1", MadeOn: "patches/p0", Approved: at, Operations: []engine.Operation{{Op: "replace", Path: "/memory_mb", Value: 3.0}},
+		Below: []engine.Operation{{Op: "add", Path: "/memory_mb", Value: 4.0}},
+	}
+	if got := wire.Found(p(func(*redrivev1.Patch) {})); !reflect.DeepEqual(got, want) {
+		t.Errorf("found %+v\nwant  %+v", got, want)
+	}
+	for name, change := range map[string]func(*redrivev1.Patch){
+		"somebody else's": func(p *redrivev1.Patch) { p.Reason = "ann: less will do" },
+		"one that waits":  func(p *redrivev1.Patch) { p.ApproveTime = nil },
+		"one made anew":   func(p *redrivev1.Patch) { p.Reason, p.ApproveTime = "patches/p0 again", nil },
+	} {
+		if got := wire.Found(p(change)); got.Patch != "" {
+			t.Errorf("%s: found %+v", name, got)
 		}
 	}
 }
