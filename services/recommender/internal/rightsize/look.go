@@ -117,7 +117,8 @@ func (z Sizing) reconsider(f Facts, p plan, s Settings) (Sizing, Order) {
 			return z, z.propose(now)
 		}
 		z = z.showing(now, s)
-		z.Next, z.Saving = w.After, e.saving(w.Before, w.After, s)
+		now.next, now.saving = w.After, e.saving(w.Before, w.After, s)
+		z.Next, z.Saving, z.Reason = now.next, now.saving, now.why() // by the runs of today
 		return z, Order{}
 	}
 	return z, z.withdrawn(fmt.Sprintf("runs have %s by now, not %s", size(p.Present), size(w.Before)))

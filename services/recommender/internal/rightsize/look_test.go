@@ -2,6 +2,7 @@ package rightsize
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -94,6 +95,18 @@ func TestABetterStepTakesThePlaceOfTheOneThatWaits(t *testing.T) {
 	_, o := sizing(func(z *Sizing) { z.Waiting, z.Fresh = step, 50 }).Look(facts(4*gib, 5, nil), settings, now)
 	if o.Propose == nil || o.Propose.After != 3*gib || o.Withdraw != "" {
 		t.Errorf("order = %+v", o)
+	}
+}
+
+// The patch keeps the words that it was made with; what is told beside it is by
+// the runs of today.
+func TestAProposalThatStaysIsExplainedByTheNewestRuns(t *testing.T) {
+	z, o := sizing(nil).Look(facts(4*gib, 20, nil), settings, now)
+	z = proposed(z, o, "patches/p1")
+	before := z.Reason
+	z, o = z.Look(facts(4*gib, 20, func(e *Evidence) { e.Runs, e.Peak = 77, 321*mib }), settings, now)
+	if o.Propose != nil || o.Withdraw != "" || z.Reason == before || !strings.HasPrefix(z.Reason, "77 runs needed at most 321 MiB; with 3 GiB instead of 4 GiB") {
+		t.Errorf("%q, then %q and %+v", before, z.Reason, o)
 	}
 }
 

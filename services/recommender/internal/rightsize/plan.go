@@ -65,22 +65,27 @@ func (p plan) priced(s Settings) plan {
 		return p
 	}
 	p.saving = p.Evidence.saving(p.Present, p.next, s)
-	switch {
-	case p.up():
-		p.reason = fmt.Sprintf("with %s a run lacks memory with probability %.2g, with %s with %.2g, by %d runs",
-			size(p.Present), p.saving.FailBefore, size(p.next), p.saving.FailAfter, p.Runs)
-	case p.saving.DollarsPerMonth < s.MinDollars:
+	if !p.up() && p.saving.DollarsPerMonth < s.MinDollars {
 		p.reason = fmt.Sprintf("%s instead of %s would save $%.2g a month, less than $%.2g", size(p.next), size(p.Present), p.saving.DollarsPerMonth, s.MinDollars)
 		p.next, p.saving = p.Present, Saving{}
-	default:
-		used := "needed"
-		if p.Bounded {
-			used = "had in use"
-		}
-		p.reason = fmt.Sprintf("%d runs %s at most %s; with %s instead of %s a run lacks memory with probability %.2g",
-			p.Runs, used, size(p.Peak), size(p.next), size(p.Present), p.saving.FailAfter)
+		return p
 	}
+	p.reason = p.why()
 	return p
+}
+
+// why says in words what speaks for the step.
+func (p plan) why() string {
+	if p.up() {
+		return fmt.Sprintf("with %s a run lacks memory with probability %.2g, with %s with %.2g, by %d runs",
+			size(p.Present), p.saving.FailBefore, size(p.next), p.saving.FailAfter, p.Runs)
+	}
+	used := "needed"
+	if p.Bounded {
+		used = "had in use"
+	}
+	return fmt.Sprintf("%d runs %s at most %s; with %s instead of %s a run lacks memory with probability %.2g",
+		p.Runs, used, size(p.Peak), size(p.next), size(p.Present), p.saving.FailAfter)
 }
 
 // target returns the bytes of least expected cost among those from least up to
