@@ -113,8 +113,9 @@ func (a *app) modelTrain() *cobra.Command {
 		Long: `Train a model on what was recorded since the model that serves was trained, audit
 it on the newest records, and wait for the end. A model that passes serves by
 itself, unless the cost policy says hold_models or somebody rolled back. The same
-happens every day. While another training runs, it is the end of that one that is
-waited for. The exit status is 1 when the training or the audit failed.
+happens every day, once there are 100 records. While another training runs, it is
+the end of that one that is waited for. The exit status is 1 when the training or
+the audit failed.
 
   redrive models train
   redrive models train --full --promote --reason "after the move"`,

@@ -19,9 +19,9 @@ type Calendar struct {
 // with the first hour.
 const hours = 24 * 401
 
-// fewest is with how many records some are left out of the training. Of fewer
+// Fewest is with how many records some are left out of the training. Of fewer
 // the newest fifth says nothing.
-const fewest = 100
+const Fewest = 100
 
 // mostFailures bounds the failures that are played again: enough to tell one in
 // a hundred from two. Of more, a sample by their ids is.
@@ -63,7 +63,7 @@ func (c *Calendar) hourOf(at time.Time) int {
 // there are too few records.
 func (c *Calendar) Since() time.Time {
 	total := sum(c.all[:])
-	if total < fewest {
+	if total < Fewest {
 		return time.Time{}
 	}
 	newest := int64(0)

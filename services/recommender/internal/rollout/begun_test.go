@@ -14,11 +14,8 @@ import (
 	"github.com/redrive-io/redrive/pkg/docstore"
 	"github.com/redrive-io/redrive/pkg/docstore/storetest"
 	"github.com/redrive-io/redrive/pkg/errs"
-	"github.com/redrive-io/redrive/pkg/failure"
 	"github.com/redrive-io/redrive/services/recommender/internal/audit"
-	"github.com/redrive-io/redrive/services/recommender/internal/history"
 	"github.com/redrive-io/redrive/services/recommender/internal/model"
-	"github.com/redrive-io/redrive/services/recommender/internal/record"
 	"github.com/redrive-io/redrive/services/recommender/internal/rollout"
 	"github.com/redrive-io/redrive/services/recommender/internal/store"
 )
@@ -42,7 +39,7 @@ func (h *hearing) Commit(ctx context.Context, events []bus.Event, writes ...docs
 	return nil
 }
 
-// school is a store with one record, and what was told of it.
+// school is a store with records, and what was told of it.
 type school struct {
 	models  *store.Models
 	records *store.Records
@@ -53,11 +50,7 @@ func newSchool(t *testing.T) school {
 	t.Helper()
 	h := &hearing{Store: storetest.Open(t)}
 	s := school{store.NewModels(h.Store, h), store.NewRecords(h.Store), h}
-	one := record.Record{Type: failure.Type{Workflow: "w", Step: "s", Engine: "process"}, Told: now}
-	one.ID, one.Outcome, one.End = "a", history.Succeeded, now
-	if _, err := s.records.Add(t.Context(), one); err != nil {
-		t.Fatal(err)
-	}
+	learn(t, s.records, audit.Fewest)
 	return s
 }
 

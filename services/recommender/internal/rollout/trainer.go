@@ -112,7 +112,8 @@ func (t *Trainer) Tick(ctx context.Context, now time.Time) error {
 	if !ok {
 		return nil
 	}
-	if some, err := t.records.Newest(ctx, 1); err != nil || len(some) == 0 {
+	// Of fewer, none would be left to judge the model on.
+	if some, err := t.records.Newest(ctx, audit.Fewest); err != nil || len(some) < audit.Fewest {
 		return err
 	}
 	begun, err := t.Start(ctx, want, now)

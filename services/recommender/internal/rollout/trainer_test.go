@@ -3,6 +3,7 @@ package rollout_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"testing"
 	"time"
@@ -29,16 +30,25 @@ func (p plain) Commit(ctx context.Context, _ []bus.Event, writes ...docstore.Wri
 
 func shapeless([]record.Record) ([4]float64, bool) { return [4]float64{}, false }
 
-// ticked trains once on one record with this audit, and returns what came of it.
+// learn adds so many records, one of each hour until now.
+func learn(t *testing.T, records *store.Records, n int) {
+	t.Helper()
+	for i := range n {
+		at := now.Add(-time.Duration(i) * time.Hour)
+		one := record.Record{Type: failure.Type{Workflow: "w", Step: "s", Engine: "process"}, Told: at}
+		one.ID, one.Outcome, one.End = fmt.Sprint("r", i), history.Succeeded, at
+		if _, err := records.Add(t.Context(), one); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// ticked trains once with this audit, and returns what came of it.
 func ticked(t *testing.T, a rollout.Audit, hold bool) (rollout.Training, string, error) {
 	t.Helper()
 	documents := storetest.Open(t)
 	models, records := store.NewModels(documents, plain{documents}), store.NewRecords(documents)
-	one := record.Record{Type: failure.Type{Workflow: "w", Step: "s", Engine: "process"}, Told: now}
-	one.ID, one.Outcome, one.End = "a", history.Succeeded, now
-	if _, err := records.Add(t.Context(), one); err != nil {
-		t.Fatal(err)
-	}
+	learn(t, records, audit.Fewest)
 	trainer := rollout.NewTrainer(models, models, records, a, shapeless, hold, slog.New(slog.DiscardHandler))
 	failed := trainer.Tick(t.Context(), now)
 	all, err := models.Newest(t.Context())
@@ -100,6 +110,34 @@ func TestATrainingThatTheStoreInterruptsIsBegunAgain(t *testing.T) {
 	}
 }
 
+// Of fewer records, none would be left to judge the model on. Who asks for a
+// training gets one all the same.
+func TestTheScheduleWaitsForRecordsToJudgeOn(t *testing.T) {
+	documents := storetest.Open(t)
+	models, records := store.NewModels(documents, plain{documents}), store.NewRecords(documents)
+	trainer := rollout.NewTrainer(models, models, records, says(true, nil), shapeless, false, slog.New(slog.DiscardHandler))
+	learn(t, records, audit.Fewest-1)
+	begun := func() int {
+		t.Helper()
+		err := trainer.Tick(t.Context(), now)
+		all, failed := models.Newest(t.Context())
+		if err := errors.Join(err, failed); err != nil {
+			t.Fatal(err)
+		}
+		return len(all)
+	}
+	if n := begun(); n != 0 {
+		t.Fatalf("%d trainings on too few records", n)
+	}
+	if _, err := trainer.Start(t.Context(), rollout.Training{Reason: "asked"}, now); err != nil || begun() != 1 {
+		t.Fatalf("no training for who asked: %v", err)
+	}
+	learn(t, records, audit.Fewest)
+	if n := begun(); n != 2 {
+		t.Errorf("%d trainings, want the one of the schedule, too", n)
+	}
+}
+
 // What somebody took back would be learnt again in the next night.
 func TestAfterARollbackModelsWaitForSomebody(t *testing.T) {
 	documents := storetest.Open(t)
@@ -144,11 +182,7 @@ func TestAfterARollbackModelsWaitForSomebody(t *testing.T) {
 func TestATrainingThatAnotherReplicaEndedStaysAsItIs(t *testing.T) {
 	documents := storetest.Open(t)
 	models, records := store.NewModels(documents, plain{documents}), store.NewRecords(documents)
-	one := record.Record{Type: failure.Type{Workflow: "w", Step: "s", Engine: "process"}, Told: now}
-	one.ID, one.Outcome, one.End = "a", history.Succeeded, now
-	if _, err := records.Add(t.Context(), one); err != nil {
-		t.Fatal(err)
-	}
+	learn(t, records, audit.Fewest)
 	trainer := func(a rollout.Audit) *rollout.Trainer {
 		return rollout.NewTrainer(models, models, records, a, shapeless, false, slog.New(slog.DiscardHandler))
 	}
