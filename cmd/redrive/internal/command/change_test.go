@@ -197,4 +197,6 @@ func TestThingsAreShownInFull(t *testing.T) {
 	run(t, "", "--data", dir, "failures", "get", "f1").check(t, command.ExitOK, []string{"What matched"}, []string{"redrive explain failures/f1"})
 	run(t, "", "--data", dir, "patches", "get", "p1").check(t, command.ExitOK, []string{"for       jobs/etl\n", "memory_mb 128 → 256\n  cores → 2 (added)\n", "$1.50 a month: 2 GiB → 1 GiB a run; a run fails for memory with 0 % → 0.2 %; from 20 runs\n"}, nil)
 	run(t, "", "--data", dir, "patches", "get", "p1", "-o", "yaml").check(t, command.ExitOK, []string{"name: patches/p1\n", "operations:\n  - op: test\n"}, nil)
+	b.patch.MadeOn, b.patch.Restores = new("patches/p0"), &redrivev1.Patch{Name: "patches/p0", Reason: "it held"}
+	run(t, "", "--data", dir, "patches", "get", "p1").check(t, command.ExitOK, []string{"made on     patches/p0\n", "if revoked  patches/p0 applies again: it held\n"}, nil)
 }

@@ -124,7 +124,7 @@ func (a *app) showPatch(p *redrivev1.Patch) error {
 		"saves", savingOf(p.GetSaving()),
 		"approved", clean(p.GetApproveReason()),
 		"made on", p.GetMadeOn(),
-		"if revoked", restores(p.GetRestores()),
+		"if revoked", restores(p),
 		ended, clean(p.GetRevokeReason()),
 	); err != nil {
 		return err
@@ -134,12 +134,12 @@ func (a *app) showPatch(p *redrivev1.Patch) error {
 	return nil
 }
 
-// restores says what a patch makes way for again when it is revoked.
+// restores says what an active patch makes way for again when it is revoked.
 func restores(p *redrivev1.Patch) string {
-	if p == nil {
+	if p.GetRestores() == nil || p.GetState() != redrivev1.Patch_STATE_ACTIVE {
 		return ""
 	}
-	return p.GetName() + " applies again: " + clean(p.GetReason())
+	return p.GetRestores().GetName() + " applies again: " + clean(p.GetRestores().GetReason())
 }
 
 // savingOf says what a patch is expected to bring, and what it risks.
