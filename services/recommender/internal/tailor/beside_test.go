@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -276,5 +277,49 @@ func TestWhateverHappensAFailureEndsTheStepThatCausedIt(t *testing.T) {
 	}
 	if reverts < 10 {
 		t.Errorf("%d steps were taken back, too few to tell", reverts)
+	}
+}
+
+// TestAnswersAreTheSameInAnyOrder: what became of two steps is told in every
+// order, each twice, with a look in between or without.
+func TestAnswersAreTheSameInAnyOrder(t *testing.T) {
+	type news struct {
+		step  int
+		state rightsize.PatchState
+	}
+	all := []news{{0, rightsize.Applies}, {0, rightsize.Gone}, {1, rightsize.Waits}, {1, rightsize.Applies}}
+	r := rand.New(rand.NewPCG(1, 3))
+	for round := range 12 {
+		f := open(t)
+		f.l.promote(2048)
+		f.heard(outcome(2048, engine.NoPart), now)
+		var names []string
+		for i := range 2 {
+			at := now.Add(time.Duration(1+24*i) * time.Hour)
+			names = append(names, f.proposal(at).Patch)
+			f.approve(names[i])
+			if i == 0 { // the second step is made by one who knows of the first
+				f.heard(outcome(1536, engine.NoPart), at.Add(2*time.Hour))
+			}
+		}
+		at := now.Add(48 * time.Hour)
+		r.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+		for _, n := range append(slices.Clone(all), all...) {
+			if err := f.Changed(t.Context(), kind, names[n.step], n.state, at); err != nil {
+				t.Fatal(err)
+			}
+			if round%2 == 0 {
+				f.sweep(at)
+			}
+		}
+		f.heard(outcome(int64(f.memory()), engine.NoPart), at.Add(time.Hour))
+		z := f.get()
+		if z.Working == nil || z.Working.Patch != names[1] || z.Working.Without[engine.Tree] != 2048*mib || z.Waiting != nil {
+			t.Errorf("told as %v: applies %+v, waits %+v (%s), want %s", all, z.Working, z.Waiting, z.Reason, names[1])
+		}
+		f.heard(outcome(int64(f.memory()), engine.Tree), at.Add(2*time.Hour))
+		if f.memory() != 2048 {
+			t.Errorf("told as %v: jobs have %v MiB after a failure, want 2048", all, f.memory())
+		}
 	}
 }
