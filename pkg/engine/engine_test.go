@@ -159,6 +159,28 @@ func TestChanges(t *testing.T) {
 	}
 }
 
+func TestOverrides(t *testing.T) {
+	own := config{"heap_mb": 800.0, "memory_mb": 1024.0}
+	for name, tc := range map[string]struct {
+		before, wanted config
+		want           []engine.Operation
+	}{
+		"as it always was":            {own, own, nil},
+		"raised":                      {own, config{"heap_mb": 800.0, "memory_mb": 2048.0}, []engine.Operation{{"test", "/memory_mb", 1024.0}, {"replace", "/memory_mb", 2048.0}}},
+		"its own again":               {config{"heap_mb": 800.0, "memory_mb": 900.0}, own, []engine.Operation{{"test", "/memory_mb", 1024.0}, {"replace", "/memory_mb", 1024.0}}},
+		"one again and another other": {config{"heap_mb": 600.0, "memory_mb": 900.0}, config{"heap_mb": 800.0, "memory_mb": 2048.0}, []engine.Operation{{"test", "/heap_mb", 800.0}, {"replace", "/heap_mb", 800.0}, {"test", "/memory_mb", 1024.0}, {"replace", "/memory_mb", 2048.0}}},
+		"lowered, and stays so":       {config{"heap_mb": 800.0, "memory_mb": 900.0}, config{"heap_mb": 800.0, "memory_mb": 900.0}, []engine.Operation{{"test", "/memory_mb", 1024.0}, {"replace", "/memory_mb", 900.0}}},
+	} {
+		got, err := lookup(t, engine.JVM).Overrides(own, tc.before, tc.wanted)
+		if err != nil || !reflect.DeepEqual(got, tc.want) {
+			t.Errorf("%s: Overrides = %v, %v, want %v", name, got, err, tc.want)
+		}
+	}
+	if _, err := lookup(t, engine.JVM).Overrides(own, config{"memory_mb": "lots"}, own); !errs.Is(err, errs.Invalid) {
+		t.Errorf("Overrides of what is no configuration = %v, want Invalid", err)
+	}
+}
+
 func TestAllowed(t *testing.T) {
 	p := lookup(t, engine.Spark)
 	for path, want := range map[string]bool{

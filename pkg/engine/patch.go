@@ -87,6 +87,28 @@ func Unescape(token string) string {
 	return strings.ReplaceAll(strings.ReplaceAll(token, "~1", "/"), "~0", "~")
 }
 
+// Overrides returns Changes of original into wanted and, of what wanted has as
+// original again where before had something else, the operations that say so:
+// beside them no patch applies that put something else there.
+func (p Profile) Overrides(original, before, wanted map[string]any) ([]Operation, error) {
+	all, err := p.Changes(original, wanted)
+	if err != nil {
+		return nil, err
+	}
+	away, err := p.Changes(original, before)
+	if err != nil {
+		return nil, errs.New(errs.KindOf(err), "configuration before: %w", err)
+	}
+	for _, o := range away {
+		if o.Op != "test" || slices.ContainsFunc(all, func(c Operation) bool { return c.Path == o.Path }) {
+			continue
+		}
+		all = append(all, o, Operation{"replace", o.Path, o.Value})
+	}
+	slices.SortStableFunc(all, func(a, b Operation) int { return strings.Compare(a.Path, b.Path) })
+	return all, nil
+}
+
 // Changes returns the operations that turn the members of original that a patch
 // may touch into those of wanted, by key, each guarded: a "test" of the original
 // value before a "replace" or "remove", and an "add" only of what is absent. A

@@ -51,6 +51,15 @@ func TestResolve(t *testing.T) {
 			[]string{"p2 /memory_mb is overridden by patches/p1"},
 		},
 		{
+			"a job may have its own again",
+			[]Patch{ofType(t, "p2", raise(512, 384)...), ofJob(t, "p1", raise(512, 512)...)},
+			config{"memory_mb": 512.0},
+			Ceilings{},
+			config{"memory_mb": 512.0},
+			"p1",
+			[]string{"p2 /memory_mb is overridden by patches/p1"},
+		},
+		{
 			"different members add up",
 			[]Patch{byJob, ofType(t, "p3", Operation{"add", "/cores", 2.0})},
 			config{"memory_mb": 512.0},

@@ -176,8 +176,10 @@ func Search(ctx context.Context, r Request, rec Record) (Answer, error) {
 		return Answer{}, err
 	}
 	// The change starts from what the attempt ran with, so that a level raised
-	// before is kept, and is written against the original.
-	a.Operations, err = profile.Changes(r.Config, in.Setting.Apply(a.Chosen.Size))
+	// before is kept, and is written against the original. Where that is what is
+	// wanted again, it says so: the patch by which the attempt had less may apply
+	// for a while yet.
+	a.Operations, err = profile.Overrides(r.Config, r.attemptConfig(), in.Setting.Apply(a.Chosen.Size))
 	if err == nil && len(a.Operations) == 0 {
 		a.Outcome, a.Reason = search.Keep, "the job's own configuration is what is recommended; "+a.Reason
 	}

@@ -216,15 +216,19 @@ func TestALimitOfResultsIsRaisedWhereTheLogNamesIt(t *testing.T) {
 	}
 }
 
-func TestAChangeBackToTheOriginalIsNone(t *testing.T) {
+// The patch by which the attempt had less may apply yet: nothing would be changed
+// without an operation that overrides it, and nothing is retried without a patch.
+func TestAChangeBackToTheOriginalOverridesWhatLoweredIt(t *testing.T) {
 	r := unexplained(1)
 	r.Class = failure.MemoryContainer
 	first, _ := ask(t, r, history.History{})
 	r.Config = config{"memory_mb": float64(first.Chosen.Memory / mib)}
 	r.AttemptConfig = config{"memory_mb": 512.0}
 	got, _ := ask(t, r, history.History{})
-	if got.Outcome != search.Keep || len(got.Operations) != 0 || got.Chosen.Memory != first.Chosen.Memory {
-		t.Errorf("answer = %v %+v %v, want Keep", got.Outcome, got.Chosen, got.Operations)
+	own := r.Config["memory_mb"]
+	want := []engine.Operation{{Op: "test", Path: "/memory_mb", Value: own}, {Op: "replace", Path: "/memory_mb", Value: own}}
+	if got.Outcome != search.Change || !reflect.DeepEqual(got.Operations, want) || got.Chosen.Memory != first.Chosen.Memory {
+		t.Errorf("answer = %v %+v %v, want %v", got.Outcome, got.Chosen, got.Operations, want)
 	}
 }
 

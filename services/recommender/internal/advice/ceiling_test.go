@@ -99,14 +99,14 @@ func TestAJobsOwnIsWhatMayBeGiven(t *testing.T) {
 	for _, tc := range []struct {
 		ceiling int64
 		want    search.Outcome
-	}{{10 * gib, search.Keep}, {8 * gib, search.NotFeasible}} {
+	}{{10 * gib, search.Change}, {8 * gib, search.NotFeasible}} {
 		s.MaxMemory = tc.ceiling
 		rec, err := advice.Prepare(r, apart(engine.Tree), s)
 		if err != nil {
 			t.Fatal(err)
 		}
 		a, err := advice.Search(t.Context(), r, rec)
-		if err != nil || a.Outcome != tc.want || tc.want == search.Keep && a.Chosen.Memory != 9000*mib {
+		if err != nil || a.Outcome != tc.want || tc.want == search.Change && a.Chosen.Memory != 9000*mib {
 			t.Errorf("up to %d bytes: %v %+v, %s, beyond %.2f, %v; want %v", tc.ceiling, a.Outcome, a.Chosen, a.Reason, rec.Beyond, err, tc.want)
 		}
 	}
