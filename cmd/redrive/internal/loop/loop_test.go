@@ -3,7 +3,10 @@ package loop
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
+
+	"google.golang.org/protobuf/types/known/structpb"
 
 	redrivev1 "github.com/redrive-io/redrive/proto/redrive/v1"
 )
@@ -134,5 +137,33 @@ func TestAttemptsOutliveTheServer(t *testing.T) {
 	j := r.await("long")
 	if j.GetState() != redrivev1.Job_STATE_SUCCEEDED || len(j.GetAttempts()) != 1 {
 		t.Errorf("%v after %d attempts, want SUCCEEDED after one", j.GetState(), len(j.GetAttempts()))
+	}
+}
+
+// A patch gives jobs of a type less than they ask for. The one that lacks memory
+// then is retried with what it asks for, while the patch applies on.
+func TestALoweredJobGetsItsOwnAgain(t *testing.T) {
+	r := launch(t, t.TempDir())
+	seen := filepath.Join(t.TempDir(), "witness")
+	j := jobOf("lowered", map[string]any{"memory_mb": 256.0}, "memory", seen, "{{config.memory_mb}}")
+	own, less := structpb.NewNumberValue(256), structpb.NewNumberValue(128)
+	p, err := r.config.CreatePatch(t.Context(), &redrivev1.CreatePatchRequest{Propose: true, RequestId: "lower", Patch: &redrivev1.Patch{
+		Scope: &redrivev1.PatchScope{Type: j.GetType()}, Type: j.GetType(),
+		Operations: []*redrivev1.PatchOperation{{Op: "test", Path: "/memory_mb", Value: own}, {Op: "replace", Path: "/memory_mb", Value: less}},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.config.ApprovePatch(t.Context(), &redrivev1.ApprovePatchRequest{Name: p.GetName(), Reason: "test"}); err != nil {
+		t.Fatal(err)
+	}
+	r.submit("lowered", j)
+	ended := r.await("lowered")
+	var had []float64
+	for _, a := range ended.GetAttempts() {
+		had = append(had, a.GetConfig().GetFields()["memory_mb"].GetNumberValue())
+	}
+	if ended.GetState() != redrivev1.Job_STATE_SUCCEEDED || !slices.Equal(had, []float64{128, 256}) {
+		t.Errorf("%v after attempts with %v MiB (%s), want it to succeed after 128 and 256", ended.GetState(), had, ended.GetStateReason())
 	}
 }
