@@ -82,13 +82,15 @@ func (c *recommendation) learning(ctx context.Context) error {
 		return err
 	}
 	took := found["BenchmarkTraining"]
-	for _, unit := range []string{"write-s", "train-s", "increment-s", "peak-MiB", "disk-MiB"} {
+	for _, unit := range []string{"write-s", "train-s", "increment-s", "count-s", "audit-s", "audited", "peak-MiB", "disk-MiB"} {
 		if len(took[unit]) != 1 {
 			return fmt.Errorf("the training's benchmark does not say %s: %v", unit, took)
 		}
 	}
-	fmt.Printf("\n%d records: written in %.1f s, %.0f MiB on disk; a full training takes %.1f s and %.0f MiB of memory at most, one on 1 %% more %.2f s\n\n", c.records,
-		took["write-s"][0], took["disk-MiB"][0], took["train-s"][0], took["peak-MiB"][0], took["increment-s"][0])
+	fmt.Printf("\n%d records: written in %.1f s, %.0f MiB on disk; a full training takes %.1f s, one on 1 %% more %.2f s; "+
+		"counting them %.1f s, the audit with %.0f failures played again %.1f s; %.0f MiB of memory at most\n\n", c.records,
+		took["write-s"][0], took["disk-MiB"][0], took["train-s"][0], took["increment-s"][0],
+		took["count-s"][0], took["audited"][0], took["audit-s"][0], took["peak-MiB"][0])
 	for _, unit := range []string{"train-s", "peak-MiB"} {
 		c.ratio("recommend/records/"+power(c.records)+"/"+unit, max(took[unit][0], 0.001)) // of few records it is nothing
 	}

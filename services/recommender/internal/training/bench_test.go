@@ -20,14 +20,16 @@ import (
 	"github.com/redrive-io/redrive/services/recommender/internal/history"
 	"github.com/redrive-io/redrive/services/recommender/internal/model"
 	"github.com/redrive-io/redrive/services/recommender/internal/record"
+	"github.com/redrive-io/redrive/services/recommender/internal/search"
 	"github.com/redrive-io/redrive/services/recommender/internal/store"
 	"github.com/redrive-io/redrive/services/recommender/internal/training"
 )
 
 // BenchmarkTraining stores REDRIVE_BENCH_RECORDS records (10,000 when it is not
 // set) in an embedded store, trains on all of them and then on one hundredth
-// more, and counts them as each training does. It reports how long each took, the size of the store, and the largest
-// heap while trainings ran, beyond that of the store before.
+// more, counts them as each training does, and audits what it learnt. It reports
+// how long each took, the size of the store, and the largest heap meanwhile,
+// beyond that of the store before.
 func BenchmarkTraining(b *testing.B) {
 	n, err := strconv.Atoi(os.Getenv("REDRIVE_BENCH_RECORDS"))
 	if err != nil {
@@ -79,15 +81,33 @@ func benchmark(b *testing.B, n int) {
 	more, took := measure(full)
 	b.ReportMetric(took.Seconds(), "increment-s")
 	began := time.Now()
-	if _, err := audit.Count(b.Context(), s.ByType(b.Context()), time.Now()); err != nil {
+	last := start.Add(time.Duration(n+n/100) * interval)
+	calendar, err := audit.Count(b.Context(), s.ByType(b.Context()), last)
+	if err != nil {
 		b.Fatal(err)
 	}
 	b.ReportMetric(time.Since(began).Seconds(), "count-s")
+	began = time.Now()
+	report, err := audit.Run(b.Context(), s.ByType(b.Context()), calendar, model.New("m", more), model.Builtin(), prices)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportMetric(time.Since(began).Seconds(), "audit-s")
+	b.ReportMetric(float64(report.Replay[0].Failures), "audited")
 	b.ReportMetric(float64(peak())/(1<<20), "peak-MiB")
 	b.ReportMetric(float64(size(b, folder))/(1<<20), "disk-MiB")
 	b.ReportMetric(0, "ns/op")
 	if full.Records != int64(n) || more.Records != int64(n+n/100) {
 		b.Fatalf("%d and %d records were learnt, of %d", full.Records, more.Records, n)
+	}
+}
+
+// interval is how far apart records are told.
+const interval = 30 * time.Second
+
+func prices(failure.Type, string, failure.Class) search.Settings {
+	return search.Settings{
+		Weight: 0.05, PerGiBHour: 0.005, PerCoreHour: 0.04, NotFeasible: 0.9, MinObservations: 3, MaxMemory: 64 << 30, MinSeconds: 60,
 	}
 }
 
@@ -97,9 +117,9 @@ func usual(random *rand.Rand, i int) record.Record {
 	step := (i / 10) % 1000
 	r := record.Record{
 		Type: failure.Type{Workflow: fmt.Sprintf("workflow-%02d", step%50), Step: fmt.Sprintf("step-%04d", step), Engine: engine.Process},
-		Told: start.Add(time.Duration(i) * 30 * time.Second), Number: 1, Cores: 2,
+		Told: start.Add(time.Duration(i) * interval), Number: 1, Cores: 2,
 	}
-	r.ID, r.Outcome, r.Seconds, r.Input = fmt.Sprintf("%024x", i), history.Succeeded, 100+random.Float64()*1000, random.Int64N(1<<34)
+	r.ID, r.Outcome, r.Seconds, r.Input = id(i), history.Succeeded, 100+random.Float64()*1000, random.Int64N(1<<34)
 	r.End, r.Limit, r.Peak = r.Told.Add(-time.Second), 4<<30, 1<<30+random.Int64N(2<<30)
 	r.Sizes = map[engine.Part]int64{engine.Tree: r.Limit}
 	switch i % 10 {
@@ -113,11 +133,16 @@ func usual(random *rand.Rand, i int) record.Record {
 			FailProbability: 0.2, Raw: random.Float64() / 2, ExpectedCost: 0.01, Propensity: 1,
 		}
 	case 1:
-		r.Number, r.Previous = 2, fmt.Sprintf("%024x", i-1)
-		r.Sizes = map[engine.Part]int64{engine.Tree: 2 * r.Limit}
+		r.Number, r.Previous = 2, id(i-1)
+		r.Limit = 2 * r.Limit
+		r.Sizes, r.Peak = map[engine.Part]int64{engine.Tree: r.Limit}, 4<<30+random.Int64N(4<<30)
 	}
 	return r
 }
+
+// id returns the id of attempt i: like those of real attempts, whose digits are a
+// digest, it does not ascend with i.
+func id(i int) string { return fmt.Sprintf("%08x%016x", uint32(i)*2654435769, i) }
 
 // watchHeap looks at the heap in use every few milliseconds, and returns what
 // ends that and returns by how much it grew at most.
