@@ -3,6 +3,7 @@ package search
 import (
 	"context"
 	"math"
+	"slices"
 
 	"github.com/redrive-io/redrive/pkg/engine"
 	"github.com/redrive-io/redrive/services/recommender/internal/need"
@@ -64,10 +65,11 @@ func (b *batch) score(ctx context.Context, first int) {
 // it came to the end.
 func (b *batch) scoreWay(ctx context.Context, w, n int) bool {
 	l := b.lane(w)
+	best, at := scored{}, noStretch // of the stretch that is walked
 	for m := range n {
-		if b.kept > 0 && b.count%checkEvery == 0 && ctx.Err() != nil {
+		if (b.kept > 0 || at != noStretch) && b.count%checkEvery == 0 && ctx.Err() != nil {
 			b.cut = true
-			return false
+			break
 		}
 		b.count++
 		c, ok := l.score(m)
@@ -75,12 +77,37 @@ func (b *batch) scoreWay(ctx context.Context, w, n int) bool {
 			continue
 		}
 		b.least = min(b.least, c.fail)
-		if b.kept < maxBest || c.objective <= b.best[b.kept-1].objective {
-			b.keep(c)
+		if b.kept == maxBest && c.objective > b.best[maxBest-1].objective {
+			continue
+		}
+		switch s := stretchOf(b.grid.Memory[m]); {
+		case s != at:
+			if at != noStretch {
+				b.keep(best)
+			}
+			best, at = c, s
+		case c.before(best):
+			best = c
 		}
 	}
-	return true
+	if at != noStretch {
+		b.keep(best)
+	}
+	return !b.cut
 }
+
+// Whoever looks at the best few wants to see choices, not the same one a MiB
+// apart: of a stretch of memory in one way only its best candidate is kept, and
+// of those that are as near as that in two stretches the better one.
+const (
+	stretchBits = 3 // stretches an octave, as a power of 2: each 6 to 12 % wide
+	alike       = 1.06
+	noStretch   = -1
+)
+
+// stretchOf returns the stretch in which an amount of memory lies: its exponent
+// and the first stretchBits of its fraction.
+func stretchOf(bytes int64) int { return int(math.Float64bits(float64(bytes)) >> (52 - stretchBits)) }
 
 // lane is one way on its walk up the amounts of memory.
 type lane struct {
@@ -124,19 +151,25 @@ func (in *Inputs) fails(short float64) float64 { return 1 - (1-in.Permanent)*(1-
 
 // keep puts a candidate among the best, if it is one of them.
 func (b *batch) keep(c scored) {
-	i := b.kept
-	if i > 0 && c.before(b.best[0]) { // as it goes towards the least
-		i = 0
+	best := b.best[:b.kept]
+	i := slices.IndexFunc(best, func(d scored) bool { return c.before(d) })
+	if i < 0 {
+		i = b.kept
 	}
-	for i > 0 && c.before(b.best[i-1]) {
-		i--
-	}
-	if i == maxBest {
+	if i == maxBest || slices.ContainsFunc(best[:i], func(d scored) bool { return b.alike(c, d) }) {
 		return
 	}
-	b.kept = min(b.kept+1, maxBest)
-	copy(b.best[i+1:b.kept], b.best[i:b.kept-1])
+	worse := slices.DeleteFunc(best[i:], func(d scored) bool { return b.alike(c, d) })
+	b.kept = min(i+len(worse)+1, maxBest)
+	copy(b.best[i+1:b.kept], worse)
 	b.best[i] = c
+}
+
+// alike reports whether two candidates of one way differ by a few per cent of
+// memory.
+func (b *batch) alike(c, d scored) bool {
+	less, more := b.grid.Memory[min(c.memory, d.memory)], b.grid.Memory[max(c.memory, d.memory)]
+	return c.way == d.way && float64(more) < alike*float64(less)
 }
 
 // before orders by objective; of a tie the smaller change comes first: less
