@@ -354,8 +354,7 @@ type Recommendation struct {
 	Chosen *Candidate `protobuf:"bytes,3,opt,name=chosen,proto3" json:"chosen,omitempty"`
 	// What the attempt ran with, scored alike.
 	Current *Candidate `protobuf:"bytes,4,opt,name=current,proto3" json:"current,omitempty"`
-	// The best few that were considered, best first. No two that differ in memory
-	// alone are within 6 % of each other.
+	// The best few, best first: by memory alone none is within 6 % of another.
 	Candidates []*Candidate `protobuf:"bytes,5,rep,name=candidates,proto3" json:"candidates,omitempty"`
 	// How many were considered.
 	CandidateCount int32 `protobuf:"varint,6,opt,name=candidate_count,json=candidateCount,proto3" json:"candidate_count,omitempty"`
