@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -17,9 +16,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
-	"google.golang.org/grpc/test/bufconn"
 
 	"github.com/redrive-io/redrive/pkg/bus"
 	"github.com/redrive-io/redrive/pkg/bus/bustest"
@@ -89,26 +85,7 @@ func notifies(t *testing.T, policy string, d notifier.Deps) redrivev1.NotifierSe
 	if err != nil {
 		t.Fatal(err)
 	}
-	server, pipe := grpc.NewServer(grpc.UnaryInterceptor(statuses)), bufconn.Listen(1<<20)
-	s.Register(server)
-	go func() { _ = server.Serve(pipe) }()
-	t.Cleanup(server.Stop)
-	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- s.Run(ctx) }()
-	t.Cleanup(func() {
-		stop()
-		if err := <-ended; err != nil {
-			t.Errorf("the notifier: %v", err)
-		}
-	})
-	conn, err := grpc.NewClient("passthrough:pipe", grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return pipe.DialContext(ctx) }))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = conn.Close() })
-	return redrivev1.NewNotifierServiceClient(conn)
+	return redrivev1.NewNotifierServiceClient(served(t, "the notifier", s))
 }
 
 // hear waits until on-call is told something.

@@ -33,6 +33,18 @@ func patches(t *testing.T, d recommender.Deps) redrivev1.ConfigServiceClient {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return redrivev1.NewConfigServiceClient(served(t, "the config service", s))
+}
+
+// service is one of another package.
+type service interface {
+	Register(grpc.ServiceRegistrar)
+	Run(ctx context.Context) error
+}
+
+// served runs a service until the test ends, and returns a connection to it.
+func served(t *testing.T, what string, s service) *grpc.ClientConn {
+	t.Helper()
 	server, pipe := grpc.NewServer(grpc.UnaryInterceptor(statuses)), bufconn.Listen(1<<20)
 	s.Register(server)
 	go func() { _ = server.Serve(pipe) }()
@@ -43,7 +55,7 @@ func patches(t *testing.T, d recommender.Deps) redrivev1.ConfigServiceClient {
 	t.Cleanup(func() {
 		stop()
 		if err := <-ended; err != nil {
-			t.Errorf("the config service: %v", err)
+			t.Errorf("%s: %v", what, err)
 		}
 	})
 	conn, err := grpc.NewClient("passthrough:pipe", grpc.WithTransportCredentials(insecure.NewCredentials()),
@@ -52,7 +64,7 @@ func patches(t *testing.T, d recommender.Deps) redrivev1.ConfigServiceClient {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
-	return redrivev1.NewConfigServiceClient(conn)
+	return conn
 }
 
 // statuses answers as pkg/serve does.

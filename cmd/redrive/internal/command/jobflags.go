@@ -160,34 +160,41 @@ func configValue(s string) any {
 
 var sizePattern = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?)\s*([MGT])(?:i?B)?$`)
 
+// size reads an amount with a unit, in MiB; false when it is none. Units are
+// binary, with or without the i.
+func size(s string) (float64, bool) {
+	m := sizePattern.FindStringSubmatch(s)
+	if m == nil {
+		return 0, false
+	}
+	n, _ := strconv.ParseFloat(m[1], 64) // too many digits are infinitely much
+	return n * map[string]float64{"M": 1, "G": 1 << 10, "T": 1 << 20}[m[2]], true
+}
+
 // inputSize reads the size of an input: a number of bytes, or with a unit.
 func inputSize(s string) (int64, error) {
 	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
 		return n, nil // the server says what it may be
 	}
-	m := sizePattern.FindStringSubmatch(s)
-	if m == nil {
+	n, ok := size(s)
+	switch n *= 1 << 20; {
+	case !ok:
 		return 0, usagef("--input-bytes %q is not a size such as 1500000000, 512MiB or 1.5GiB", s)
-	}
-	n, err := strconv.ParseFloat(m[1], 64)
-	if n *= map[string]float64{"M": 1 << 20, "G": 1 << 30, "T": 1 << 40}[m[2]]; err != nil || n >= math.MaxInt64 {
+	case n >= math.MaxInt64:
 		return 0, usagef("--input-bytes %q is too large", s)
 	}
 	return int64(n), nil
 }
 
-// mebibytes reads a size. Units are binary, with or without the i.
+// mebibytes reads an amount of memory.
 func mebibytes(s string) (int64, error) {
-	m := sizePattern.FindStringSubmatch(s)
-	if m == nil {
+	n, ok := size(s)
+	switch {
+	case !ok:
 		return 0, usagef("--memory %q is not a size such as 512MiB or 2GiB", s)
-	}
-	n, err := strconv.ParseFloat(m[1], 64)
-	if err != nil {
-		return 0, usagef("--memory %q: %w", s, err)
-	}
-	n *= map[string]float64{"M": 1, "G": 1 << 10, "T": 1 << 20}[m[2]]
-	if n < 1 || n != float64(int64(n)) {
+	case n >= math.MaxInt64:
+		return 0, usagef("--memory %q is too large", s)
+	case n < 1 || n != math.Trunc(n):
 		return 0, usagef("--memory %q is not a whole number of MiB", s)
 	}
 	return int64(n), nil

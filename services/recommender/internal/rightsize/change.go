@@ -29,7 +29,7 @@ func Change(p engine.Profile, config, present map[string]any, without map[engine
 		}
 	}
 	if ops, err = p.Changes(config, wanted); err == nil && len(ops) == 0 {
-		ops, err = unchanged(p, config, present)
+		ops, err = p.Overrides(config, present, wanted) // a patch must have some, to take the place of what applies
 	}
 	if err != nil {
 		return nil, nil, err
@@ -45,20 +45,6 @@ func Change(p engine.Profile, config, present map[string]any, without map[engine
 		}
 	}
 	return ops, lowered, nil
-}
-
-// unchanged returns the operations that leave a configuration as it is, in place
-// of a patch that makes it present: a patch of its own, since there is no smaller
-// one that says so.
-func unchanged(p engine.Profile, config, present map[string]any) ([]engine.Operation, error) {
-	ops, err := p.Changes(config, present)
-	var same []engine.Operation
-	for i, o := range ops {
-		if o.Op == "replace" || o.Op == "remove" {
-			same = append(same, ops[i-1], engine.Operation{Op: "replace", Path: o.Path, Value: ops[i-1].Value})
-		}
-	}
-	return same, err
 }
 
 // Memory returns the bytes of each part that a configuration gives.

@@ -102,6 +102,18 @@ func TestChange(t *testing.T) {
 	}
 }
 
+func TestAPatchThatAddsIsFoundOfJobsThatSetNothing(t *testing.T) {
+	z := Sizing{Type: failure.Type{Workflow: "w", Step: "s", Engine: engine.Process}}
+	found, err := z.Found(Found{
+		Patch: "patches/p", Approved: now, Saving: Saving{Before: gib, After: 768 * mib},
+		Operations: []engine.Operation{{Op: "add", Path: "/memory_mb", Value: 768.0}},
+		Below:      []engine.Operation{{Op: "add", Path: "/memory_mb", Value: 1024.0}},
+	}, history.History{}, now)
+	if err != nil || found.Working == nil || found.Working.Part != engine.Tree || found.Working.Lowered[engine.Tree] != 768*mib {
+		t.Errorf("Found = %+v, %v", found.Working, err)
+	}
+}
+
 // past is a history of n successes of an engine, an hour apart, changed.
 func past(engineName string, n int, change func(i int, a *history.Attempt)) history.History {
 	h := history.History{Type: failure.Type{Workflow: "w", Step: "s", Engine: engineName}}

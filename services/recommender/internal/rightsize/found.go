@@ -66,7 +66,8 @@ func (z Sizing) Found(f Found, h history.History, now time.Time) (Sizing, error)
 
 // changed returns a configuration with the members that operations change.
 func changed(config map[string]any, ops []engine.Operation) map[string]any {
-	to := maps.Clone(config)
+	to := map[string]any{} // not a clone, which of none is nil
+	maps.Copy(to, config)
 	for _, o := range ops {
 		member := engine.Unescape(strings.TrimPrefix(o.Path, "/"))
 		switch {
